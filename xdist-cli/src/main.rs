@@ -1,0 +1,2 @@
+//! xdist
+fn main(){}

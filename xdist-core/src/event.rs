@@ -1,0 +1,160 @@
+//! The linear stream of events that reporters read. Reporters decide nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::collection::Collection;
+use crate::facts::{Facts, Interpreter};
+use crate::ids::{TestIndex, WorkerId};
+use crate::report::{Report, Warning};
+
+/// One thing that happened in a run, in the order in which it was decided.
+#[derive(Clone, Debug)]
+pub enum RunEvent {
+    /// Interpreter and facts are known, pytest is configured, nothing is collected yet. Once, first.
+    Configured(Box<Configured>),
+    /// The collection is known and workers are being started. At most once.
+    Collected(Box<Collected>),
+    /// A worker is ready. `replaces` tells how many workers of this id died before it.
+    WorkerUp {
+        /// Which.
+        worker: WorkerId,
+        /// 0 for the first worker of this id.
+        incarnation: u32,
+    },
+    /// A worker ended before its time; the verdict of the test it was running, if any, comes right after.
+    WorkerDied {
+        /// Which.
+        worker: WorkerId,
+        /// `signal 11 (SIGSEGV)`, `exit code 3`.
+        how: String,
+        /// Whether another one takes its place.
+        replaced: bool,
+    },
+    /// A worker began a test.
+    Started {
+        /// Which test.
+        test: TestIndex,
+        /// Where.
+        worker: WorkerId,
+    },
+    /// A test has its one verdict.
+    Finished {
+        /// Which test.
+        test: TestIndex,
+        /// Where it ran.
+        worker: WorkerId,
+        /// What came out.
+        verdict: Verdict,
+    },
+    /// A warning, counted once.
+    Warning(Warning),
+    /// A line that a worker wrote to its own stdout or stderr past pytest's capturing (`-s`, C code, fd 2).
+    Output {
+        /// Who wrote it.
+        worker: WorkerId,
+        /// True for stderr.
+        stderr: bool,
+        /// One line without its end, or an unfinished line at the worker's end. Lossily decoded.
+        line: String,
+    },
+    /// An exception in a plugin or in pytest: the run ends with exit code 3.
+    InternalError {
+        /// Where it happened, if in a worker.
+        worker: Option<WorkerId>,
+        /// The traceback, without the `INTERNALERROR> ` prefix.
+        text: String,
+    },
+    /// Something the user should know, one line, readable after "xdist: ".
+    Notice(String),
+    /// The user asked to stop (Ctrl-C, SIGTERM): running tests are being interrupted.
+    Stopping {
+        /// `Ctrl-C`, `SIGTERM`….
+        why: String,
+    },
+    /// The run is over. Once, last.
+    Ended(Box<Ended>),
+}
+
+/// Facts for the header.
+#[derive(Clone, Debug, Default)]
+pub struct Configured {
+    /// The interpreter of the workers.
+    pub interpreter: Interpreter,
+    /// How it was found (`--python`, `VIRTUAL_ENV`, `.venv`, PATH…).
+    pub interpreter_source: String,
+    /// Interpreters that were looked at and not used: `(path, why)`.
+    pub passed_over: Vec<(String, String)>,
+    /// What pytest said of the arguments.
+    pub facts: Arc<Facts>,
+    /// Lines of `pytest_report_header`, from pytest and plugins: `rootdir: …`, `plugins: …`.
+    pub header: Vec<String>,
+    /// Version of this program.
+    pub version: String,
+    /// Whether text from workers was rendered with colours.
+    pub color: bool,
+}
+
+/// What there is to run, and on what.
+#[derive(Clone, Debug, Default)]
+pub struct Collected {
+    /// The reference collection.
+    pub collection: Arc<Collection>,
+    /// Workers that will be started (may be fewer than asked for).
+    pub workers: u32,
+    /// Workers asked for.
+    pub asked: u32,
+    /// `collected`, `imported` or `never`.
+    pub fork: String,
+    /// Why this fork level, empty when it is simply the default.
+    pub fork_reason: String,
+}
+
+/// The one verdict of a test.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// Set-up, call and teardown passed with nothing to say; seconds of each.
+    Passed {
+        /// Seconds of set-up, call and teardown.
+        durations: [f64; 3],
+    },
+    /// Anything else pytest reported, in order.
+    Reported(Vec<Report>),
+    /// The worker died while it ran the test.
+    Crashed(Box<Crashed>),
+    /// The user's interrupt came while the test ran: no verdict by pytest.
+    Interrupted,
+}
+
+/// How a test took its worker down.
+#[derive(Clone, Debug, Default)]
+pub struct Crashed {
+    /// `signal 11 (SIGSEGV)`, `exit code 0`, `killed after …`.
+    pub how: String,
+    /// What the worker last wrote past capturing (fault handler's dump…), at most some KiB.
+    pub output: String,
+    /// Reports that had arrived before the crash (a failed call before a crash in teardown).
+    pub reports: Vec<Report>,
+    /// Seconds from the start of the test to the death.
+    pub elapsed: Duration,
+}
+
+/// How the run ended.
+#[derive(Clone, Debug, Default)]
+pub struct Ended {
+    /// The exit code.
+    pub exit: u8,
+    /// pytest's closing line in exclamation marks: `stopping after 1 failures`, `KeyboardInterrupt`,
+    /// `_pytest.outcomes.Exit: bye`, `Interrupted: 2 errors during collection`.
+    pub reason: Option<String>,
+    /// Text of an error before any test (usage error), printed as it is, to stderr.
+    pub error: Option<String>,
+    /// Tests that never started or were given up.
+    pub not_run: Vec<TestIndex>,
+    /// Wall time of the run.
+    pub elapsed: Duration,
+    /// `record_testsuite_property`, each name once, in order.
+    pub suite_properties: Vec<(String, String)>,
+    /// Wall clock at the start, seconds since the epoch.
+    pub started_at: f64,
+}

@@ -1,0 +1,159 @@
+//! What pytest itself says about the arguments, ini files and conftests of this run.
+//!
+//! pytest is the authority on its arguments: nothing here is computed twice in Rust.
+
+use serde::Deserialize;
+
+/// Sent by a session after pytest parsed arguments and loaded the initial conftests, before anything is configured.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Facts {
+    /// Why this run must be plain pytest in the foreground (`--collect-only`, `--fixtures`, `-n 0`, nothing asked for
+    /// distribution…); `None`: distributed.
+    pub plain: Option<String>,
+    /// Options of pytest-xdist and ours, as pytest's parser understood them (command line, `addopts`,
+    /// `PYTEST_ADDOPTS`).
+    pub dist: DistOptions,
+    /// Who read the worker's identity while initial conftests were loaded: `(file, line, what)`.
+    pub identity_read: Option<(String, i64, String)>,
+    /// pytest's root directory.
+    pub rootdir: String,
+    /// Where pytest was invoked.
+    pub invocation_dir: String,
+    /// The configuration file, relative to rootdir where pytest prints it so; empty if there is none.
+    pub configfile: String,
+    /// How to show results.
+    pub display: DisplayOptions,
+    /// `--maxfail` (`-x` is 1; 0 is no limit).
+    pub maxfail: u32,
+    /// `--continue-on-collection-errors`.
+    pub continue_on_collection_errors: bool,
+    /// `--junitxml`, if asked for.
+    pub junit: Option<JunitOptions>,
+    /// What Rust must write into pytest's cache, if the cache provider is active.
+    pub cache: Option<CacheFacts>,
+    /// Whether pytest's terminal plugin is active (`-p no:terminal` turns all output off).
+    pub terminal: bool,
+    /// `config.args`: paths and node ids to collect.
+    pub args: Vec<String>,
+    /// Modules of third-party plugins that this session imported, in order, none of them under rootdir.
+    pub plugin_modules: Vec<String>,
+}
+
+/// Options about distribution.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct DistOptions {
+    /// `-n`: a number, already resolved for `auto`/`logical` by hook or environment variable; `None` otherwise.
+    pub numprocesses: Option<i64>,
+    /// `-n auto` or `-n logical`, left for the controller to count.
+    pub auto: Option<String>,
+    /// `--maxprocesses`.
+    pub maxprocesses: Option<i64>,
+    /// `--dist` after `-n`/`-d` had their say.
+    pub mode: String,
+    /// `--tx`, as typed.
+    pub tx: Vec<String>,
+    /// `--max-worker-restart`.
+    pub max_worker_restart: Option<i64>,
+    /// `--testrunuid`, or a fresh one.
+    pub testrunuid: String,
+    /// ini `xdist_fork`; empty if not set.
+    pub fork: String,
+    /// Options that were given but belong to modes not built yet: `--px`, `--rsyncdir`, `-f`….
+    pub unsupported: Vec<String>,
+}
+
+/// Options about what the user sees.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct DisplayOptions {
+    /// `-v` minus `-q`.
+    pub verbosity: i64,
+    /// ini `verbosity_test_cases` where set, else as `verbosity`.
+    pub verbosity_test_cases: i64,
+    /// `--tb`: auto, long, short, line, native, no.
+    pub tbstyle: String,
+    /// `-r` characters after pytest expanded them (`getreportopt`).
+    pub reportchars: String,
+    /// `--durations`; `None`: not asked.
+    pub durations: Option<i64>,
+    /// `--durations-min`, seconds.
+    pub durations_min: f64,
+    /// `--show-capture`: no, stdout, stderr, log, all.
+    pub showcapture: String,
+    /// `--color`: yes, no, auto.
+    pub color: String,
+    /// `-s` or `--capture=no`.
+    pub no_capture: bool,
+    /// `--no-header`.
+    pub no_header: bool,
+    /// `--no-summary`.
+    pub no_summary: bool,
+    /// `--no-fold-skipped` turned into its positive.
+    pub fold_skipped: bool,
+    /// `--disable-warnings` / `--disable-pytest-warnings`.
+    pub disable_warnings: bool,
+    /// ini `console_output_style`: classic, progress, count, times, progress-even-when-capture-no.
+    pub output_style: String,
+    /// `--xfail-tb` (pytest >= 8.1).
+    pub xfail_tb: bool,
+    /// `--force-short-summary` (pytest >= 8.3).
+    pub force_short_summary: bool,
+}
+
+/// Options of junit.xml.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct JunitOptions {
+    /// Absolute path of the file.
+    pub path: String,
+    /// `--junitprefix`; empty if none.
+    pub prefix: String,
+    /// ini `junit_suite_name`.
+    pub suite_name: String,
+    /// ini `junit_logging`: no, log, system-out, system-err, out-err, all.
+    pub logging: String,
+    /// ini `junit_log_passing_tests`.
+    pub log_passing: bool,
+    /// ini `junit_duration_report`: total or call.
+    pub duration: String,
+    /// ini `junit_family` after pytest resolved its aliases: xunit1 or xunit2.
+    pub family: String,
+    /// Version of pytest, for differences between versions, e.g. `[9, 2]`.
+    pub pytest: Vec<u32>,
+}
+
+/// The state of pytest's cache before the run.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct CacheFacts {
+    /// The cache directory; pytest made it, with its supporting files.
+    pub dir: String,
+    /// `cache/lastfailed` as it was read; `None`: the last-failed plugin is off.
+    pub lastfailed: Option<Vec<String>>,
+    /// `--lf`/`--ff` were given: the file is written even if nothing changed.
+    pub lf: bool,
+    /// `--sw`/`--sw-skip`: is stepwise on.
+    pub stepwise: bool,
+    /// Version of pytest, which decides the format of `cache/stepwise`.
+    pub pytest: Vec<u32>,
+}
+
+/// The interpreter that runs the tests.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Interpreter {
+    /// `sys.executable`.
+    pub executable: String,
+    /// `3.11.7`.
+    pub version: String,
+    /// `CPython`, `PyPy`.
+    pub implementation: String,
+    /// `sys.platform`.
+    pub platform: String,
+    /// `9.2.0`.
+    pub pytest: String,
+    /// `1.6.0`.
+    pub pluggy: String,
+}

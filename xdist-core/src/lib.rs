@@ -1,0 +1,12 @@
+//! The run of a pytest suite, apart from its command line and its terminal.
+//!
+//! A run is data flowing one way: what pytest says about its arguments ([`facts`]), what it collected
+//! ([`collection`]), messages to and from workers ([`protocol`]), verdicts, and one linear stream of
+//! [`event::RunEvent`]s that reporters read. Pure modules decide; the `engine` performs.
+
+pub mod collection;
+pub mod event;
+pub mod facts;
+pub mod ids;
+pub mod protocol;
+pub mod report;

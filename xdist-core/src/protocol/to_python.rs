@@ -1,0 +1,101 @@
+//! What the controller tells Python processes.
+
+use serde::Serialize;
+
+use crate::ids::TestIndex;
+
+/// A message to a fork server, a session or a worker.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToPython {
+    /// Fork server: fork one session or worker that starts from pytest's arguments.
+    Fork(Box<ForkRequest>),
+    /// Fork server: import these plugin modules (reported in `Facts`) before the next fork.
+    Preload(Vec<String>),
+    /// Session after `Facts`: go on as plain pytest in the foreground.
+    Plain,
+    /// Session after `Facts`: go on as the collector, with this identity.
+    Collect(Box<Identity>, Rendering),
+    /// Collector after `Collection`: fork these workers.
+    ForkWorkers(Vec<Identity>),
+    /// Collector: become worker `gw0` yourself.
+    Become,
+    /// Worker that sent `Collected`: send the ids too.
+    SendIds,
+    /// Worker: append these tests (indices of *its own* collection) to the queue.
+    Run(Vec<TestIndex>),
+    /// Worker: nothing more comes; run what is queued and end the session.
+    NoMore,
+    /// Worker: start no further test; finish the one that runs, end the session.
+    Stop,
+    /// Collector or fork server: the run is over, end.
+    Finish,
+}
+
+/// What a forked session or worker starts from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct ForkRequest {
+    /// What it is to be.
+    pub role: Role,
+    /// `session-0`, or the worker's id.
+    pub id: String,
+    /// Incarnation of a worker.
+    pub incarnation: u32,
+    /// pytest's arguments as typed.
+    pub args: Vec<String>,
+    /// Whether to set a worker's environment variables before conftests load.
+    pub expect_distribution: bool,
+    /// Identity and rendering of a worker; a session gets its own with `Collect`.
+    pub identity: Option<Identity>,
+    /// How to render.
+    pub rendering: Option<Rendering>,
+}
+
+/// Role of a forked process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Parses arguments, then becomes plain pytest or the collector.
+    #[default]
+    Session,
+    /// Configures, collects and runs tests.
+    Worker,
+}
+
+/// Who a worker is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Identity {
+    /// `gw0`.
+    pub id: String,
+    /// How many workers of this id there were before.
+    pub incarnation: u32,
+    /// Number of workers asked for.
+    pub count: u32,
+    /// Shared id of the run.
+    pub testrunuid: String,
+    /// Named pipes that become its stdout and stderr.
+    pub stdout: String,
+    /// As above.
+    pub stderr: String,
+    /// Its slot in the stop page.
+    pub slot: u32,
+    /// The stop page's file.
+    pub page: String,
+    /// The worker's own part of the base temporary directory, empty: below the collector's.
+    pub basetemp: String,
+    /// The controller's `sys.argv`.
+    pub mainargv: Vec<String>,
+}
+
+/// How workers render reports.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Rendering {
+    /// Columns.
+    pub width: u32,
+    /// With colours.
+    pub color: bool,
+    /// Whether captured output of passed tests is wanted (`-rP`, junit logging).
+    pub passed_output: bool,
+    /// Whether junit's attributes and places are wanted.
+    pub junit: bool,
+}
