@@ -6,7 +6,10 @@
 
 pub mod collection;
 pub mod event;
+pub mod exit;
 pub mod facts;
 pub mod ids;
 pub mod protocol;
 pub mod report;
+pub mod run;
+pub mod schedule;
