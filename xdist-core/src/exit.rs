@@ -1,18 +1,21 @@
-//! Exit codes. 0 to 5 are pytest's own, with serial pytest's meaning; from 10 up they are this program's.
+//! Exit codes of the program: pytest's, with serial pytest's meaning, and from 10 up its own.
 
 /// Every test passed, was skipped or failed as expected.
 pub const OK: u8 = 0;
-/// Some test or collector failed, crashed or got lost.
+/// Some tests failed.
 pub const TESTS_FAILED: u8 = 1;
-/// The run was interrupted: Ctrl-C, collection errors, a plugin's `session.shouldstop`.
+/// Stopped by the user, or by errors during collection.
 pub const INTERRUPTED: u8 = 2;
-/// An exception in pytest or in a plugin.
+/// An exception in pytest, a plugin or this program.
 pub const INTERNAL_ERROR: u8 = 3;
-/// Wrong arguments, or a mode that is not built yet.
-pub const USAGE: u8 = 4;
-/// Nothing was collected, or everything was deselected.
-pub const NO_TESTS: u8 = 5;
+/// The arguments, an ini file or a conftest ask for something that cannot be done.
+pub const USAGE_ERROR: u8 = 4;
+/// There was no test to run.
+pub const NO_TESTS_COLLECTED: u8 = 5;
+/// More warnings than `--max-warnings` (pytest 9.1 and newer).
+pub const MAX_WARNINGS_ERROR: u8 = 6;
+
 /// No interpreter with a usable pytest was found.
 pub const NO_INTERPRETER: u8 = 10;
-/// No worker could be started.
-pub const WORKER_COULD_NOT_START: u8 = 11;
+/// A worker, or the process that workers are forked from, could not be started.
+pub const WORKER_NOT_STARTED: u8 = 11;

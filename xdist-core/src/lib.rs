@@ -8,6 +8,7 @@ pub mod collection;
 pub mod event;
 pub mod exit;
 pub mod facts;
+pub mod fork;
 pub mod ids;
 pub mod protocol;
 pub mod report;

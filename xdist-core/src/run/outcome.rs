@@ -35,14 +35,14 @@ impl Tally {
             return exit::INTERNAL_ERROR;
         }
         if self.never_started {
-            return exit::WORKER_COULD_NOT_START;
+            return exit::WORKER_NOT_STARTED;
         }
         let code = if let Some(stop) = stop {
             stop.code
         } else if self.failures > 0 || self.crashes > 0 || self.lost > 0 || self.bad_end {
             exit::TESTS_FAILED
         } else if collected == 0 {
-            exit::NO_TESTS
+            exit::NO_TESTS_COLLECTED
         } else {
             exit::OK
         };

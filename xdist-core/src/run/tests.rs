@@ -238,7 +238,7 @@ fn nobody_can_start() {
         world.die(WorkerId(0));
     }
     assert!(world.complete);
-    assert_eq!(world.state.exit_code(), exit::WORKER_COULD_NOT_START);
+    assert_eq!(world.state.exit_code(), exit::WORKER_NOT_STARTED);
     assert_eq!(world.state.not_run().len(), 10);
 }
 
