@@ -10,5 +10,7 @@ pub mod exit;
 pub mod facts;
 pub mod fork;
 pub mod ids;
+pub mod interpreter;
 pub mod protocol;
+pub mod python;
 pub mod report;
