@@ -12,16 +12,14 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 HERE = Path(__file__).resolve().parent
 
@@ -89,6 +87,7 @@ def interpreter(name: str) -> str:
     return real(sys.executable)
 
 
+@functools.lru_cache(maxsize=None)
 def real(python: str) -> str:
     """The interpreter itself behind a version manager's shim, or the base of a virtual environment."""
     code = "import sys; print(getattr(sys, '_base_executable', None) or sys.executable)"
@@ -96,6 +95,7 @@ def real(python: str) -> str:
     return asked.stdout.strip() if asked.returncode == 0 else sys.executable
 
 
+@functools.lru_cache(maxsize=None)
 def version(python: str) -> str:
     """What the interpreter calls itself."""
     asked = run([python, "-I", "-c", "import sys; print(sys.version)"])

@@ -1,6 +1,6 @@
 //! What was typed, taken apart: this program's own options here, everything else to pytest.
 //!
-//! One [`definition`] of all options serves splitting, `--help` and errors. Two kinds of options are in it: *own* ones,
+//! One definition of all options serves splitting, `--help` and errors. Two kinds of options are in it: *own* ones,
 //! which only this program knows and which are taken out of the arguments, and those of pytest-xdist, which stay among
 //! pytest's arguments. pytest's own parser reads the latter, so that they may as well stand in `addopts`,
 //! `PYTEST_ADDOPTS` and ini files. Nothing here starts a process or reads a file.
