@@ -4,9 +4,13 @@
 //! ([`collection`]), messages to and from workers ([`protocol`]), verdicts, and one linear stream of
 //! [`event::RunEvent`]s that reporters read. Pure modules decide; the `engine` performs.
 
+pub mod cache;
 pub mod collection;
 pub mod event;
 pub mod facts;
+pub mod files;
 pub mod ids;
 pub mod protocol;
 pub mod report;
+pub mod timestamp;
+pub mod workers;
