@@ -4,11 +4,13 @@
 //! ([`collection`]), messages to and from workers ([`protocol`]), verdicts, and one linear stream of
 //! [`event::RunEvent`]s that reporters read. Pure modules decide; the `engine` performs.
 
+pub mod cache;
 pub mod collection;
 pub mod event;
 pub mod exit;
 pub mod facts;
 pub mod fork;
+pub mod files;
 pub mod ids;
 pub mod interpreter;
 pub mod protocol;
@@ -16,3 +18,5 @@ pub mod python;
 pub mod report;
 pub mod run;
 pub mod schedule;
+pub mod timestamp;
+pub mod workers;
