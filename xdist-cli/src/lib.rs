@@ -1,6 +1,4 @@
-//! The `xdist` command apart from its `main`: arguments, and what the user sees.
+//! The `xdist` command apart from its entry point: arguments, what it shows and what it writes.
 
 pub mod args;
-//! The `xdist` command apart from its entry point: what it shows and what it writes.
-
 pub mod junit;
