@@ -28,4 +28,19 @@ pub struct Collection {
     pub stopped: Option<String>,
     /// How many of the first tests failed in the run before (`--ff`, `--lf`): they are dealt out first.
     pub failed_first: u32,
+    /// What pytest's last-failed plugin holds after collection: as `CacheFacts::lastfailed`, with failed collectors
+    /// added and those that pass again replaced by their tests. `None`: the plugin is off.
+    pub lastfailed: Option<Vec<String>>,
+    /// What pytest's stepwise plugin holds after collection. `None`: `--stepwise` is off.
+    pub stepwise: Option<Stepwise>,
+}
+
+/// The state of pytest's stepwise plugin.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Stepwise {
+    /// Node id of the test that failed last.
+    pub last_failed: Option<String>,
+    /// Number of tests before those were deselected that passed already; pytest up to 8.3 does not count.
+    pub last_test_count: Option<i64>,
 }
