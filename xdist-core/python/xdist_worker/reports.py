@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from typing import Dict, List, Optional, Tuple
 
+import pytest
 from _pytest.reports import TestReport
 
 from . import status
@@ -34,6 +35,8 @@ class ReportEncoder:
         self._implementations = status.Implementations(config)
         self._render = Renderer(config, integer(rendering.get("width"), 80), bool(rendering.get("color")))
         self._xfail_tb = bool(getattr(config.option, "xfail_tb", False))  # type: ignore[attr-defined]
+        # Up to pytest 8, `--tb=line` shows a failure by its line and nothing else.
+        self._one_line = self._render.tbstyle == "line" and int(pytest.__version__.split(".")[0]) < 9
         self._spool = Spool(config)
         self._only_pytest = False
         # Whether a report of the test at hand was sent: then all that follow are, too.
@@ -105,11 +108,12 @@ class ReportEncoder:
             data["subtest"] = True
         if not attribute(report, "count_towards_summary", True):
             data["uncounted"] = True
-        longrepr = self._longrepr(report, outcome, wasxfail, found.trouble)
+        one_line = self._one_line and found.category != "error"
+        longrepr = self._longrepr(report, outcome, wasxfail, one_line, found.trouble)
         if longrepr is not None:
             data["longrepr"] = longrepr
         sections = self._sections(report, outcome, wasxfail)
-        if sections:
+        if sections and (self._junit or not one_line):
             data["sections"] = sections
         if self._junit:
             self._add_junit_data(report, when, data)
@@ -120,12 +124,12 @@ class ReportEncoder:
         if own != nodeid:
             data["nodeid"] = own
         head_line = text(attribute(report, "head_line") or "test session")
-        if longrepr is not None or sections:
+        if "longrepr" in data or "sections" in data:
             data["head_line"] = head_line
         return data
 
     def _longrepr(
-        self, report: object, outcome: str, wasxfail: Optional[str], trouble: Optional[str]
+        self, report: object, outcome: str, wasxfail: Optional[str], one_line: bool, trouble: Optional[str]
     ) -> Optional[Dict[str, object]]:
         longrepr = attribute(report, "longrepr")
         if longrepr is None and trouble is None:
@@ -138,7 +142,8 @@ class ReportEncoder:
                 data["without_line"] = True
             return data
         if longrepr is not None:
-            data.update(self._texts(report, wasxfail is not None))
+            shown = self._render.tbstyle != "no" and not one_line and (wasxfail is None or self._xfail_tb)
+            data.update(self._texts(report, shown, wasxfail is not None))
         crash = crash_of(longrepr)
         if trouble is not None:
             for name in ("terminal", "plain"):
@@ -153,9 +158,8 @@ class ReportEncoder:
             data["line"] = self._render.crash_line(report)
         return data
 
-    def _texts(self, report: object, expected: bool) -> Dict[str, object]:
+    def _texts(self, report: object, shown: bool, expected: bool) -> Dict[str, object]:
         """Return the failure as text, as far as somebody prints it."""
-        shown = self._render.tbstyle != "no" and (self._xfail_tb or not expected)
         if shown:
             terminal, plain = self._render.both(report)
         elif self._junit and not expected:
