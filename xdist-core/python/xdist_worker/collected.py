@@ -168,6 +168,7 @@ def _cache_state(config: object) -> Dict[str, object]:
         data["stepwise"] = {
             "last_failed": None if failed is None else text(failed),
             "last_test_count": None if count is None else integer(count),
+            "skip": bool(attribute(stepwise, "skip")),
         }
     return data
 

@@ -19,7 +19,7 @@ use crate::facts::Facts;
 use crate::fork::ForkLevel;
 use crate::ids::WorkerId;
 use crate::interpreter::{NoInterpreter, PassedOver};
-use crate::protocol::{ForkRequest, Hello, Identity, Role, ToPython};
+use crate::protocol::{Argument, ForkRequest, Hello, Identity, Role, ToPython};
 
 /// The first lines that an interpreter runs: `xdist_worker/bootstrap.py` says what they do.
 const BOOT: &str = include_str!("../../python/xdist_worker/boot.txt");
@@ -48,7 +48,8 @@ impl Engine<'_> {
 
     /// `python … -c BOOT <package> <socket>`, with standard streams inherited.
     fn interpreter_command(&self, more: &[&str]) -> Command {
-        let (program, arguments) = self.candidate.argv.split_first().map_or(("python3", &[][..]), |(p, a)| (p.as_str(), a));
+        let (program, arguments) =
+            self.candidate.argv.split_first().map_or(("python3", &[][..]), |(p, a)| (p.as_str(), a));
         let mut command = Command::new(program);
         command.args(arguments).arg("-c").arg(BOOT).arg(&self.package).arg(&self.listener_path).args(more);
         command
@@ -88,7 +89,9 @@ impl Engine<'_> {
         if let Some(request) = self.members.get_mut(member).request.take() {
             self.members.get(member).tell(ToPython::Fork(request));
         }
-        if let Some(interpreter) = interpreter.filter(|_| Some(member) == self.server && self.stage == Stage::Interpreter) {
+        if let Some(interpreter) =
+            interpreter.filter(|_| Some(member) == self.server && self.stage == Stage::Interpreter)
+        {
             self.interpreter = interpreter;
             self.stage = Stage::Facts;
             self.fork_session();
@@ -108,7 +111,7 @@ impl Engine<'_> {
         let request = ForkRequest {
             role: Role::Session,
             id: name,
-            args: self.request.args.clone(),
+            args: self.request.args.iter().cloned().map(Argument::from).collect(),
             expect_distribution: self.expect_distribution,
             stdout,
             stderr,
@@ -127,7 +130,8 @@ impl Engine<'_> {
     pub(super) fn open_streams(&mut self, member: MemberId) -> std::io::Result<[String; 2]> {
         let mut paths = [String::new(), String::new()];
         for (stderr, path) in [false, true].into_iter().zip(&mut paths) {
-            let file: PathBuf = self.directory.path().join(format!("{}.{}", member.0, if stderr { "err" } else { "out" }));
+            let file: PathBuf =
+                self.directory.path().join(format!("{}.{}", member.0, if stderr { "err" } else { "out" }));
             let pipe = named_pipe(&file)?;
             let entry = self.members.get_mut(member);
             entry.open_stream();
