@@ -1,0 +1,184 @@
+//! The progress bar: drawn by indicatif into a buffer, so that the screen stays the only one that writes.
+
+use std::fmt::Write as _;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, TermLike};
+
+use super::style::{Ink, Style};
+
+/// Columns of the bar itself.
+pub(crate) const BAR: usize = 24;
+
+/// What the bar shows at one moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Frame {
+    /// Before the bar: ` 45%`.
+    pub(crate) before: String,
+    /// After the bar: counts, rate, time left.
+    pub(crate) after: String,
+    /// Lines below: running tests.
+    pub(crate) below: Vec<String>,
+    /// Tests with a verdict.
+    pub(crate) done: u64,
+    /// The bar's colour.
+    pub(crate) ink: Option<Ink>,
+}
+
+/// A bar on the last lines of the terminal.
+#[derive(Debug)]
+pub(crate) struct Bar {
+    bar: ProgressBar,
+    canvas: Canvas,
+    frame: Arc<Mutex<Frame>>,
+}
+
+impl Bar {
+    /// A bar over `total` tests on a terminal `width` columns wide.
+    pub(crate) fn new(total: u64, width: u16, utf8: bool, style: Style) -> Self {
+        let canvas = Canvas {
+            width,
+            text: Arc::default(),
+        };
+        let frame: Arc<Mutex<Frame>> = Arc::default();
+        let target = ProgressDrawTarget::term_like(Box::new(canvas.clone()));
+        let bar = ProgressBar::with_draw_target(Some(total), target);
+        let part = |show: fn(&Frame, &Style) -> String| {
+            let frame = Arc::clone(&frame);
+            move |_: &ProgressState, out: &mut dyn std::fmt::Write| {
+                // A tracker cannot report an error, and writing to a string has none.
+                let _ = out.write_str(&show(&lock(&frame), &style));
+            }
+        };
+        // The template is a constant: should indicatif ever refuse it, its own default bar is shown.
+        let template = ProgressStyle::with_template("{before}{ink}{bar:24}{reset}{after}{below}");
+        let template = template.unwrap_or_else(|_| ProgressStyle::default_bar());
+        bar.set_style(
+            template
+                .progress_chars(if utf8 { "━╸─" } else { "=>-" })
+                .with_key("before", part(|frame, _| frame.before.clone()))
+                .with_key("ink", part(|frame, style| ink(style, frame.ink)))
+                .with_key(
+                    "reset",
+                    part(|_, style| {
+                        if style.color {
+                            "\x1b[0m".to_owned()
+                        } else {
+                            String::new()
+                        }
+                    }),
+                )
+                .with_key("after", part(|frame, _| frame.after.clone()))
+                .with_key("below", part(|frame, _| below(frame))),
+        );
+        lock(&canvas.text).clear();
+        Self { bar, canvas, frame }
+    }
+
+    /// Draws a new frame.
+    pub(crate) fn draw(&self, frame: Frame) {
+        let done = frame.done;
+        *lock(&self.frame) = frame;
+        self.bar.update(|state| state.set_pos(done));
+    }
+
+    /// Puts whole lines above the bar.
+    pub(crate) fn above(&self, lines: &str) {
+        if !lines.is_empty() {
+            self.bar.suspend(|| lock(&self.canvas.text).push_str(lines));
+        }
+    }
+
+    /// Wipes the bar from the terminal.
+    pub(crate) fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    /// What has to be written to make all this visible.
+    pub(crate) fn drain(&self) -> String {
+        std::mem::take(&mut lock(&self.canvas.text))
+    }
+}
+
+fn ink(style: &Style, ink: Option<Ink>) -> String {
+    let mut out = String::new();
+    style.start_into(&mut out, ink.as_slice());
+    out
+}
+
+fn below(frame: &Frame) -> String {
+    frame.below.iter().fold(String::new(), |mut out, line| {
+        let _ = write!(out, "\n{line}");
+        out
+    })
+}
+
+/// A terminal that is only a text with escape sequences.
+#[derive(Clone, Debug)]
+struct Canvas {
+    width: u16,
+    text: Arc<Mutex<String>>,
+}
+
+impl Canvas {
+    fn push(&self, text: &str) {
+        lock(&self.text).push_str(text);
+    }
+
+    fn travel(&self, number: usize, direction: char) {
+        if number > 0 {
+            self.push(&format!("\x1b[{number}{direction}"));
+        }
+    }
+}
+
+impl TermLike for Canvas {
+    fn width(&self) -> u16 {
+        self.width
+    }
+
+    fn move_cursor_up(&self, n: usize) -> io::Result<()> {
+        self.travel(n, 'A');
+        Ok(())
+    }
+
+    fn move_cursor_down(&self, n: usize) -> io::Result<()> {
+        self.travel(n, 'B');
+        Ok(())
+    }
+
+    fn move_cursor_right(&self, n: usize) -> io::Result<()> {
+        self.travel(n, 'C');
+        Ok(())
+    }
+
+    fn move_cursor_left(&self, n: usize) -> io::Result<()> {
+        self.travel(n, 'D');
+        Ok(())
+    }
+
+    fn write_line(&self, s: &str) -> io::Result<()> {
+        self.push(s);
+        self.push("\n");
+        Ok(())
+    }
+
+    fn write_str(&self, s: &str) -> io::Result<()> {
+        self.push(s);
+        Ok(())
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        self.push("\r\x1b[2K");
+        Ok(())
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
