@@ -1,2 +1,2 @@
 //! xdist
-fn main(){}
+fn main() {}
