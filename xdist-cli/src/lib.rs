@@ -9,7 +9,7 @@
 
 pub mod args;
 pub mod junit;
-mod terminal;
+pub mod terminal;
 mod watcher;
 
 use std::ffi::OsString;

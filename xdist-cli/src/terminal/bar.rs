@@ -1,15 +1,11 @@
 //! The progress bar: drawn by indicatif into a buffer, so that the screen stays the only one that writes.
 
-use std::fmt::Write as _;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, TermLike};
 
-use super::style::{Ink, Style};
-
-/// Columns of the bar itself.
-pub(crate) const BAR: usize = 24;
+use super::style::{Ink, Style, visible_width};
 
 /// What the bar shows at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -35,12 +31,9 @@ pub(crate) struct Bar {
 }
 
 impl Bar {
-    /// A bar over `total` tests on a terminal `width` columns wide.
+    /// A bar over `total` tests on a terminal that is at least `width` columns wide.
     pub(crate) fn new(total: u64, width: u16, utf8: bool, style: Style) -> Self {
-        let canvas = Canvas {
-            width,
-            text: Arc::default(),
-        };
+        let canvas = Canvas { width, text: Arc::default() };
         let frame: Arc<Mutex<Frame>> = Arc::default();
         let target = ProgressDrawTarget::term_like(Box::new(canvas.clone()));
         let bar = ProgressBar::with_draw_target(Some(total), target);
@@ -52,27 +45,17 @@ impl Bar {
             }
         };
         // The template is a constant: should indicatif ever refuse it, its own default bar is shown.
-        let template = ProgressStyle::with_template("{before}{ink}{bar:24}{reset}{after}{below}");
+        let template = ProgressStyle::with_template("{before}{ink}{wide_bar}{reset}{after}\n{below}");
         let template = template.unwrap_or_else(|_| ProgressStyle::default_bar());
         bar.set_style(
             template
                 .progress_chars(if utf8 { "━╸─" } else { "=>-" })
                 .with_key("before", part(|frame, _| frame.before.clone()))
                 .with_key("ink", part(|frame, style| ink(style, frame.ink)))
-                .with_key(
-                    "reset",
-                    part(|_, style| {
-                        if style.color {
-                            "\x1b[0m".to_owned()
-                        } else {
-                            String::new()
-                        }
-                    }),
-                )
+                .with_key("reset", part(|_, style| if style.color { "\x1b[0m".to_owned() } else { String::new() }))
                 .with_key("after", part(|frame, _| frame.after.clone()))
-                .with_key("below", part(|frame, _| below(frame))),
+                .with_key("below", part(|frame, _| frame.below.join("\n"))),
         );
-        lock(&canvas.text).clear();
         Self { bar, canvas, frame }
     }
 
@@ -86,7 +69,7 @@ impl Bar {
     /// Puts whole lines above the bar.
     pub(crate) fn above(&self, lines: &str) {
         if !lines.is_empty() {
-            self.bar.suspend(|| lock(&self.canvas.text).push_str(lines));
+            self.bar.suspend(|| lock(&self.canvas.pen).text.push_str(lines));
         }
     }
 
@@ -97,7 +80,7 @@ impl Bar {
 
     /// What has to be written to make all this visible.
     pub(crate) fn drain(&self) -> String {
-        std::mem::take(&mut lock(&self.canvas.text))
+        std::mem::take(&mut lock(&self.canvas.pen).text)
     }
 }
 
@@ -107,29 +90,46 @@ fn ink(style: &Style, ink: Option<Ink>) -> String {
     out
 }
 
-fn below(frame: &Frame) -> String {
-    frame.below.iter().fold(String::new(), |mut out, line| {
-        let _ = write!(out, "\n{line}");
-        out
-    })
-}
-
 /// A terminal that is only a text with escape sequences.
+///
+/// indicatif ends a line by filling it with blanks up to the width it was told, and trusts the terminal to wrap there.
+/// Here the filling becomes a line end instead, so that a terminal that is wider than we know shows no mess.
 #[derive(Clone, Debug)]
 struct Canvas {
     width: u16,
-    text: Arc<Mutex<String>>,
+    pen: Arc<Mutex<Pen>>,
+}
+
+#[derive(Debug, Default)]
+struct Pen {
+    text: String,
+    column: usize,
+    /// The line is full: what comes next starts a new one.
+    full: bool,
 }
 
 impl Canvas {
-    fn push(&self, text: &str) {
-        lock(&self.text).push_str(text);
-    }
-
     fn travel(&self, number: usize, direction: char) {
+        let mut pen = lock(&self.pen);
+        pen.full = false;
         if number > 0 {
-            self.push(&format!("\x1b[{number}{direction}"));
+            pen.text.push_str(&format!("\x1b[{number}{direction}"));
         }
+    }
+}
+
+impl Pen {
+    fn write(&mut self, text: &str, width: usize) {
+        let blank = text.bytes().all(|byte| byte == b' ');
+        if !blank {
+            if std::mem::take(&mut self.full) {
+                self.text.push('\n');
+                self.column = 0;
+            }
+            self.text.push_str(text);
+        }
+        self.column += visible_width(text);
+        self.full = blank && self.column >= width;
     }
 }
 
@@ -159,18 +159,23 @@ impl TermLike for Canvas {
     }
 
     fn write_line(&self, s: &str) -> io::Result<()> {
-        self.push(s);
-        self.push("\n");
+        let mut pen = lock(&self.pen);
+        pen.write(s, usize::from(self.width));
+        pen.text.push('\n');
+        pen.column = 0;
         Ok(())
     }
 
     fn write_str(&self, s: &str) -> io::Result<()> {
-        self.push(s);
+        lock(&self.pen).write(s, usize::from(self.width));
         Ok(())
     }
 
     fn clear_line(&self) -> io::Result<()> {
-        self.push("\r\x1b[2K");
+        let mut pen = lock(&self.pen);
+        pen.text.push_str("\r\x1b[2K");
+        pen.column = 0;
+        pen.full = false;
         Ok(())
     }
 

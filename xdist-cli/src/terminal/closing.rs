@@ -20,11 +20,7 @@ const LISTED: usize = 20;
 /// What the program itself has to say once more, where it is not lost above the failures.
 pub(crate) fn notices(face: &Face, notices: &[String], out: &mut String) {
     for notice in notices {
-        out.push_str(
-            &face
-                .style
-                .rule('=', &format!("xdist: {notice}"), &[Ink::YELLOW]),
-        );
+        out.push_str(&face.style.rule('=', &format!("xdist: {notice}"), &[Ink::YELLOW]));
     }
 }
 
@@ -37,10 +33,7 @@ pub(crate) fn interrupted(face: &Face, tests: &[(TestIndex, WorkerId)], out: &mu
     out.push_str(&face.style.rule('=', &title, &[Ink::YELLOW]));
     let word = face.style.paint("INTERRUPTED", &[Ink::YELLOW]);
     for &(test, worker) in tests.iter().take(LISTED) {
-        out.push_str(&format!(
-            "{word} {} ({worker})\n",
-            face.bold_nodeid(face.names.nodeid(test))
-        ));
+        out.push_str(&format!("{word} {} ({worker})\n", face.bold_nodeid(face.names.nodeid(test))));
     }
     if tests.len() > LISTED {
         out.push_str(&format!("and {} more\n", tests.len() - LISTED));
@@ -50,19 +43,11 @@ pub(crate) fn interrupted(face: &Face, tests: &[(TestIndex, WorkerId)], out: &mu
 /// Why the run stopped, if it did not simply end, and how much was left.
 pub(crate) fn stopped(face: &Face, tally: &Tally, ended: &Ended, out: &mut String) {
     if let Some(reason) = &ended.reason {
-        let inks: &[Ink] = if ended.exit == INTERRUPTED {
-            &[]
-        } else {
-            &[Ink::RED]
-        };
+        let inks: &[Ink] = if ended.exit == INTERRUPTED { &[] } else { &[Ink::RED] };
         out.push_str(&face.style.rule('!', reason, inks));
     }
     if !ended.not_run.is_empty() {
-        let text = format!(
-            "xdist: {} of {} did not run",
-            ended.not_run.len(),
-            plural_of(tally.collected)
-        );
+        let text = format!("xdist: {} of {} did not run", ended.not_run.len(), plural_of(tally.collected));
         out.push_str(&face.style.paint(&text, &[Ink::YELLOW]));
         out.push('\n');
     }
@@ -81,10 +66,7 @@ pub(crate) fn final_line(face: &Face, tally: &Tally, elapsed: Duration, out: &mu
     let main = [tally.main_ink()];
     let parts = tally.parts();
     let plain: Vec<&str> = parts.iter().map(|part| part.text.as_str()).collect();
-    let painted: Vec<String> = parts
-        .iter()
-        .map(|part| style.paint(&part.text, &part.inks))
-        .collect();
+    let painted: Vec<String> = parts.iter().map(|part| style.paint(&part.text, &part.inks)).collect();
     let took = format!(" in {}", times::session(elapsed));
     let columns = width_of(&plain.join(", ")) + took.len();
     let mut message = painted.join(", ");

@@ -41,19 +41,9 @@ enum When {
 impl Durations {
     /// Ready for what was asked; `always_all` where `-vv` lifts the minimum whatever it is (pytest before 8.1).
     pub(crate) fn new(display: &DisplayOptions, always_all: bool) -> Self {
-        let wanted = display
-            .durations
-            .map(|number| usize::try_from(number).unwrap_or(0));
-        let min = if always_all {
-            0.0
-        } else {
-            display.durations_min
-        };
-        Self {
-            wanted,
-            min,
-            ..Self::default()
-        }
+        let wanted = display.durations.map(|number| usize::try_from(number).unwrap_or(0));
+        let min = if always_all { 0.0 } else { display.durations_min };
+        Self { wanted, min, ..Self::default() }
     }
 
     /// A test that plainly passed.
@@ -84,16 +74,8 @@ impl Durations {
         if seconds < self.min {
             return;
         }
-        self.kept.push(Reverse(Entry {
-            seconds,
-            number,
-            test,
-            when,
-        }));
-        if self
-            .wanted
-            .is_some_and(|wanted| wanted > 0 && self.kept.len() > wanted)
-        {
+        self.kept.push(Reverse(Entry { seconds, number, test, when }));
+        if self.wanted.is_some_and(|wanted| wanted > 0 && self.kept.len() > wanted) {
             self.kept.pop();
         }
     }
@@ -112,10 +94,7 @@ impl Durations {
         }
         let (title, listed) = match wanted {
             0 => ("slowest durations".to_owned(), self.seen),
-            _ => (
-                format!("slowest {wanted} durations"),
-                self.seen.min(wanted as u64),
-            ),
+            _ => (format!("slowest {wanted} durations"), self.seen.min(wanted as u64)),
         };
         out.push_str(&style.rule('=', &title, &[]));
         let entries = std::mem::take(&mut self.kept).into_sorted_vec();
@@ -126,16 +105,9 @@ impl Durations {
             out.push_str(&format!("{:.2}s {when:<8} {nodeid}\n", entry.seconds));
         }
         if shown < listed {
-            let hint = if (self.min - DEFAULT_MIN).abs() < f64::EPSILON {
-                "  Use -vv to show these durations."
-            } else {
-                ""
-            };
-            out.push_str(&format!(
-                "\n({} durations < {}s hidden.{hint})\n",
-                listed - shown,
-                self.min
-            ));
+            let hint =
+                if (self.min - DEFAULT_MIN).abs() < f64::EPSILON { "  Use -vv to show these durations." } else { "" };
+            out.push_str(&format!("\n({} durations < {}s hidden.{hint})\n", listed - shown, self.min));
         }
     }
 }
@@ -154,9 +126,7 @@ impl When {
 impl Ord for Entry {
     /// Longer is greater; of equals the one that came first.
     fn cmp(&self, other: &Self) -> Ordering {
-        self.seconds
-            .total_cmp(&other.seconds)
-            .then_with(|| other.number.cmp(&self.number))
+        self.seconds.total_cmp(&other.seconds).then_with(|| other.number.cmp(&self.number))
     }
 }
 

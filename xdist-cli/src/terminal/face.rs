@@ -33,10 +33,7 @@ impl Face {
     /// Before anything is known of the run.
     pub(crate) fn new(options: &TerminalOptions) -> Self {
         Self {
-            style: Style {
-                color: options.color,
-                width: layout_width(options.width),
-            },
+            style: Style { color: options.color, width: layout_width(options.width) },
             ci: options.ci,
             display: DisplayOptions::default(),
             names: Names::default(),
@@ -53,14 +50,9 @@ impl Face {
         self.names.rootdir = PathBuf::from(&configured.facts.rootdir);
         self.names.invoked = PathBuf::from(&configured.facts.invocation_dir);
         self.pytest = version(&interpreter.pytest);
-        self.interpreter = format!(
-            "{} -- Python {} {}",
-            interpreter.platform, interpreter.version, interpreter.executable
-        );
-        self.python = configured
-            .interpreter_source
-            .contains("--python")
-            .then(|| interpreter.executable.clone());
+        self.interpreter =
+            format!("{} -- Python {} {}", interpreter.platform, interpreter.version, interpreter.executable);
+        self.python = configured.interpreter_source.contains("--python").then(|| interpreter.executable.clone());
     }
 
     /// Whether `-r` asked for this character.
@@ -75,8 +67,7 @@ impl Face {
 
     /// Whether messages are printed in full, not cut to the width.
     pub(crate) fn full_messages(&self) -> bool {
-        (self.ci || (self.display.verbosity >= 2 && self.since(8, 1)))
-            && !self.display.force_short_summary
+        (self.ci || (self.display.verbosity >= 2 && self.since(8, 1))) && !self.display.force_short_summary
     }
 
     /// The line that says where a report was made.

@@ -4,12 +4,15 @@ use std::time::{Duration, Instant};
 
 use xdist_core::ids::{TestIndex, WorkerId};
 
-use super::bar::{BAR, Frame};
+use super::bar::Frame;
 use super::face::Face;
 use super::progress::Info;
-use super::style::{head, tail};
+use super::style::{head, tail, width_of};
 use super::tally::Tally;
 use super::times::left;
+
+/// Columns of the bar where there is no room for more.
+const NARROWEST: usize = 8;
 
 /// Running tests shown at most.
 const SHOWN: usize = 4;
@@ -70,47 +73,43 @@ pub(crate) fn frame(
         Info::Percent => format!("[{:>3}%] ", percent(tally)),
         Info::None | Info::Count | Info::Times => String::new(),
     };
-    let mut after = format!(" {}/{}", tally.done, tally.collected);
-    for part in tally.parts().iter().filter(|_| tally.done > 0) {
-        after.push_str(", ");
-        after.push_str(&part.text);
-    }
+    let mut fields = vec![format!(" {}/{}", tally.done, tally.collected)];
+    let mut rate = None;
     if tally.done > 0 && elapsed > Duration::ZERO {
-        let rate = tally.done as f64 / elapsed.as_secs_f64();
-        let remaining = tally.collected.saturating_sub(tally.done) as f64 / rate;
-        let remaining = Duration::try_from_secs_f64(remaining).unwrap_or(Duration::MAX);
-        let rate = if rate < 10.0 {
-            format!("{rate:.1}")
-        } else {
-            format!("{rate:.0}")
-        };
-        after.push_str(&format!(", {rate}/s, {} left", left(remaining)));
+        let speed = tally.done as f64 / elapsed.as_secs_f64();
+        let remaining = tally.collected.saturating_sub(tally.done) as f64 / speed;
+        fields.push(format!("{} left", left(Duration::try_from_secs_f64(remaining).unwrap_or(Duration::MAX))));
+        rate = Some(if speed < 10.0 { format!("{speed:.1}/s") } else { format!("{speed:.0}/s") });
     }
-    // The bar's last column stays free: some terminals wrap as soon as it is written.
-    let room = columns.saturating_sub(before.len() + BAR + 1);
-    let after = head(&after, room).to_owned();
-    let below = if face.display.verbosity < 0 {
-        Vec::new()
-    } else {
-        running_lines(face, running, columns, now)
-    };
-    Frame {
-        before,
-        after,
-        below,
-        done: tally.done,
-        ink: Some(tally.main_ink()),
+    if tally.done > 0 {
+        fields.extend(tally.parts().into_iter().map(|part| part.text));
     }
+    fields.extend(rate);
+    let room = columns.saturating_sub(before.len() + NARROWEST + 1);
+    let after = fitting(&fields, room);
+    let below = if face.display.verbosity < 0 { Vec::new() } else { running_lines(face, running, columns, now) };
+    Frame { before, after, below, done: tally.done, ink: Some(tally.main_ink()) }
+}
+
+/// As many fields as there is room for, the first in any case.
+fn fitting(fields: &[String], room: usize) -> String {
+    let mut out = String::new();
+    for field in fields {
+        let separator = if out.is_empty() { "" } else { ", " };
+        if !out.is_empty() && width_of(&out) + separator.len() + width_of(field) > room {
+            break;
+        }
+        out.push_str(separator);
+        out.push_str(field);
+    }
+    out
 }
 
 fn running_lines(face: &Face, running: &Running, columns: usize, now: Instant) -> Vec<String> {
     let line = |(worker, test, since): (WorkerId, TestIndex, Instant)| {
         let seconds = now.saturating_duration_since(since).as_secs_f64();
         let label = format!("{worker:<4} {seconds:>6.1}s ", worker = worker.to_string());
-        let name = tail(
-            &face.names.relative(face.names.nodeid(test)),
-            columns.saturating_sub(label.len() + 1),
-        );
+        let name = tail(&face.names.relative(face.names.nodeid(test)), columns.saturating_sub(label.len() + 1));
         head(&format!("{label}{name}"), columns.saturating_sub(1)).to_owned()
     };
     running.longest().into_iter().map(line).collect()
@@ -118,7 +117,5 @@ fn running_lines(face: &Face, running: &Running, columns: usize, now: Instant) -
 
 /// Whole percent of the tests that have a verdict.
 pub(crate) fn percent(tally: &Tally) -> u64 {
-    (tally.done * 100)
-        .checked_div(tally.collected)
-        .unwrap_or(100)
+    (tally.done * 100).checked_div(tally.collected).unwrap_or(100)
 }

@@ -31,10 +31,7 @@ pub(crate) fn session(face: &Face, configured: &Configured, out: &mut String) {
         "" | "CPython" => String::new(),
         other => format!("{other} "),
     };
-    out.push_str(&format!(
-        "xdist: {}, {implementation}{}",
-        configured.version, interpreter.executable
-    ));
+    out.push_str(&format!("xdist: {}, {implementation}{}", configured.version, interpreter.executable));
     if !configured.interpreter_source.is_empty() {
         out.push_str(&format!(" (from {})", configured.interpreter_source));
     }
@@ -55,19 +52,9 @@ pub(crate) fn collected(face: &Face, collected: &Collected, out: &mut String) {
         let all = items + collection.deselected as usize;
         format!("collected {}", plural(all, "item"))
     } else {
-        format!(
-            "{} [{}]",
-            plural(collected.workers as usize, "worker"),
-            plural(items, "item")
-        )
+        format!("{} [{}]", plural(collected.workers as usize, "worker"), plural(items, "item"))
     };
-    let with = |outcome: &str| {
-        collection
-            .reports
-            .iter()
-            .filter(|report| report.outcome == outcome)
-            .count()
-    };
+    let with = |outcome: &str| collection.reports.iter().filter(|report| report.outcome == outcome).count();
     let (errors, skipped) = (with("failed"), with("skipped"));
     if errors > 0 {
         line.push_str(&format!(" / {}", plural(errors, "error")));

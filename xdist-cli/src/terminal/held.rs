@@ -25,10 +25,7 @@ impl Held {
 
     /// The lines of a worker, to be shown or dropped.
     pub(crate) fn take(&mut self, worker: WorkerId) -> String {
-        self.by_worker
-            .get_mut(worker.at())
-            .map(std::mem::take)
-            .unwrap_or_default()
+        self.by_worker.get_mut(worker.at()).map(std::mem::take).unwrap_or_default()
     }
 
     /// The lines of all.

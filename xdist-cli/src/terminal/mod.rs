@@ -1,7 +1,7 @@
 //! The terminal reporter: run events in, pytest's face out.
 //!
 //! It decides nothing about tests and knows neither processes nor arguments; what it may know is in the events and in
-//! [`TerminalOptions`]. Text goes through one [`screen::Screen`]; everything else here is pure formatting. Of plain
+//! [`TerminalOptions`]. Text goes through one screen; everything else here is pure formatting. Of plain
 //! passes only counters are kept, so that a million of them cost nothing but time.
 
 mod bar;
@@ -37,7 +37,7 @@ use self::durations::Durations;
 use self::face::Face;
 use self::frame::Running;
 use self::held::{Held, marked};
-pub(crate) use self::options::{TerminalOptions, resolve_color, resolve_width};
+pub use self::options::{TerminalOptions, layout_width, resolve_color, resolve_width};
 use self::progress::Info;
 use self::screen::Screen;
 use self::shelf::{Kept, Shelf, from_collector, from_crash};
@@ -46,7 +46,7 @@ use self::tally::Tally;
 use self::warnings::Warnings;
 
 /// Shows a run as pytest would, and what pytest cannot know: workers.
-pub(crate) struct TerminalReporter<W: Write> {
+pub struct TerminalReporter<W: Write> {
     options: TerminalOptions,
     screen: Screen<W>,
     errors: Box<dyn Write + Send>,
@@ -73,16 +73,12 @@ pub(crate) struct TerminalReporter<W: Write> {
 
 impl<W: Write> TerminalReporter<W> {
     /// Writes to `out`, and errors before any test to stderr.
-    pub(crate) fn new(options: TerminalOptions, out: W) -> Self {
+    pub fn new(options: TerminalOptions, out: W) -> Self {
         Self::with_errors(options, out, Box::new(io::stderr()))
     }
 
     /// As [`TerminalReporter::new`], with another place for errors before any test.
-    pub(crate) fn with_errors(
-        options: TerminalOptions,
-        out: W,
-        errors: Box<dyn Write + Send>,
-    ) -> Self {
+    pub fn with_errors(options: TerminalOptions, out: W, errors: Box<dyn Write + Send>) -> Self {
         Self {
             face: Face::new(&options),
             options,
@@ -107,17 +103,17 @@ impl<W: Write> TerminalReporter<W> {
     }
 
     /// Takes the next event. A closed pipe is no error: nothing more is written then.
-    pub(crate) fn handle(&mut self, event: &RunEvent) -> io::Result<()> {
+    pub fn handle(&mut self, event: &RunEvent) -> io::Result<()> {
         self.handle_at(event, Instant::now())
     }
 
     /// Writes what was gathered and moves the bar; to be called about ten times a second.
-    pub(crate) fn tick(&mut self) -> io::Result<()> {
+    pub fn tick(&mut self) -> io::Result<()> {
         self.tick_at(Instant::now())
     }
 
     /// Takes the bar away and writes what is left, also when no end of the run came.
-    pub(crate) fn finish(&mut self) {
+    pub fn finish(&mut self) {
         self.screen.hide();
         // Where the stream is closed there is nobody left to tell.
         let _ = self.screen.flush_all();
@@ -127,15 +123,7 @@ impl<W: Write> TerminalReporter<W> {
         if let (Some(bar), Some(began)) = (self.screen.bar(), self.tests_began) {
             let columns = usize::from(self.options.width.unwrap_or(80));
             let elapsed = now.saturating_duration_since(began);
-            bar.draw(frame::frame(
-                &self.face,
-                self.info,
-                &self.tally,
-                &self.running,
-                columns,
-                elapsed,
-                now,
-            ));
+            bar.draw(frame::frame(&self.face, self.info, &self.tally, &self.running, columns, elapsed, now));
         }
         self.screen.flush()
     }
@@ -145,21 +133,8 @@ impl<W: Write> TerminalReporter<W> {
             return Ok(());
         }
         match event {
-            RunEvent::Finished {
-                test,
-                worker,
-                verdict: Verdict::Passed { durations },
-            } => {
-                self.running.end(*worker, *test);
-                self.passed(*test, *worker, durations);
-                self.release(*worker);
-            }
             RunEvent::Started { test, worker } => self.running.start(*worker, *test, now),
-            RunEvent::Finished {
-                test,
-                worker,
-                verdict,
-            } => {
+            RunEvent::Finished { test, worker, verdict } => {
                 self.running.end(*worker, *test);
                 match verdict {
                     Verdict::Passed { durations } => self.passed(*test, *worker, durations),
@@ -171,15 +146,8 @@ impl<W: Write> TerminalReporter<W> {
             }
             RunEvent::Configured(configured) => self.configure(configured)?,
             RunEvent::Collected(collected) => self.collected(collected, now)?,
-            RunEvent::WorkerUp {
-                worker,
-                incarnation,
-            } => self.worker_up(*worker, *incarnation),
-            RunEvent::WorkerDied {
-                worker,
-                how,
-                replaced,
-            } => self.worker_died(*worker, how, *replaced),
+            RunEvent::WorkerUp { worker, incarnation } => self.worker_up(*worker, *incarnation),
+            RunEvent::WorkerDied { worker, how, replaced } => self.worker_died(*worker, how, *replaced),
             RunEvent::Warning(warning) => {
                 self.tally.add("warnings", 1, true);
                 self.warnings.add(&self.face, warning);
@@ -217,11 +185,7 @@ impl<W: Write> TerminalReporter<W> {
     fn collected(&mut self, collected: &Collected, now: Instant) -> io::Result<()> {
         self.face.names.collection = collected.collection.clone();
         self.tally.collected = collected.collection.ids.len() as u64;
-        self.tally.add(
-            "deselected",
-            u64::from(collected.collection.deselected),
-            true,
-        );
+        self.tally.add("deselected", u64::from(collected.collection.deselected), true);
         for report in &collected.collection.reports {
             let kept = from_collector(report);
             self.tally.add(&kept.report.category, 1, true);
@@ -240,12 +204,7 @@ impl<W: Write> TerminalReporter<W> {
         let classic = self.face.display.output_style == "classic";
         if self.options.is_terminal && !self.options.ci && !classic {
             let width = self.options.width.unwrap_or(80).max(20);
-            self.screen.show(Bar::new(
-                self.tally.collected,
-                width,
-                self.options.utf8,
-                self.face.style,
-            ));
+            self.screen.show(Bar::new(self.tally.collected, width, self.options.utf8, self.face.style));
         }
         self.tick_at(now)
     }
@@ -294,25 +253,12 @@ impl<W: Write> TerminalReporter<W> {
         if self.by_lines() {
             let figure = self.info.message(&self.tally, &mut self.unshown);
             let name = self.face.names.display(test);
-            let line = progress::line(
-                &self.face,
-                worker,
-                &figure,
-                "INTERRUPTED",
-                &[Ink::YELLOW],
-                &name,
-            );
+            let line = progress::line(&self.face, worker, &figure, "INTERRUPTED", &[Ink::YELLOW], &name);
             self.screen.lines(&line);
         }
     }
 
-    fn report(
-        &mut self,
-        test: TestIndex,
-        worker: WorkerId,
-        report: &Report,
-        teardown: &[(String, String)],
-    ) {
+    fn report(&mut self, test: TestIndex, worker: WorkerId, report: &Report, teardown: &[(String, String)]) {
         self.tally.add(&report.category, 1, !report.uncounted);
         self.durations.report(test, report);
         self.unshown += report.duration;
@@ -325,16 +271,11 @@ impl<W: Write> TerminalReporter<W> {
         } else if shown {
             self.letter(&report.letter, &progress::inks_of(report));
         }
-        if report.category.is_empty()
-            || report.category == "passed" && !self.face.wants('p') && !self.face.wants('P')
-        {
+        if report.category.is_empty() || report.category == "passed" && !self.face.wants('p') && !self.face.wants('P') {
             return;
         }
-        let nodeid = if report.nodeid.is_empty() {
-            self.face.names.nodeid(test).to_owned()
-        } else {
-            report.nodeid.clone()
-        };
+        let nodeid =
+            if report.nodeid.is_empty() { self.face.names.nodeid(test).to_owned() } else { report.nodeid.clone() };
         let kept = Kept {
             test: Some(test),
             worker: Some(worker),
@@ -375,8 +316,7 @@ impl<W: Write> TerminalReporter<W> {
         } else {
             self.screen.write(letter, columns);
         }
-        let past_edge =
-            self.screen.column() + self.info.room(&self.tally) + 1 >= self.face.style.width;
+        let past_edge = self.screen.column() + self.info.room(&self.tally) + 1 >= self.face.style.width;
         if past_edge && self.info != Info::None && self.tally.done != self.tally.collected {
             let figure = self.info.message(&self.tally, &mut self.unshown);
             let columns = figure.len();
@@ -392,24 +332,14 @@ impl<W: Write> TerminalReporter<W> {
             return;
         }
         let figure = self.info.message(&self.tally, &mut self.unshown);
-        let fill = self
-            .face
-            .style
-            .width
-            .saturating_sub(self.screen.column() + 1);
-        let figure = self
-            .face
-            .style
-            .paint(&format!("{figure:>fill$}"), &[self.tally.main_ink()]);
+        let fill = self.face.style.width.saturating_sub(self.screen.column() + 1);
+        let figure = self.face.style.paint(&format!("{figure:>fill$}"), &[self.tally.main_ink()]);
         self.screen.write(&figure, fill);
     }
 
     fn worker_up(&mut self, worker: WorkerId, incarnation: u32) {
         if self.face.display.verbosity > 0 && incarnation > 0 {
-            self.screen.lines(&marked(
-                worker,
-                &format!("worker up again, replacement {incarnation}"),
-            ));
+            self.screen.lines(&marked(worker, &format!("worker up again, replacement {incarnation}")));
         }
     }
 
@@ -417,18 +347,13 @@ impl<W: Write> TerminalReporter<W> {
         if self.face.display.verbosity < 0 {
             return;
         }
-        let then = if replaced {
-            "a replacement takes over"
-        } else {
-            "it is not replaced"
-        };
-        self.say(
-            &format!("xdist: worker {worker} died ({how}): {then}"),
-            &[Ink::RED],
-        );
+        let then = if replaced { "a replacement takes over" } else { "it is not replaced" };
+        self.say(&format!("xdist: worker {worker} died ({how}): {then}"), &[Ink::RED]);
     }
 
     fn output(&mut self, worker: WorkerId, line: &str) {
+        // Of a line that was drawn over and over (a progress bar of the test's) its last state.
+        let line = line.trim_end_matches('\r').rsplit('\r').next().unwrap_or_default();
         if self.face.display.no_capture || !self.running.is_busy(worker) {
             self.screen.lines(&marked(worker, line));
         } else if let Some(text) = self.held.hold(worker, line) {
@@ -449,11 +374,7 @@ impl<W: Write> TerminalReporter<W> {
         if let Some(worker) = worker {
             self.say(&format!("xdist: internal error in {worker}"), &[Ink::RED]);
         }
-        let lines: Vec<String> = text
-            .trim_end()
-            .split('\n')
-            .map(|line| format!("INTERNALERROR> {line}\n"))
-            .collect();
+        let lines: Vec<String> = text.trim_end().split('\n').map(|line| format!("INTERNALERROR> {line}\n")).collect();
         self.screen.lines(&lines.concat());
         self.screen.flush()
     }
@@ -504,13 +425,7 @@ impl<W: Write> TerminalReporter<W> {
             sections::xfailures(face, &self.shelf.xfailed, &mut out);
             self.warnings.render(face, &mut out);
             let any = |category: &str| self.tally.count(category) > 0;
-            sections::passes(
-                face,
-                "PASSES",
-                face.wants('P') && any("passed"),
-                &self.shelf.passed,
-                &mut out,
-            );
+            sections::passes(face, "PASSES", face.wants('P') && any("passed"), &self.shelf.passed, &mut out);
             let xpasses = face.wants('X') && any("xpassed") && face.since(8, 0);
             sections::passes(face, "XPASSES", xpasses, &self.shelf.xpassed, &mut out);
         }
@@ -533,20 +448,10 @@ fn captured_in_teardown(reports: &[Report]) -> Vec<(String, String)> {
     reports
         .iter()
         .filter(|report| report.category.is_empty() && report.when == "teardown")
-        .flat_map(|report| {
-            report
-                .sections
-                .iter()
-                .filter(|(title, _)| title.contains("teardown"))
-                .cloned()
-        })
+        .flat_map(|report| report.sections.iter().filter(|(title, _)| title.contains("teardown")).cloned())
         .collect()
 }
 
 fn closed_is_fine(error: io::Error) -> io::Result<()> {
-    if error.kind() == io::ErrorKind::BrokenPipe {
-        Ok(())
-    } else {
-        Err(error)
-    }
+    if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) }
 }

@@ -21,16 +21,12 @@ pub(crate) struct Names {
 impl Names {
     /// The node id of a test.
     pub(crate) fn nodeid(&self, test: TestIndex) -> &str {
-        self.collection
-            .ids
-            .get(test.at())
-            .map_or("?", String::as_str)
+        self.collection.ids.get(test.at()).map_or("?", String::as_str)
     }
 
     /// The node id with its path relative to where the user stands.
     pub(crate) fn relative<'a>(&self, nodeid: &'a str) -> Cow<'a, str> {
-        if nodeid.is_empty() || self.invoked == self.rootdir || self.invoked.as_os_str().is_empty()
-        {
+        if nodeid.is_empty() || self.invoked == self.rootdir || self.invoked.as_os_str().is_empty() {
             return Cow::Borrowed(nodeid);
         }
         let (path, rest) = split(nodeid);
@@ -99,10 +95,7 @@ fn best_relative(from: &Path, path: &Path) -> String {
     }
     let shared = from.iter().zip(&path).take_while(|(a, b)| a == b).count();
     let mut out = PathBuf::new();
-    out.extend(std::iter::repeat_n(
-        Component::ParentDir,
-        from.len() - shared,
-    ));
+    out.extend(std::iter::repeat_n(Component::ParentDir, from.len() - shared));
     out.extend(&path[shared..]);
     out.display().to_string()
 }

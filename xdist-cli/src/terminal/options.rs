@@ -2,28 +2,24 @@
 
 /// What the reporter must know about the stream it writes to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct TerminalOptions {
+pub struct TerminalOptions {
     /// Columns; `None` means nobody knows, and 80 are taken.
-    pub(crate) width: Option<u16>,
+    pub width: Option<u16>,
     /// Whether the stream is a terminal that understands cursor movement.
-    pub(crate) is_terminal: bool,
+    pub is_terminal: bool,
     /// Whether to write colours.
-    pub(crate) color: bool,
+    pub color: bool,
     /// Whether this is a continuous integration service: plain lines, messages in full.
-    pub(crate) ci: bool,
+    pub ci: bool,
     /// Whether the locale can show more than ASCII.
-    pub(crate) utf8: bool,
+    pub utf8: bool,
 }
 
 impl TerminalOptions {
     /// Everything but the colours, which depend on `--color`, from the environment.
     ///
     /// `columns` is the width of the terminal that stdout is, if it is one.
-    pub(crate) fn detect(
-        is_terminal: bool,
-        columns: Option<u16>,
-        env: impl Fn(&str) -> Option<String>,
-    ) -> Self {
+    pub fn detect(is_terminal: bool, columns: Option<u16>, env: impl Fn(&str) -> Option<String>) -> Self {
         let set = |name: &str| env(name).is_some_and(|value| !value.is_empty());
         Self {
             width: resolve_width(env("COLUMNS").as_deref(), columns),
@@ -36,11 +32,7 @@ impl TerminalOptions {
 }
 
 /// Whether to write colours: `--color` first, then `PY_COLORS`, `NO_COLOR`, `FORCE_COLOR`, then the stream.
-pub(crate) fn resolve_color(
-    option: &str,
-    is_terminal: bool,
-    env: impl Fn(&str) -> Option<String>,
-) -> bool {
+pub fn resolve_color(option: &str, is_terminal: bool, env: impl Fn(&str) -> Option<String>) -> bool {
     match option {
         "yes" => return true,
         "no" => return false,
@@ -60,7 +52,7 @@ pub(crate) fn resolve_color(
 
 /// Columns as Python's `shutil.get_terminal_size` finds them: `COLUMNS` if it is a positive number, else the
 /// terminal's own. `None`: neither is known.
-pub(crate) fn resolve_width(columns: Option<&str>, terminal: Option<u16>) -> Option<u16> {
+pub fn resolve_width(columns: Option<&str>, terminal: Option<u16>) -> Option<u16> {
     columns
         .and_then(|text| text.trim().parse::<u16>().ok())
         .filter(|&width| width > 0)
@@ -68,7 +60,7 @@ pub(crate) fn resolve_width(columns: Option<&str>, terminal: Option<u16>) -> Opt
 }
 
 /// Columns to lay text out in: pytest takes 80 where it knows nothing, and where it is told less than 40.
-pub(crate) fn layout_width(width: Option<u16>) -> usize {
+pub fn layout_width(width: Option<u16>) -> usize {
     match width {
         Some(width) if width >= 40 => usize::from(width),
         _ => 80,
@@ -77,11 +69,10 @@ pub(crate) fn layout_width(width: Option<u16>) -> usize {
 
 /// The first of `LC_ALL`, `LC_CTYPE` and `LANG` that is set decides.
 fn locale_is_utf8(env: &impl Fn(&str) -> Option<String>) -> bool {
-    ["LC_ALL", "LC_CTYPE", "LANG"]
-        .iter()
-        .find_map(|name| env(name).filter(|value| !value.is_empty()))
-        .is_some_and(|locale| {
+    ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| env(name).filter(|value| !value.is_empty())).is_some_and(
+        |locale| {
             let locale = locale.to_ascii_lowercase();
             locale.contains("utf-8") || locale.contains("utf8")
-        })
+        },
+    )
 }

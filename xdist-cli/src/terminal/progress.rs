@@ -64,11 +64,7 @@ impl Info {
 
 /// The attributes of a report's letter or word: the hook's own, or pytest's by outcome.
 pub(crate) fn inks_of(report: &Report) -> Vec<Ink> {
-    let own: Vec<Ink> = report
-        .markup
-        .iter()
-        .filter_map(|name| Ink::named(name))
-        .collect();
+    let own: Vec<Ink> = report.markup.iter().filter_map(|name| Ink::named(name)).collect();
     if !own.is_empty() {
         return own;
     }
@@ -86,13 +82,7 @@ pub(crate) fn passed_line(face: &Face, worker: WorkerId, figure: &str, name: &st
 }
 
 /// As [`passed_line`], for any report, with the reason of a skip or an expected failure.
-pub(crate) fn report_line(
-    face: &Face,
-    worker: WorkerId,
-    figure: &str,
-    report: &Report,
-    name: &str,
-) -> String {
+pub(crate) fn report_line(face: &Face, worker: WorkerId, figure: &str, report: &Report, name: &str) -> String {
     let word = verbose_word(report);
     let mut out = line(face, worker, figure, word, &inks_of(report), name);
     let reason = reason(report);
@@ -101,11 +91,7 @@ pub(crate) fn report_line(
         if face.display.verbosity_test_cases >= 2 {
             out.push_str(&format!(" ({reason})"));
         } else {
-            let used = width_of(&worker.to_string())
-                + width_of(figure)
-                + width_of(word)
-                + width_of(name)
-                + 4;
+            let used = width_of(&worker.to_string()) + width_of(figure) + width_of(word) + width_of(name) + 4;
             let room = face.style.width.saturating_sub(used);
             out.push_str(&trimmed(" (", &reason, ")", room).unwrap_or_default());
         }
@@ -115,20 +101,12 @@ pub(crate) fn report_line(
 }
 
 /// The line of a test that has no report.
-pub(crate) fn line(
-    face: &Face,
-    worker: WorkerId,
-    figure: &str,
-    word: &str,
-    inks: &[Ink],
-    name: &str,
-) -> String {
+pub(crate) fn line(face: &Face, worker: WorkerId, figure: &str, word: &str, inks: &[Ink], name: &str) -> String {
     let mut out = format!("[{worker}]");
     if figure.is_empty() {
         out.push(' ');
     } else {
-        face.style
-            .paint_into(&mut out, &format!("{figure} "), &[Ink::CYAN]);
+        face.style.paint_into(&mut out, &format!("{figure} "), &[Ink::CYAN]);
     }
     face.style.paint_into(&mut out, word, inks);
     out.push(' ');
@@ -145,11 +123,7 @@ fn reason(report: &Report) -> String {
     if report.outcome != "skipped" {
         return String::new();
     }
-    let Some((_, _, reason)) = report
-        .longrepr
-        .as_ref()
-        .and_then(|longrepr| longrepr.skip.as_ref())
-    else {
+    let Some((_, _, reason)) = report.longrepr.as_ref().and_then(|longrepr| longrepr.skip.as_ref()) else {
         return String::new();
     };
     match reason.strip_prefix("Skipped: ") {

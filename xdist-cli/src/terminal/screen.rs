@@ -29,14 +29,7 @@ pub(crate) struct Screen<W: Write> {
 impl<W: Write> Screen<W> {
     /// Nothing is written yet.
     pub(crate) fn new(out: W) -> Self {
-        Self {
-            out,
-            text: String::new(),
-            bytes: Vec::new(),
-            column: 0,
-            closed: false,
-            bar: None,
-        }
+        Self { out, text: String::new(), bytes: Vec::new(), column: 0, closed: false, bar: None }
     }
 
     /// Shows a bar below the text from now on.
@@ -153,11 +146,7 @@ impl<W: Write> Screen<W> {
             Err(error) => {
                 self.closed = true;
                 self.bytes.clear();
-                if error.kind() == ErrorKind::BrokenPipe {
-                    Ok(())
-                } else {
-                    Err(error)
-                }
+                if error.kind() == ErrorKind::BrokenPipe { Ok(()) } else { Err(error) }
             }
             Ok(()) => Ok(()),
         }

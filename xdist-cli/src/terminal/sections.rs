@@ -39,14 +39,7 @@ pub(crate) fn xfailures(face: &Face, kept: &[Kept], out: &mut String) {
     }
 }
 
-fn failing(
-    face: &Face,
-    title: &str,
-    style: &str,
-    kept: &[Kept],
-    with_rerun: bool,
-    out: &mut String,
-) {
+fn failing(face: &Face, title: &str, style: &str, kept: &[Kept], with_rerun: bool, out: &mut String) {
     if kept.is_empty() || style == "no" {
         return;
     }
@@ -76,11 +69,7 @@ pub(crate) fn passes(face: &Face, title: &str, any: bool, kept: &[Kept], out: &m
     out.push_str(&face.style.rule('=', title, &[]));
     for one in kept {
         if !one.report.sections.is_empty() {
-            out.push_str(
-                &face
-                    .style
-                    .rule('_', head_line(one), &[Ink::GREEN, Ink::BOLD]),
-            );
+            out.push_str(&face.style.rule('_', head_line(one), &[Ink::GREEN, Ink::BOLD]));
             body(face, one, out);
         }
         teardown(face, one, out);
@@ -108,20 +97,10 @@ fn body(face: &Face, kept: &Kept, out: &mut String) {
 }
 
 fn teardown(face: &Face, kept: &Kept, out: &mut String) {
-    captured(
-        face,
-        kept.teardown
-            .iter()
-            .filter(|(title, _)| title.contains("teardown")),
-        out,
-    );
+    captured(face, kept.teardown.iter().filter(|(title, _)| title.contains("teardown")), out);
 }
 
-fn captured<'a>(
-    face: &Face,
-    sections: impl Iterator<Item = &'a (String, String)>,
-    out: &mut String,
-) {
+fn captured<'a>(face: &Face, sections: impl Iterator<Item = &'a (String, String)>, out: &mut String) {
     let show = face.display.showcapture.as_str();
     if show == "no" {
         return;
@@ -148,9 +127,7 @@ fn crash_line(report: &Report) -> String {
     };
     match longrepr {
         Longrepr { line, .. } if !line.is_empty() => line.clone(),
-        Longrepr {
-            crash: Some(crash), ..
-        } => format!("{}:{}: {}", crash.path, crash.lineno, crash.message),
+        Longrepr { crash: Some(crash), .. } => format!("{}:{}: {}", crash.path, crash.lineno, crash.message),
         Longrepr { terminal, .. } => terminal.trim_end().chars().take(50).collect(),
     }
 }

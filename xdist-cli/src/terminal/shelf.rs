@@ -56,8 +56,7 @@ impl Shelf {
                 if face.wants('p') {
                     self.passed_tests.extend(kept.test);
                 }
-                if face.wants('P') && !(kept.report.sections.is_empty() && kept.teardown.is_empty())
-                {
+                if face.wants('P') && !(kept.report.sections.is_empty() && kept.teardown.is_empty()) {
                     self.passed.push(kept);
                 }
             }
@@ -106,29 +105,18 @@ pub(crate) fn from_collector(report: &CollectReport) -> Kept {
 /// A death in the form of a failed report: who died how, what it wrote last, what had been reported before.
 pub(crate) fn from_crash(face: &Face, nodeid: &str, worker: WorkerId, crashed: &Crashed) -> Report {
     let place = face.names.relative(nodeid);
-    let what = format!(
-        "worker {worker} crashed while running {place}: {}",
-        crashed.how
-    );
+    let what = format!("worker {worker} crashed while running {place}: {}", crashed.how);
     let mut terminal = face.style.paint(&what, &[Ink::RED]);
     terminal.push('\n');
     if !crashed.output.trim().is_empty() {
-        terminal.push_str(
-            &face
-                .style
-                .rule('-', &format!("last output of {worker}"), &[]),
-        );
+        terminal.push_str(&face.style.rule('-', &format!("last output of {worker}"), &[]));
         terminal.push_str(crashed.output.trim_end());
         terminal.push('\n');
     }
     let mut sections = Vec::new();
     for report in &crashed.reports {
         if let (true, Some(longrepr)) = (report.is_failure(), &report.longrepr) {
-            terminal.push_str(&face.style.rule(
-                '-',
-                &format!("{} failed before the crash", report.when),
-                &[],
-            ));
+            terminal.push_str(&face.style.rule('-', &format!("{} failed before the crash", report.when), &[]));
             terminal.push_str(longrepr.terminal.trim_end());
             terminal.push('\n');
         }
@@ -147,7 +135,8 @@ pub(crate) fn from_crash(face: &Face, nodeid: &str, worker: WorkerId, crashed: &
             line: what,
             crash: Some(Crash {
                 message: format!("worker {worker} crashed: {}", crashed.how),
-                ..Crash::default()
+                path: place.into_owned(),
+                lineno: 0,
             }),
             ..Longrepr::default()
         }),

@@ -19,10 +19,7 @@ pub(crate) fn summary(face: &Face, shelf: &Shelf, out: &mut String) {
             's' => lines.extend(shelf.skipped.iter().filter_map(|kept| skipped(face, kept))),
             'p' => {
                 let word = face.style.paint("PASSED", &[Ink::GREEN]);
-                let nodeids = shelf
-                    .passed_tests
-                    .iter()
-                    .map(|&test| face.names.nodeid(test));
+                let nodeids = shelf.passed_tests.iter().map(|&test| face.names.nodeid(test));
                 lines.extend(nodeids.map(|nodeid| format!("{word} {}", face.bold_nodeid(nodeid))));
             }
             _ => {}
@@ -31,11 +28,7 @@ pub(crate) fn summary(face: &Face, shelf: &Shelf, out: &mut String) {
     if lines.is_empty() {
         return;
     }
-    out.push_str(
-        &face
-            .style
-            .rule('=', "short test summary info", &[Ink::CYAN, Ink::BOLD]),
-    );
+    out.push_str(&face.style.rule('=', "short test summary info", &[Ink::CYAN, Ink::BOLD]));
     for line in lines {
         out.push_str(&line);
         out.push('\n');
@@ -50,11 +43,7 @@ pub(crate) fn failing(face: &Face, kept: &Kept) -> String {
 /// As [`failing`], for a line that has this many columns.
 pub(crate) fn failing_in(face: &Face, kept: &Kept, columns: usize) -> String {
     let word = verbose_word(&kept.report);
-    let mut line = format!(
-        "{} {}",
-        painted_word(face, &kept.report, Ink::RED),
-        face.bold_nodeid(&kept.nodeid)
-    );
+    let mut line = format!("{} {}", painted_word(face, &kept.report, Ink::RED), face.bold_nodeid(&kept.nodeid));
     let Some(message) = message(face, &kept.report) else {
         return line;
     };
@@ -68,21 +57,10 @@ pub(crate) fn failing_in(face: &Face, kept: &Kept, columns: usize) -> String {
     line
 }
 
-/// What a failure says in one line: the exception's message, or a plain text as it is (pytest >= 9.0).
+/// What a failure says in one line. A failure that is only a text has no place, and before pytest 9.0 no message.
 fn message<'a>(face: &Face, report: &'a Report) -> Option<&'a str> {
     match report.longrepr.as_ref()? {
-        Longrepr {
-            crash: Some(crash), ..
-        } => Some(&crash.message),
-        Longrepr {
-            text: true,
-            plain,
-            terminal,
-            ..
-        } if face.since(9, 0) => {
-            let text = if plain.is_empty() { terminal } else { plain };
-            Some(text.strip_suffix('\n').unwrap_or(text))
-        }
+        Longrepr { crash: Some(crash), .. } if !crash.path.is_empty() || face.since(9, 0) => Some(&crash.message),
         _ => None,
     }
 }
@@ -91,22 +69,14 @@ fn xfailed(face: &Face, kept: &Kept) -> String {
     let word = painted_word(face, &kept.report, Ink::YELLOW);
     let nodeid = face.bold_nodeid(&kept.nodeid);
     let when = &kept.report.when;
-    let place = if when == "call" || !face.since(9, 2) {
-        String::new()
-    } else {
-        format!("at {when} of ")
-    };
+    let place = if when == "call" || !face.since(9, 2) { String::new() } else { format!("at {when} of ") };
     format!("{word} {place}{nodeid}{}", reason(kept, " - "))
 }
 
 fn xpassed(face: &Face, kept: &Kept) -> String {
     let word = painted_word(face, &kept.report, Ink::YELLOW);
     let separator = if face.since(8, 0) { " - " } else { " " };
-    format!(
-        "{word} {}{}",
-        face.bold_nodeid(&kept.nodeid),
-        reason(kept, separator)
-    )
+    format!("{word} {}{}", face.bold_nodeid(&kept.nodeid), reason(kept, separator))
 }
 
 fn reason(kept: &Kept, separator: &str) -> String {
@@ -118,16 +88,8 @@ fn reason(kept: &Kept, separator: &str) -> String {
 
 fn skipped(face: &Face, kept: &Kept) -> Option<String> {
     let (_, _, reason) = kept.report.longrepr.as_ref()?.skip.as_ref()?;
-    let line = format!(
-        "{} {}",
-        painted_word(face, &kept.report, Ink::YELLOW),
-        face.bold_nodeid(&kept.nodeid)
-    );
-    Some(if reason.is_empty() {
-        line
-    } else {
-        format!("{line} - {reason}")
-    })
+    let line = format!("{} {}", painted_word(face, &kept.report, Ink::YELLOW), face.bold_nodeid(&kept.nodeid));
+    Some(if reason.is_empty() { line } else { format!("{line} - {reason}") })
 }
 
 /// One line for all skips with the same place and reason.
@@ -135,15 +97,9 @@ fn folded(face: &Face, skipped: &[Kept], lines: &mut Vec<String>) {
     let mut groups: Vec<((String, Option<i64>, &str), u32)> = Vec::new();
     let mut places = std::collections::HashMap::new();
     for kept in skipped {
-        let Some((path, line, reason)) = kept
-            .report
-            .longrepr
-            .as_ref()
-            .and_then(|longrepr| longrepr.skip.as_ref())
-        else {
-            continue;
-        };
-        let line = (!kept.report.skip_by_mark && *line >= 0).then_some(*line);
+        let Some(longrepr) = &kept.report.longrepr else { continue };
+        let Some((path, line, reason)) = &longrepr.skip else { continue };
+        let line = (!longrepr.without_line && *line >= 0).then_some(*line);
         let key = (face.names.path(path), line, reason.as_str());
         let at = *places.entry(key.clone()).or_insert_with(|| {
             groups.push((key, 0));
@@ -179,11 +135,7 @@ pub(crate) fn verbose_word(report: &Report) -> &str {
 }
 
 fn painted_word(face: &Face, report: &Report, usual: Ink) -> String {
-    let own: Vec<Ink> = report
-        .markup
-        .iter()
-        .filter_map(|name| Ink::named(name))
-        .collect();
+    let own: Vec<Ink> = report.markup.iter().filter_map(|name| Ink::named(name)).collect();
     let inks = if own.is_empty() { vec![usual] } else { own };
     face.style.paint(verbose_word(report), &inks)
 }

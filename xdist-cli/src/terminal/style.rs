@@ -106,14 +106,16 @@ pub(crate) fn width_of(text: &str) -> usize {
     text.width()
 }
 
+/// As [`width_of`], of a text that may hold the escape sequences of colours.
+pub(crate) fn visible_width(text: &str) -> usize {
+    let mut pieces = text.split('\x1b');
+    let first = width_of(pieces.next().unwrap_or_default());
+    first + pieces.map(|piece| width_of(piece.split_once('m').map_or("", |(_, rest)| rest))).sum::<usize>()
+}
+
 /// The first line of `message`, cut with `...` where `prefix` and it take more than `available` columns; `None` where
 /// not even the dots fit.
-pub(crate) fn trimmed(
-    prefix: &str,
-    message: &str,
-    suffix: &str,
-    available: usize,
-) -> Option<String> {
+pub(crate) fn trimmed(prefix: &str, message: &str, suffix: &str, available: usize) -> Option<String> {
     const DOTS: &str = "...";
     let first = message.split('\n').next().unwrap_or_default();
     let frame = width_of(prefix) + width_of(suffix);

@@ -3,16 +3,7 @@
 use super::style::Ink;
 
 /// Categories with a fixed place in the final line.
-const KNOWN: [&str; 8] = [
-    "failed",
-    "passed",
-    "skipped",
-    "deselected",
-    "xfailed",
-    "xpassed",
-    "warnings",
-    "error",
-];
+const KNOWN: [&str; 8] = ["failed", "passed", "skipped", "deselected", "xfailed", "xpassed", "warnings", "error"];
 
 /// Those that pytest itself knows since 9.0; before, a plugin's categories like any other.
 const KNOWN_SUBTESTS: [&str; 3] = ["subtests passed", "subtests failed", "subtests skipped"];
@@ -51,25 +42,15 @@ impl Tally {
             return;
         }
         let counts = if counted { number } else { 0 };
-        match self
-            .categories
-            .iter_mut()
-            .find(|known| known.name == category)
-        {
+        match self.categories.iter_mut().find(|known| known.name == category) {
             Some(known) => known.counted += counts,
-            None => self.categories.push(Category {
-                name: category.to_owned(),
-                counted: counts,
-            }),
+            None => self.categories.push(Category { name: category.to_owned(), counted: counts }),
         }
     }
 
     /// How many of a category the final line counts.
     pub(crate) fn count(&self, category: &str) -> u64 {
-        self.categories
-            .iter()
-            .find(|known| known.name == category)
-            .map_or(0, |known| known.counted)
+        self.categories.iter().find(|known| known.name == category).map_or(0, |known| known.counted)
     }
 
     /// The colour that says at a glance how the run goes.
@@ -77,10 +58,7 @@ impl Tally {
         let seen = |name: &str| self.categories.iter().any(|known| known.name == name);
         if seen("failed") || seen("error") {
             Ink::RED
-        } else if seen("warnings")
-            || seen("xpassed")
-            || self.categories.iter().any(|one| !self.knows(&one.name))
-        {
+        } else if seen("warnings") || seen("xpassed") || self.categories.iter().any(|one| !self.knows(&one.name)) {
             Ink::YELLOW
         } else if seen("passed") || self.done != self.collected {
             Ink::GREEN
@@ -92,37 +70,21 @@ impl Tally {
     /// The parts of the final line, in pytest's order.
     pub(crate) fn parts(&self) -> Vec<Part> {
         let main = self.main_ink();
-        let known = KNOWN
-            .into_iter()
-            .chain(KNOWN_SUBTESTS.into_iter().filter(|_| self.subtests_known));
-        let others = self
-            .categories
-            .iter()
-            .map(|one| one.name.as_str())
-            .filter(|name| !self.knows(name));
+        let known = KNOWN.into_iter().chain(KNOWN_SUBTESTS.into_iter().filter(|_| self.subtests_known));
+        let others = self.categories.iter().map(|one| one.name.as_str()).filter(|name| !self.knows(name));
         let parts: Vec<Part> = known
             .chain(others)
             .filter_map(|name| {
                 let count = self.count(name);
                 (count > 0).then(|| {
                     let ink = ink_of(name, self.subtests_known);
-                    let inks = if ink == main {
-                        vec![ink, Ink::BOLD]
-                    } else {
-                        vec![ink]
-                    };
-                    Part {
-                        text: format!("{count} {}", noun(name, count)),
-                        inks,
-                    }
+                    let inks = if ink == main { vec![ink, Ink::BOLD] } else { vec![ink] };
+                    Part { text: format!("{count} {}", noun(name, count)), inks }
                 })
             })
             .collect();
         if parts.is_empty() {
-            return vec![Part {
-                text: "no tests ran".to_owned(),
-                inks: vec![Ink::YELLOW],
-            }];
+            return vec![Part { text: "no tests ran".to_owned(), inks: vec![Ink::YELLOW] }];
         }
         parts
     }

@@ -36,9 +36,7 @@ pub(crate) fn short(seconds: f64) -> String {
             return format!("{text}{unit}");
         }
     }
-    let whole = Duration::try_from_secs_f64(seconds.round())
-        .unwrap_or_default()
-        .as_secs();
+    let whole = Duration::try_from_secs_f64(seconds.round()).unwrap_or_default().as_secs();
     if whole < 3600 {
         format!("{}m {}s", whole / 60, whole % 60)
     } else {

@@ -36,12 +36,7 @@ impl Warnings {
                 let at = self.groups.len();
                 self.places.insert(warning.message.clone(), at);
                 let message = warning.message.clone();
-                self.groups.push(Group {
-                    message,
-                    locations: Vec::new(),
-                    files: Vec::new(),
-                    total: 0,
-                });
+                self.groups.push(Group { message, locations: Vec::new(), files: Vec::new(), total: 0 });
                 at
             }
         };
@@ -91,11 +86,7 @@ impl Group {
                 out.push_str(&format!("{file}: {number} warning{plural}\n"));
             }
         }
-        let indented: Vec<String> = self
-            .message
-            .lines()
-            .map(|line| format!("  {line}"))
-            .collect();
+        let indented: Vec<String> = self.message.lines().map(|line| format!("  {line}")).collect();
         out.push_str(indented.join("\n").trim_end());
         out.push_str("\n\n");
     }
@@ -105,8 +96,5 @@ fn location(face: &Face, warning: &Warning) -> Option<String> {
     if !warning.nodeid.is_empty() {
         return Some(warning.nodeid.clone());
     }
-    warning
-        .location
-        .as_ref()
-        .map(|(path, line)| format!("{}:{line}", face.names.path(path)))
+    warning.location.as_ref().map(|(path, line)| format!("{}:{line}", face.names.path(path)))
 }

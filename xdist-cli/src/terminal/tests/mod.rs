@@ -87,11 +87,7 @@ impl Run {
             pluggy: "1.6.0".to_owned(),
         };
         Self {
-            options: TerminalOptions {
-                width: Some(80),
-                utf8: true,
-                ..TerminalOptions::default()
-            },
+            options: TerminalOptions { width: Some(80), utf8: true, ..TerminalOptions::default() },
             configured: Configured {
                 interpreter,
                 interpreter_source: ".venv".to_owned(),
@@ -115,10 +111,7 @@ impl Run {
                 fork_reason: String::new(),
             }),
             events: Vec::new(),
-            ended: Ended {
-                elapsed: Duration::from_millis(1234),
-                ..Ended::default()
-            },
+            ended: Ended { elapsed: Duration::from_millis(1234), ..Ended::default() },
         }
     }
 
@@ -152,28 +145,15 @@ impl Run {
     }
 
     fn finished(self, test: u32, worker: u32, verdict: Verdict) -> Self {
-        self.with(RunEvent::Finished {
-            test: TestIndex(test),
-            worker: WorkerId(worker),
-            verdict,
-        })
+        self.with(RunEvent::Finished { test: TestIndex(test), worker: WorkerId(worker), verdict })
     }
 
     fn started(self, test: u32, worker: u32) -> Self {
-        self.with(RunEvent::Started {
-            test: TestIndex(test),
-            worker: WorkerId(worker),
-        })
+        self.with(RunEvent::Started { test: TestIndex(test), worker: WorkerId(worker) })
     }
 
     fn pass(self, test: u32, worker: u32) -> Self {
-        self.finished(
-            test,
-            worker,
-            Verdict::Passed {
-                durations: [0.001, 0.25, 0.0],
-            },
-        )
+        self.finished(test, worker, Verdict::Passed { durations: [0.001, 0.25, 0.0] })
     }
 
     fn reports(self, test: u32, worker: u32, reports: &[Report]) -> Self {
@@ -181,11 +161,7 @@ impl Run {
     }
 
     fn wrote(self, worker: u32, line: &str) -> Self {
-        self.with(RunEvent::Output {
-            worker: WorkerId(worker),
-            stderr: false,
-            line: line.to_owned(),
-        })
+        self.with(RunEvent::Output { worker: WorkerId(worker), stderr: false, line: line.to_owned() })
     }
 
     fn exit(mut self, code: u8) -> Self {
@@ -195,27 +171,14 @@ impl Run {
 
     /// One of every outcome that pytest knows.
     fn every_outcome() -> Self {
-        let names = [
-            "pass", "fail", "setup", "teardown", "skip", "xfail", "xpass", "strict",
-        ];
-        let ids: Vec<String> = names
-            .iter()
-            .map(|name| format!("tests/test_all.py::test_{name}"))
-            .collect();
+        let names = ["pass", "fail", "setup", "teardown", "skip", "xfail", "xpass", "strict"];
+        let ids: Vec<String> = names.iter().map(|name| format!("tests/test_all.py::test_{name}")).collect();
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
         Self::of(&ids)
             .pass(0, 0)
-            .reports(
-                1,
-                1,
-                &[setup(), failed("test_fail", "assert 1 == 2"), teardown()],
-            )
+            .reports(1, 1, &[setup(), failed("test_fail", "assert 1 == 2"), teardown()])
             .reports(2, 0, &[error("setup", "test_setup"), teardown()])
-            .reports(
-                3,
-                1,
-                &[setup(), passed(), error("teardown", "test_teardown")],
-            )
+            .reports(3, 1, &[setup(), passed(), error("teardown", "test_teardown")])
             .reports(4, 0, &[skipped("no network"), teardown()])
             .reports(5, 1, &[setup(), xfailed("known bug"), teardown()])
             .reports(6, 0, &[setup(), xpassed("known bug"), teardown()])
@@ -226,31 +189,18 @@ impl Run {
     /// Everything that is written, to stdout and to stderr.
     fn outputs(&self) -> (String, String) {
         let (out, errors) = (Sink::default(), Sink::default());
-        let mut reporter = TerminalReporter::with_errors(
-            self.options.clone(),
-            out.clone(),
-            Box::new(errors.clone()),
-        );
+        let mut reporter = TerminalReporter::with_errors(self.options.clone(), out.clone(), Box::new(errors.clone()));
         let start = Instant::now();
-        reporter
-            .handle_at(
-                &RunEvent::Configured(Box::new(self.configured.clone())),
-                start,
-            )
-            .unwrap();
+        reporter.handle_at(&RunEvent::Configured(Box::new(self.configured.clone())), start).unwrap();
         if let Some(collected) = &self.collected {
-            reporter
-                .handle_at(&RunEvent::Collected(Box::new(collected.clone())), start)
-                .unwrap();
+            reporter.handle_at(&RunEvent::Collected(Box::new(collected.clone())), start).unwrap();
         }
         for (event, second) in self.events.iter().zip(1..) {
             let now = start + Duration::from_secs(second);
             reporter.handle_at(event, now).unwrap();
             reporter.tick_at(now).unwrap();
         }
-        reporter
-            .handle_at(&RunEvent::Ended(Box::new(self.ended.clone())), start)
-            .unwrap();
+        reporter.handle_at(&RunEvent::Ended(Box::new(self.ended.clone())), start).unwrap();
         reporter.finish();
         (out.text(), errors.text())
     }
@@ -299,16 +249,22 @@ fn longrepr(message: &str) -> Longrepr {
     }
 }
 
+/// A failure that is nothing but a string.
+fn only_text(text: &str) -> Longrepr {
+    Longrepr {
+        terminal: format!("{text}\n"),
+        crash: Some(Crash { message: text.to_owned(), ..Crash::default() }),
+        ..Longrepr::default()
+    }
+}
+
 fn failed(head: &str, message: &str) -> Report {
     Report {
         head_line: head.to_owned(),
         longrepr: Some(longrepr(message)),
         sections: vec![
             ("Captured stdout call".to_owned(), "hello\n".to_owned()),
-            (
-                "Captured log call".to_owned(),
-                "WARNING root:x.py:1 beware".to_owned(),
-            ),
+            ("Captured log call".to_owned(), "WARNING root:x.py:1 beware".to_owned()),
         ],
         ..report("call", "failed", "failed", "F", "FAILED")
     }
@@ -325,11 +281,7 @@ fn error(when: &str, head: &str) -> Report {
 fn skipped(reason: &str) -> Report {
     Report {
         longrepr: Some(Longrepr {
-            skip: Some((
-                "/home/me/project/tests/test_all.py".to_owned(),
-                12,
-                format!("Skipped: {reason}"),
-            )),
+            skip: Some(("/home/me/project/tests/test_all.py".to_owned(), 12, format!("Skipped: {reason}"))),
             ..Longrepr::default()
         }),
         ..report("setup", "skipped", "skipped", "s", "SKIPPED")
@@ -346,20 +298,13 @@ fn xfailed(reason: &str) -> Report {
 }
 
 fn xpassed(reason: &str) -> Report {
-    Report {
-        wasxfail: Some(reason.to_owned()),
-        ..report("call", "passed", "xpassed", "X", "XPASS")
-    }
+    Report { wasxfail: Some(reason.to_owned()), ..report("call", "passed", "xpassed", "X", "XPASS") }
 }
 
 fn strict() -> Report {
     Report {
         head_line: "test_strict".to_owned(),
-        longrepr: Some(Longrepr {
-            terminal: "[XPASS(strict)] known bug\n".to_owned(),
-            text: true,
-            ..Longrepr::default()
-        }),
+        longrepr: Some(only_text("[XPASS(strict)] known bug")),
         ..report("call", "failed", "failed", "F", "FAILED")
     }
 }

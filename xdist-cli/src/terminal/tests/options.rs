@@ -3,12 +3,7 @@
 use super::super::options::{TerminalOptions, layout_width, resolve_color, resolve_width};
 
 fn env<'a>(pairs: &'a [(&str, &str)]) -> impl Fn(&str) -> Option<String> + 'a {
-    move |name| {
-        pairs
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, value)| (*value).to_owned())
-    }
+    move |name| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
 }
 
 #[test]
@@ -22,45 +17,16 @@ fn colour_rules_in_their_order() {
         ("auto", true, &[("NO_COLOR", "")], true),
         ("auto", false, &[("FORCE_COLOR", "1")], true),
         ("auto", false, &[("FORCE_COLOR", "")], false),
-        (
-            "auto",
-            false,
-            &[("FORCE_COLOR", "1"), ("NO_COLOR", "1")],
-            false,
-        ),
-        (
-            "auto",
-            false,
-            &[("PY_COLORS", "1"), ("NO_COLOR", "1")],
-            true,
-        ),
-        (
-            "auto",
-            true,
-            &[("PY_COLORS", "0"), ("FORCE_COLOR", "1")],
-            false,
-        ),
+        ("auto", false, &[("FORCE_COLOR", "1"), ("NO_COLOR", "1")], false),
+        ("auto", false, &[("PY_COLORS", "1"), ("NO_COLOR", "1")], true),
+        ("auto", true, &[("PY_COLORS", "0"), ("FORCE_COLOR", "1")], false),
         ("auto", false, &[("PY_COLORS", "yes")], false),
-        (
-            "auto",
-            false,
-            &[("FORCE_COLOR", "1"), ("TERM", "dumb")],
-            true,
-        ),
+        ("auto", false, &[("FORCE_COLOR", "1"), ("TERM", "dumb")], true),
         ("yes", false, &[("NO_COLOR", "1"), ("PY_COLORS", "0")], true),
-        (
-            "no",
-            true,
-            &[("FORCE_COLOR", "1"), ("PY_COLORS", "1")],
-            false,
-        ),
+        ("no", true, &[("FORCE_COLOR", "1"), ("PY_COLORS", "1")], false),
     ];
     for (option, terminal, pairs, expected) in cases {
-        assert_eq!(
-            resolve_color(option, terminal, env(pairs)),
-            expected,
-            "{option} {terminal} {pairs:?}"
-        );
+        assert_eq!(resolve_color(option, terminal, env(pairs)), expected, "{option} {terminal} {pairs:?}");
     }
 }
 
@@ -76,23 +42,9 @@ fn width_is_columns_then_the_terminals_then_80() {
 
 #[test]
 fn what_the_environment_says() {
-    let found = TerminalOptions::detect(
-        true,
-        Some(100),
-        env(&[("LANG", "en_US.UTF-8"), ("CI", "true")]),
-    );
-    let expected = TerminalOptions {
-        width: Some(100),
-        is_terminal: true,
-        color: false,
-        ci: true,
-        utf8: true,
-    };
+    let found = TerminalOptions::detect(true, Some(100), env(&[("LANG", "en_US.UTF-8"), ("CI", "true")]));
+    let expected = TerminalOptions { width: Some(100), is_terminal: true, color: false, ci: true, utf8: true };
     assert_eq!(found, expected);
-    let found = TerminalOptions::detect(
-        true,
-        None,
-        env(&[("LANG", "en_US.UTF-8"), ("LC_ALL", "C"), ("TERM", "dumb")]),
-    );
+    let found = TerminalOptions::detect(true, None, env(&[("LANG", "en_US.UTF-8"), ("LC_ALL", "C"), ("TERM", "dumb")]));
     assert_eq!(found, TerminalOptions::default());
 }

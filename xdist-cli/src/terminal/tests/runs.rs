@@ -9,14 +9,7 @@ use super::*;
 
 #[test]
 fn all_passed() {
-    assert_snapshot!(
-        Run::new()
-            .pass(0, 0)
-            .pass(1, 1)
-            .pass(2, 0)
-            .pass(3, 1)
-            .output()
-    );
+    assert_snapshot!(Run::new().pass(0, 0).pass(1, 1).pass(2, 0).pass(3, 1).output());
 }
 
 #[test]
@@ -39,10 +32,7 @@ fn every_outcome_verbose() {
 #[test]
 fn every_outcome_very_verbose() {
     assert_snapshot!(
-        Run::every_outcome()
-            .verbosity(2)
-            .display(|display| display.reportchars = "wA".to_owned())
-            .output()
+        Run::every_outcome().verbosity(2).display(|display| display.reportchars = "wPpsxXEf".to_owned()).output()
     );
 }
 
@@ -67,18 +57,12 @@ fn every_outcome_in_the_short_summary() {
 
 #[test]
 fn one_line_a_failure() {
-    assert_snapshot!(
-        Run::every_outcome()
-            .display(|display| display.tbstyle = "line".to_owned())
-            .output()
-    );
+    assert_snapshot!(Run::every_outcome().display(|display| display.tbstyle = "line".to_owned()).output());
 }
 
 #[test]
 fn one_line_a_failure_before_pytest_9() {
-    let run = Run::every_outcome()
-        .pytest("8.4.2")
-        .display(|display| display.tbstyle = "line".to_owned());
+    let run = Run::every_outcome().pytest("8.4.2").display(|display| display.tbstyle = "line".to_owned());
     assert_snapshot!(run.output());
 }
 
@@ -89,25 +73,11 @@ fn expected_failures_and_passes_in_full() {
         sections: vec![("Captured stdout setup".to_owned(), "ready\n".to_owned())],
         ..passed()
     };
-    let after = Report {
-        sections: vec![("Captured stdout teardown".to_owned(), "bye\n".to_owned())],
-        ..teardown()
-    };
+    let after = Report { sections: vec![("Captured stdout teardown".to_owned(), "bye\n".to_owned())], ..teardown() };
     let run = Run::new()
         .reports(0, 0, &[setup(), loud, after])
         .reports(1, 1, &[setup(), xfailed("known bug"), teardown()])
-        .reports(
-            2,
-            0,
-            &[
-                setup(),
-                Report {
-                    head_line: "test_three".to_owned(),
-                    ..xpassed("")
-                },
-                teardown(),
-            ],
-        )
+        .reports(2, 0, &[setup(), Report { head_line: "test_three".to_owned(), ..xpassed("") }, teardown()])
         .pass(3, 1)
         .display(|display| {
             display.reportchars = "wPxX".to_owned();
@@ -123,11 +93,7 @@ fn a_worker_crashes() {
         .pass(0, 0)
         .started(2, 1)
         .wrote(1, "Fatal Python error: Segmentation fault")
-        .with(RunEvent::WorkerDied {
-            worker: WorkerId(1),
-            how: "signal 11 (SIGSEGV)".to_owned(),
-            replaced: true,
-        })
+        .with(RunEvent::WorkerDied { worker: WorkerId(1), how: "signal 11 (SIGSEGV)".to_owned(), replaced: true })
         .finished(2, 1, Verdict::Crashed(Box::new(crash())))
         .pass(1, 0)
         .pass(3, 1)
@@ -143,9 +109,7 @@ fn a_worker_crashes_in_the_teardown_of_a_failed_test() {
         reports: vec![setup(), failed("TestB.test_two[a b]", "assert 1 == 2")],
         elapsed: Duration::from_millis(300),
     };
-    let run = Run::new()
-        .finished(1, 1, Verdict::Crashed(Box::new(crashed)))
-        .exit(1);
+    let run = Run::new().finished(1, 1, Verdict::Crashed(Box::new(crashed))).exit(1);
     assert_snapshot!(run.output());
 }
 
@@ -153,14 +117,8 @@ fn a_worker_crashes_in_the_teardown_of_a_failed_test() {
 fn the_restart_limit_is_reached() {
     let mut run = Run::new()
         .pass(0, 0)
-        .with(RunEvent::WorkerDied {
-            worker: WorkerId(0),
-            how: "exit code 1".to_owned(),
-            replaced: false,
-        })
-        .with(RunEvent::Notice(
-            "maximum of crashed workers reached: 1".to_owned(),
-        ))
+        .with(RunEvent::WorkerDied { worker: WorkerId(0), how: "exit code 1".to_owned(), replaced: false })
+        .with(RunEvent::Notice("maximum of crashed workers reached: 1".to_owned()))
         .exit(1);
     run.ended.not_run = vec![TestIndex(1), TestIndex(2), TestIndex(3)];
     assert_snapshot!(run.output());
@@ -170,9 +128,7 @@ fn the_restart_limit_is_reached() {
 fn interrupted_by_the_user() {
     let mut run = Run::new()
         .pass(0, 0)
-        .with(RunEvent::Stopping {
-            why: "Ctrl-C".to_owned(),
-        })
+        .with(RunEvent::Stopping { why: "Ctrl-C".to_owned() })
         .finished(2, 1, Verdict::Interrupted)
         .finished(1, 0, Verdict::Interrupted)
         .exit(2);
@@ -183,10 +139,7 @@ fn interrupted_by_the_user() {
 
 #[test]
 fn stopped_at_the_first_failure() {
-    let mut run = Run::new()
-        .pass(0, 0)
-        .reports(1, 1, &[failed("TestB.test_two[a b]", "assert 1 == 2")])
-        .exit(1);
+    let mut run = Run::new().pass(0, 0).reports(1, 1, &[failed("TestB.test_two[a b]", "assert 1 == 2")]).exit(1);
     run.ended.reason = Some("stopping after 1 failures".to_owned());
     run.ended.not_run = vec![TestIndex(2), TestIndex(3)];
     assert_snapshot!(run.output());
@@ -223,44 +176,27 @@ fn a_plugin_raises() {
         text: "Traceback (most recent call last):\n  File \"plugin.py\", line 3, in pytest_runtest_call\nRuntimeError: no\n".to_owned(),
     };
     // Every worker has the same plugin: one traceback tells it all.
-    assert_snapshot!(
-        Run::new()
-            .pass(0, 0)
-            .with(error.clone())
-            .with(error)
-            .exit(3)
-            .output()
-    );
+    assert_snapshot!(Run::new().pass(0, 0).with(error.clone()).with(error).exit(3).output());
 }
 
 #[test]
 fn warnings_by_message() {
     let mut run = Run::new()
-        .with(warning(
-            "tests/test_a.py::test_one",
-            "/x.py:3: UserWarning: careful\n  warnings.warn('careful')\n",
-        ))
+        .with(warning("tests/test_a.py::test_one", "/x.py:3: UserWarning: careful\n  warnings.warn('careful')\n"))
         .with(warning("", "/x.py:9: DeprecationWarning: old\n  old()\n"))
         .with(warning(
             "tests/test_a.py::TestB::test_two[a b]",
             "/x.py:3: UserWarning: careful\n  warnings.warn('careful')\n",
         ));
     for number in 0..11 {
-        run = run.with(warning(
-            &format!("tests/test_{}.py::test_{number}", number % 2),
-            "many",
-        ));
+        run = run.with(warning(&format!("tests/test_{}.py::test_{number}", number % 2), "many"));
     }
     assert_snapshot!(run.pass(0, 0).pass(1, 1).pass(2, 0).pass(3, 1).output());
 }
 
 #[test]
 fn slowest_phases() {
-    let run = Run::new()
-        .pass(0, 0)
-        .pass(1, 1)
-        .reports(2, 0, &[setup(), passed(), teardown()])
-        .pass(3, 1);
+    let run = Run::new().pass(0, 0).pass(1, 1).reports(2, 0, &[setup(), passed(), teardown()]).pass(3, 1);
     assert_snapshot!(run.display(|display| display.durations = Some(4)).output());
 }
 
@@ -301,11 +237,7 @@ fn subtests() {
     };
     let whole = Report {
         head_line: "test_one".to_owned(),
-        longrepr: Some(Longrepr {
-            terminal: "contains 1 failed subtest\n".to_owned(),
-            text: true,
-            ..Longrepr::default()
-        }),
+        longrepr: Some(only_text("contains 1 failed subtest")),
         ..report("call", "failed", "failed", "F", "FAILED")
     };
     let run = Run::new()
@@ -332,10 +264,7 @@ fn header_with_everything() {
     let mut run = Run::of(&["test_a.py::test_one"]).pass(0, 0).verbosity(1);
     run.configured.interpreter.implementation = "PyPy".to_owned();
     run.configured.interpreter_source = "PATH".to_owned();
-    run.configured.passed_over = vec![(
-        "/home/me/venv/bin/python".to_owned(),
-        "has no pytest".to_owned(),
-    )];
+    run.configured.passed_over = vec![("/home/me/venv/bin/python".to_owned(), "has no pytest".to_owned())];
     if let Some(collected) = &mut run.collected {
         collected.workers = 1;
         collected.asked = 8;
@@ -351,8 +280,7 @@ fn header_with_everything() {
 
 #[test]
 fn counting_instead_of_percent() {
-    let mut run = Run::of(&["test_a.py::test"; 100])
-        .display(|display| display.output_style = "count".to_owned());
+    let mut run = Run::of(&["test_a.py::test"; 100]).display(|display| display.output_style = "count".to_owned());
     for test in 0..100 {
         run = run.pass(test, 0);
     }
@@ -361,8 +289,7 @@ fn counting_instead_of_percent() {
 
 #[test]
 fn classic_style() {
-    let mut run = Run::of(&["test_a.py::test"; 100])
-        .display(|display| display.output_style = "classic".to_owned());
+    let mut run = Run::of(&["test_a.py::test"; 100]).display(|display| display.output_style = "classic".to_owned());
     for test in 0..100 {
         run = run.pass(test, 0);
     }
@@ -371,8 +298,7 @@ fn classic_style() {
 
 #[test]
 fn times_instead_of_percent() {
-    let mut run = Run::of(&["test_a.py::test"; 100])
-        .display(|display| display.output_style = "times".to_owned());
+    let mut run = Run::of(&["test_a.py::test"; 100]).display(|display| display.output_style = "times".to_owned());
     for test in 0..100 {
         run = run.pass(test, 0);
     }
@@ -384,11 +310,7 @@ fn wide_terminal_and_many_tests() {
     let mut run = Run::of(&["test_a.py::test"; 250]);
     run.options.width = Some(100);
     for test in 0..250 {
-        run = if test % 50 == 49 {
-            run.reports(test, 1, &[skipped("later")])
-        } else {
-            run.pass(test, 0)
-        };
+        run = if test % 50 == 49 { run.reports(test, 1, &[skipped("later")]) } else { run.pass(test, 0) };
     }
     assert_snapshot!(run.output());
 }

@@ -7,28 +7,16 @@ const TESTS: u32 = 1_000_000;
 fn long_run(change: impl FnOnce(&mut DisplayOptions)) -> TerminalReporter<std::io::Sink> {
     let run = Run::of(&["test_a.py::test"; 100]).display(change);
     let mut reporter = TerminalReporter::new(run.options.clone(), std::io::sink());
-    reporter
-        .handle(&RunEvent::Configured(Box::new(run.configured.clone())))
-        .unwrap();
+    reporter.handle(&RunEvent::Configured(Box::new(run.configured.clone()))).unwrap();
     if let Some(collected) = &run.collected {
-        reporter
-            .handle(&RunEvent::Collected(Box::new(collected.clone())))
-            .unwrap();
+        reporter.handle(&RunEvent::Collected(Box::new(collected.clone()))).unwrap();
     }
     reporter.tally.collected = u64::from(TESTS);
     for test in (0..TESTS).map(TestIndex) {
         let worker = WorkerId(test.0 % 8);
         let durations = [0.001, f64::from(test.0 % 1000), 0.001];
-        reporter
-            .handle(&RunEvent::Started { test, worker })
-            .unwrap();
-        reporter
-            .handle(&RunEvent::Finished {
-                test,
-                worker,
-                verdict: Verdict::Passed { durations },
-            })
-            .unwrap();
+        reporter.handle(&RunEvent::Started { test, worker }).unwrap();
+        reporter.handle(&RunEvent::Finished { test, worker, verdict: Verdict::Passed { durations } }).unwrap();
     }
     reporter
 }

@@ -15,10 +15,7 @@ struct Moody {
 
 impl Moody {
     fn told(answers: impl IntoIterator<Item = io::Result<usize>>) -> Self {
-        Self {
-            taken: Sink::default(),
-            answers: Arc::new(Mutex::new(answers.into_iter().collect())),
-        }
+        Self { taken: Sink::default(), answers: Arc::new(Mutex::new(answers.into_iter().collect())) }
     }
 }
 

@@ -45,9 +45,7 @@ fn screen(output: &str, columns: usize) -> String {
         }
         rows.resize(rows.len().max(row + 1), Vec::new());
     }
-    let lines = rows
-        .iter()
-        .map(|row| row.iter().collect::<String>().trim_end().to_owned());
+    let lines = rows.iter().map(|row| row.iter().collect::<String>().trim_end().to_owned());
     lines.collect::<Vec<_>>().join("\n").trim_end().to_owned()
 }
 
@@ -58,9 +56,7 @@ fn on_a_terminal(mut run: Run, width: u16) -> Run {
 }
 
 fn busy() -> Run {
-    let ids: Vec<String> = (0..40)
-        .map(|number| format!("tests/test_things.py::test_number_{number}"))
-        .collect();
+    let ids: Vec<String> = (0..40).map(|number| format!("tests/test_things.py::test_number_{number}")).collect();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     let mut run = Run::of(&ids);
     for worker in 0..6 {
@@ -69,23 +65,9 @@ fn busy() -> Run {
     for test in 0..8 {
         run = run.pass(test, test % 2);
     }
-    run.reports(
-        8,
-        1,
-        &[
-            setup(),
-            failed("test_number_8", "assert 1 == 2"),
-            teardown(),
-        ],
-    )
-    .reports(9, 0, &[skipped("no network")])
-    .finished(
-        30,
-        0,
-        Verdict::Passed {
-            durations: [0.0; 3],
-        },
-    )
+    run.reports(8, 1, &[setup(), failed("test_number_8", "assert 1 == 2"), teardown()])
+        .reports(9, 0, &[skipped("no network")])
+        .finished(30, 0, Verdict::Passed { durations: [0.0; 3] })
 }
 
 /// What stands on the screen before the end comes.
@@ -93,24 +75,13 @@ fn in_the_middle(run: &Run) -> String {
     let out = Sink::default();
     let mut reporter = TerminalReporter::new(run.options.clone(), out.clone());
     let start = Instant::now();
-    reporter
-        .handle_at(
-            &RunEvent::Configured(Box::new(run.configured.clone())),
-            start,
-        )
-        .unwrap();
+    reporter.handle_at(&RunEvent::Configured(Box::new(run.configured.clone())), start).unwrap();
     if let Some(collected) = &run.collected {
-        reporter
-            .handle_at(&RunEvent::Collected(Box::new(collected.clone())), start)
-            .unwrap();
+        reporter.handle_at(&RunEvent::Collected(Box::new(collected.clone())), start).unwrap();
     }
     for (event, second) in run.events.iter().zip(1..) {
-        reporter
-            .handle_at(event, start + Duration::from_secs(second))
-            .unwrap();
-        reporter
-            .tick_at(start + Duration::from_secs(second))
-            .unwrap();
+        reporter.handle_at(event, start + Duration::from_secs(second)).unwrap();
+        reporter.tick_at(start + Duration::from_secs(second)).unwrap();
     }
     screen(&out.text(), usize::from(run.options.width.unwrap_or(80)))
 }
