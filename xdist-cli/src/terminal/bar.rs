@@ -25,7 +25,7 @@ pub(crate) struct Frame {
 /// A bar on the last lines of the terminal.
 #[derive(Debug)]
 pub(crate) struct Bar {
-    bar: ProgressBar,
+    drawn: ProgressBar,
     canvas: Canvas,
     frame: Arc<Mutex<Frame>>,
 }
@@ -33,7 +33,8 @@ pub(crate) struct Bar {
 impl Bar {
     /// A bar over `total` tests on a terminal that is at least `width` columns wide.
     pub(crate) fn new(total: u64, width: u16, utf8: bool, style: Style) -> Self {
-        let canvas = Canvas { width, text: Arc::default() };
+        // The last column stays free: some terminals wrap as soon as something stands there.
+        let canvas = Canvas { width: width.saturating_sub(1).max(1), pen: Arc::default() };
         let frame: Arc<Mutex<Frame>> = Arc::default();
         let target = ProgressDrawTarget::term_like(Box::new(canvas.clone()));
         let bar = ProgressBar::with_draw_target(Some(total), target);
@@ -56,26 +57,26 @@ impl Bar {
                 .with_key("after", part(|frame, _| frame.after.clone()))
                 .with_key("below", part(|frame, _| frame.below.join("\n"))),
         );
-        Self { bar, canvas, frame }
+        Self { drawn: bar, canvas, frame }
     }
 
     /// Draws a new frame.
     pub(crate) fn draw(&self, frame: Frame) {
         let done = frame.done;
         *lock(&self.frame) = frame;
-        self.bar.update(|state| state.set_pos(done));
+        self.drawn.update(|state| state.set_pos(done));
     }
 
     /// Puts whole lines above the bar.
     pub(crate) fn above(&self, lines: &str) {
         if !lines.is_empty() {
-            self.bar.suspend(|| lock(&self.canvas.pen).text.push_str(lines));
+            self.drawn.suspend(|| lock(&self.canvas.pen).text.push_str(lines));
         }
     }
 
     /// Wipes the bar from the terminal.
     pub(crate) fn clear(&self) {
-        self.bar.finish_and_clear();
+        self.drawn.finish_and_clear();
     }
 
     /// What has to be written to make all this visible.
@@ -113,7 +114,7 @@ impl Canvas {
         let mut pen = lock(&self.pen);
         pen.full = false;
         if number > 0 {
-            pen.text.push_str(&format!("\x1b[{number}{direction}"));
+            put!(pen.text, "\x1b[{number}{direction}");
         }
     }
 }

@@ -33,10 +33,10 @@ pub(crate) fn interrupted(face: &Face, tests: &[(TestIndex, WorkerId)], out: &mu
     out.push_str(&face.style.rule('=', &title, &[Ink::YELLOW]));
     let word = face.style.paint("INTERRUPTED", &[Ink::YELLOW]);
     for &(test, worker) in tests.iter().take(LISTED) {
-        out.push_str(&format!("{word} {} ({worker})\n", face.bold_nodeid(face.names.nodeid(test))));
+        put!(*out, "{word} {} ({worker})\n", face.bold_nodeid(face.names.nodeid(test)));
     }
     if tests.len() > LISTED {
-        out.push_str(&format!("and {} more\n", tests.len() - LISTED));
+        put!(*out, "and {} more\n", tests.len() - LISTED);
     }
 }
 

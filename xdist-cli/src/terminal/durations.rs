@@ -102,12 +102,12 @@ impl Durations {
         for Reverse(entry) in entries {
             let when = entry.when.word();
             let nodeid = names.nodeid(entry.test);
-            out.push_str(&format!("{:.2}s {when:<8} {nodeid}\n", entry.seconds));
+            put!(*out, "{:.2}s {when:<8} {nodeid}\n", entry.seconds);
         }
         if shown < listed {
             let hint =
                 if (self.min - DEFAULT_MIN).abs() < f64::EPSILON { "  Use -vv to show these durations." } else { "" };
-            out.push_str(&format!("\n({} durations < {}s hidden.{hint})\n", listed - shown, self.min));
+            put!(*out, "\n({} durations < {}s hidden.{hint})\n", listed - shown, self.min);
         }
     }
 }

@@ -15,12 +15,16 @@ pub(crate) fn session(face: &Face, configured: &Configured, out: &mut String) {
         return;
     }
     let interpreter = &configured.interpreter;
-    out.push_str(&format!(
+    put!(
+        *out,
         "platform {} -- Python {}, pytest-{}, pluggy-{}",
-        interpreter.platform, interpreter.version, interpreter.pytest, interpreter.pluggy
-    ));
+        interpreter.platform,
+        interpreter.version,
+        interpreter.pytest,
+        interpreter.pluggy
+    );
     if face.display.verbosity > 0 {
-        out.push_str(&format!(" -- {}", interpreter.executable));
+        put!(*out, " -- {}", interpreter.executable);
     }
     out.push('\n');
     for line in &configured.header {
@@ -31,13 +35,13 @@ pub(crate) fn session(face: &Face, configured: &Configured, out: &mut String) {
         "" | "CPython" => String::new(),
         other => format!("{other} "),
     };
-    out.push_str(&format!("xdist: {}, {implementation}{}", configured.version, interpreter.executable));
+    put!(*out, "xdist: {}, {implementation}{}", configured.version, interpreter.executable);
     if !configured.interpreter_source.is_empty() {
-        out.push_str(&format!(" (from {})", configured.interpreter_source));
+        put!(*out, " (from {})", configured.interpreter_source);
     }
     out.push('\n');
     for (path, why) in &configured.passed_over {
-        out.push_str(&format!("xdist: passed over {path}: {why}\n"));
+        put!(*out, "xdist: passed over {path}: {why}\n");
     }
 }
 
@@ -57,19 +61,19 @@ pub(crate) fn collected(face: &Face, collected: &Collected, out: &mut String) {
     let with = |outcome: &str| collection.reports.iter().filter(|report| report.outcome == outcome).count();
     let (errors, skipped) = (with("failed"), with("skipped"));
     if errors > 0 {
-        line.push_str(&format!(" / {}", plural(errors, "error")));
+        put!(line, " / {}", plural(errors, "error"));
     }
     if collection.deselected > 0 {
-        line.push_str(&format!(" / {} deselected", collection.deselected));
+        put!(line, " / {} deselected", collection.deselected);
     }
     if skipped > 0 {
-        line.push_str(&format!(" / {skipped} skipped"));
+        put!(line, " / {skipped} skipped");
     }
     if collected.workers == 0 && collection.deselected > 0 {
-        line.push_str(&format!(" / {items} selected"));
+        put!(line, " / {items} selected");
     }
     if collected.workers > 0 && collected.asked > collected.workers {
-        line.push_str(&format!(" ({} asked for)", collected.asked));
+        put!(line, " ({} asked for)", collected.asked);
     }
     out.push_str(&face.style.paint(&line, &[Ink::BOLD]));
     out.push('\n');
@@ -78,7 +82,7 @@ pub(crate) fn collected(face: &Face, collected: &Collected, out: &mut String) {
             "" => String::new(),
             reason => format!(": {reason}"),
         };
-        out.push_str(&format!("fork: {}{reason}\n", collected.fork));
+        put!(*out, "fork: {}{reason}\n", collected.fork);
     }
     for line in &collection.lines {
         out.push_str(line);

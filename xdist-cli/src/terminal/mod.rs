@@ -4,6 +4,14 @@
 //! [`TerminalOptions`]. Text goes through one screen; everything else here is pure formatting. Of plain
 //! passes only counters are kept, so that a million of them cost nothing but time.
 
+/// Appends formatted text to a string.
+macro_rules! put {
+    ($out:expr, $($text:tt)*) => {{
+        // Writing to a string has no way to fail.
+        let _ = std::fmt::Write::write_fmt(&mut $out, format_args!($($text)*));
+    }};
+}
+
 mod bar;
 mod closing;
 mod durations;

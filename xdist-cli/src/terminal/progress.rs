@@ -89,7 +89,7 @@ pub(crate) fn report_line(face: &Face, worker: WorkerId, figure: &str, report: &
     if !reason.is_empty() {
         out.pop();
         if face.display.verbosity_test_cases >= 2 {
-            out.push_str(&format!(" ({reason})"));
+            put!(out, " ({reason})");
         } else {
             let used = width_of(&worker.to_string()) + width_of(figure) + width_of(word) + width_of(name) + 4;
             let room = face.style.width.saturating_sub(used);

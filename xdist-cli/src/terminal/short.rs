@@ -92,9 +92,12 @@ fn skipped(face: &Face, kept: &Kept) -> Option<String> {
     Some(if reason.is_empty() { line } else { format!("{line} - {reason}") })
 }
 
+/// Path, line and reason of skips.
+type Place<'a> = (String, Option<i64>, &'a str);
+
 /// One line for all skips with the same place and reason.
 fn folded(face: &Face, skipped: &[Kept], lines: &mut Vec<String>) {
-    let mut groups: Vec<((String, Option<i64>, &str), u32)> = Vec::new();
+    let mut groups: Vec<(Place<'_>, u32)> = Vec::new();
     let mut places = std::collections::HashMap::new();
     for kept in skipped {
         let Some(longrepr) = &kept.report.longrepr else { continue };

@@ -8,7 +8,6 @@ pub(crate) struct Ink(u8);
 
 impl Ink {
     pub(crate) const BOLD: Self = Self(1);
-    pub(crate) const LIGHT: Self = Self(2);
     pub(crate) const RED: Self = Self(31);
     pub(crate) const GREEN: Self = Self(32);
     pub(crate) const YELLOW: Self = Self(33);

@@ -30,16 +30,11 @@ struct Group {
 impl Warnings {
     /// Takes one more.
     pub(crate) fn add(&mut self, face: &Face, warning: &Warning) {
-        let at = match self.places.get(&warning.message) {
-            Some(&at) => at,
-            None => {
-                let at = self.groups.len();
-                self.places.insert(warning.message.clone(), at);
-                let message = warning.message.clone();
-                self.groups.push(Group { message, locations: Vec::new(), files: Vec::new(), total: 0 });
-                at
-            }
-        };
+        let at = *self.places.entry(warning.message.clone()).or_insert_with(|| {
+            let message = warning.message.clone();
+            self.groups.push(Group { message, locations: Vec::new(), files: Vec::new(), total: 0 });
+            self.groups.len() - 1
+        });
         let Some(location) = location(face, warning) else {
             return;
         };
@@ -83,7 +78,7 @@ impl Group {
         } else {
             for (file, number) in &self.files {
                 let plural = if *number > 1 { "s" } else { "" };
-                out.push_str(&format!("{file}: {number} warning{plural}\n"));
+                put!(*out, "{file}: {number} warning{plural}\n");
             }
         }
         let indented: Vec<String> = self.message.lines().map(|line| format!("  {line}")).collect();

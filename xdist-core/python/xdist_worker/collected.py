@@ -26,6 +26,7 @@ def collection(
     ids = [text(item.nodeid) for item in items]  # type: ignore[attr-defined]
     data: Dict[str, object] = {
         "ids": ids,
+        "digest": digest(ids),
         "display": _display(config, items, ids),  # type: ignore[arg-type]
         "deselected": integer(deselected),
         "reports": _collect_reports(config, collect_reports, rendering or {}),

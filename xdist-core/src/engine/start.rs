@@ -81,7 +81,7 @@ impl Engine<'_> {
     /// A connection has said who it is.
     pub(super) fn connected(&mut self, link: Link) {
         let Hello { id, incarnation, pid, interpreter, .. } = link.hello.clone();
-        let Some(member) = self.members.find(&id, incarnation) else { return };
+        let Some(member) = self.members.with_pid(pid).or_else(|| self.members.find(&id, incarnation)) else { return };
         let death = self.members.get(member).death();
         let sender = link.serve(member, self.happenings.clone(), death);
         self.members.get_mut(member).link(sender);
@@ -214,7 +214,10 @@ impl Engine<'_> {
             stderr,
             slot: worker.0,
             page: self.page.as_ref().map(|page| page.path().display().to_string()).unwrap_or_default(),
-            basetemp: String::new(),
+            basetemp: match self.facts.basetemp.as_str() {
+                "" => String::new(),
+                base => format!("{base}/popen-{worker}"),
+            },
             mainargv: self.request.mainargv.clone(),
         }
     }
@@ -239,8 +242,7 @@ impl Engine<'_> {
     /// Starts a fresh interpreter that will become what the request says.
     pub(super) fn start_fresh(&mut self, member: MemberId, request: ForkRequest) {
         let name = request.id.clone();
-        let incarnation = request.incarnation.to_string();
-        let mut command = self.interpreter_command(&["worker", &name, &incarnation]);
+        let mut command = self.interpreter_command(&["worker", &name]);
         command.stdin(Stdio::null()).process_group(0);
         self.members.get_mut(member).request = Some(Box::new(request));
         match command.spawn() {

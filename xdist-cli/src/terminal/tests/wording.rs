@@ -174,7 +174,7 @@ fn disabled_warnings_are_counted_but_not_shown() {
 
 #[test]
 fn hidden_durations_are_counted() {
-    let run = |change: fn(&mut xdist_core::facts::DisplayOptions)| {
+    let run = |change: fn(&mut DisplayOptions)| {
         Run::new().pass(0, 0).pass(1, 0).display(|display| display.durations = Some(0)).display(change).output()
     };
     assert!(run(|_| {}).contains("\n(4 durations < 0.005s hidden.  Use -vv to show these durations.)\n"));
