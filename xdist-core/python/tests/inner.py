@@ -38,7 +38,7 @@ class Inner:
         return None
 
 
-def run(folder, *args, color=False, rendering=None, env=None, facts=False, check=True):
+def run(folder, *args, color=False, rendering=None, env=None, facts=False, check=True, extra_path=()):
     """Run pytest on `folder` with the feeding plugin."""
     folder = Path(folder)
     out = folder / "feed.json"
@@ -46,9 +46,9 @@ def run(folder, *args, color=False, rendering=None, env=None, facts=False, check
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "FEED_"))}
     for name in ("CI", "NO_COLOR", "FORCE_COLOR", "PY_COLORS", "BUILD_NUMBER"):
         environ.pop(name, None)
-    rendering = {"width": WIDTH, "color": color, "passed_output": False, "junit": False, **(rendering or {})}
+    rendering = {"width": WIDTH, "color": bool(color), "passed_output": False, "junit": False, **(rendering or {})}
     environ.update(
-        PYTHONPATH=os.pathsep.join([str(HERE), str(HERE.parent)]),
+        PYTHONPATH=os.pathsep.join([str(HERE), str(HERE.parent), *extra_path]),
         COLUMNS=str(WIDTH),
         PYTHONIOENCODING="utf-8",
         FEED_OUT=str(out),
@@ -57,7 +57,9 @@ def run(folder, *args, color=False, rendering=None, env=None, facts=False, check
     )
     if facts:
         environ["FEED_FACTS"] = str(facts_out)
-    command = [sys.executable, "-m", "pytest", "-p", "feed", f"--color={'yes' if color else 'no'}", *args]
+    command = [sys.executable, "-m", "pytest", "-p", "feed", *args]
+    if color is not None:
+        command.append(f"--color={'yes' if color else 'no'}")
     done = subprocess.run(
         command, cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", check=False
     )

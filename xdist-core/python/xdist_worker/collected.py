@@ -166,7 +166,7 @@ def _cache_state(config: object) -> Dict[str, object]:
         # Up to pytest 8.3 the plugin holds nothing but the node id.
         failed = attribute(stepwise, "lastfailed") if info is None else attribute(info, "last_failed")
         data["stepwise"] = {
-            "last_failed": None if failed is None else text(failed),
+            "last_failed": text(failed) if failed else None,
             "last_test_count": None if count is None else integer(count),
         }
     return data
