@@ -10,6 +10,7 @@ import os
 import types
 
 import pytest
+
 from xdist_worker import collected, facts, junit_stub, warnings_
 from xdist_worker.reports import ReportEncoder
 

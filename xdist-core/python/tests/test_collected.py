@@ -7,6 +7,7 @@ import textwrap
 
 import inner
 import pytest
+
 from xdist_worker.collected import digest
 
 VERSION = tuple(map(int, pytest.__version__.split(".")[:2]))

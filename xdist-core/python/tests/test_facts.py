@@ -128,7 +128,9 @@ def test_verbosity_of_test_cases(project):
 
 
 def test_junit(project):
-    junit = facts(project, "--junitxml=$HERE/../out.xml", "--junitprefix=p", "-o", "junit_family=legacy", env={"HERE": "x"})
+    junit = facts(
+        project, "--junitxml=$HERE/../out.xml", "--junitprefix=p", "-o", "junit_family=legacy", env={"HERE": "x"}
+    )
     expected = {
         "path": str(project / "out.xml"),
         "prefix": "p",

@@ -9,6 +9,7 @@ import types
 import inner
 import pytest
 from _pytest.reports import TestReport
+
 from xdist_worker import spool, status
 from xdist_worker.reports import ReportEncoder
 

@@ -6,6 +6,7 @@ import textwrap
 import warnings
 
 import inner
+
 from xdist_worker.warnings_ import encode_warning
 
 

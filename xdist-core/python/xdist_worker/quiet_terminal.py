@@ -7,7 +7,7 @@ and cost time with every test. What is written to it goes where it would have go
 
 from __future__ import annotations
 
-from typing import Dict
+from typing import Any
 
 from .safe_text import attribute, integer
 
@@ -27,18 +27,18 @@ class QuietTerminal:
         setattr(self._reporter, name, value)
 
 
-def quieten(config: object, rendering: Dict[str, object]) -> None:
+def quieten(config: Any, rendering: dict[str, object]) -> None:
     """Unhook the terminal reporter of a configured session and give it the width and colours of the run.
 
     To be called after configure, before the session starts; does nothing without a reporter.
     """
-    manager = config.pluginmanager  # type: ignore[attr-defined]
+    manager = config.pluginmanager
     reporter = manager.get_plugin(_NAME)
     if reporter is None or isinstance(reporter, QuietTerminal):
         return
     writer = attribute(reporter, "_tw")
     if writer is not None:
-        writer.hasmarkup = bool(rendering.get("color"))  # type: ignore[attr-defined]
-        writer.fullwidth = integer(rendering.get("width"), 80) or 80  # type: ignore[attr-defined]
+        writer.hasmarkup = bool(rendering.get("color"))
+        writer.fullwidth = integer(rendering.get("width"), 80) or 80
     manager.unregister(reporter)
     manager.register(QuietTerminal(reporter), _NAME)
