@@ -70,7 +70,7 @@ def pytest_unconfigure(config):
 
 
 def pytest_addoption(parser):
-    if not os.environ.get("FEED_FACTS"):
+    if "FEED_FACTS" not in os.environ:
         return
     group = parser.getgroup("xdist")
     group._addoption("-n", dest="numprocesses", type=lambda word: word if word.isalpha() else int(word))

@@ -28,51 +28,60 @@ def usage_error(folder, *args):
     return ran.out + ran.err
 
 
-@pytest.mark.parametrize(
-    ("args", "reason"),
-    [
-        ([], "no -n"),
-        (["--dist=no"], "no -n"),
-        (["-n", "0"], "-n 0"),
-        (["-n0", "--dist=load", "--tx=popen"], "-n 0"),
-        (["-n2", "--collect-only"], "--collect-only"),
-        (["-n2", "--fixtures"], "--fixtures"),
-        (["-n2", "--fixtures-per-test"], "--fixtures-per-test"),
-        (["-n2", "--markers"], "--markers"),
-        (["-n2", "--cache-show"], "--cache-show"),
-        (["-n2", "--setup-show"], "--setup-show"),
-        (["-n2", "--setup-plan"], "--setup-plan"),
-        (["-n", "auto", "--pdb"], "--pdb with -n auto"),
-        (["-d", "--pdb"], "--pdb with -n auto"),
-        (["-n", "logical", "--trace"], "--trace with -n logical"),
-        (["-n2", "--collect-only", "--pdb"], "--collect-only"),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
-)
-def test_plain_runs(project, args, reason):
-    assert facts(project, *args)["plain"].startswith(reason)
+PLAIN = [
+    ([], "no -n"),
+    (["--dist=no"], "no -n"),
+    (["-n", "0"], "-n 0"),
+    (["-n0", "--dist=load", "--tx=popen"], "-n 0"),
+    (["-n2", "--collect-only"], "--collect-only"),
+    (["-n2", "--fixtures"], "--fixtures"),
+    (["-n2", "--fixtures-per-test"], "--fixtures-per-test"),
+    (["-n2", "--markers"], "--markers"),
+    (["-n2", "--cache-show"], "--cache-show"),
+    (["-n2", "--setup-show"], "--setup-show"),
+    (["-n2", "--setup-plan"], "--setup-plan"),
+    (["-n", "auto", "--pdb"], "--pdb with -n auto"),
+    (["-d", "--pdb"], "--pdb with -n auto"),
+    (["-n", "logical", "--trace"], "--trace with -n logical"),
+    (["-n2", "--collect-only", "--pdb"], "--collect-only"),
+]
+
+DISTRIBUTED = [
+    (["-n2"], {"numprocesses": 2, "mode": "load", "tx": []}),
+    (["-n2", "--dist=no"], {"numprocesses": 2, "mode": "load"}),
+    (["-n2", "--dist=loadfile", "--cache-clear"], {"numprocesses": 2, "mode": "loadfile"}),
+    (["-n", "auto", "--maxprocesses=3"], {"auto": "auto", "mode": "load", "maxprocesses": 3}),
+    (["-n", "logical"], {"auto": "logical", "mode": "load"}),
+    (["-d"], {"auto": "auto", "mode": "load"}),
+    (["--dist=worksteal"], {"auto": "auto", "mode": "worksteal"}),
+    (["--tx=2*popen"], {"tx": ["2*popen"], "mode": "load"}),
+    (["-n2", "--testrunuid=me"], {"testrunuid": "me"}),
+    (["-n2", "--max-worker-restart=0"], {"max_worker_restart": 0}),
+    (["-n2", "--px=a", "-f", "--rsyncdir=b"], {"unsupported": ["--px", "--rsyncdir", "-f"]}),
+    (["-n2", "-o", "xdist_fork=never"], {"fork": "never"}),
+]
 
 
-@pytest.mark.parametrize(
-    ("args", "expected"),
-    [
-        (["-n2"], {"numprocesses": 2, "mode": "load", "tx": []}),
-        (["-n2", "--dist=no"], {"numprocesses": 2, "mode": "load"}),
-        (["-n2", "--dist=loadfile", "--cache-clear"], {"numprocesses": 2, "mode": "loadfile"}),
-        (["-n", "auto", "--maxprocesses=3"], {"auto": "auto", "mode": "load", "maxprocesses": 3}),
-        (["-n", "logical"], {"auto": "logical", "mode": "load"}),
-        (["-d"], {"auto": "auto", "mode": "load"}),
-        (["--dist=worksteal"], {"auto": "auto", "mode": "worksteal"}),
-        (["--tx=2*popen"], {"tx": ["2*popen"], "mode": "load"}),
-        (["-n2", "--testrunuid=me"], {"testrunuid": "me"}),
-        (["-n2", "--max-worker-restart=0"], {"max_worker_restart": 0}),
-        (["-n2", "--px=a", "-f", "--rsyncdir=b"], {"unsupported": ["--px", "--rsyncdir", "-f"]}),
-        (["-n2", "-o", "xdist_fork=never"], {"fork": "never"}),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
-)
-def test_distributed_runs(project, args, expected):
-    found = facts(project, *args)
+@pytest.fixture(scope="module")
+def parsed(tmp_path_factory):
+    """The facts of all the lists of arguments above."""
+    folder = tmp_path_factory.mktemp("parsed")
+    lists = [args for args, _ in PLAIN + DISTRIBUTED]
+    return {" ".join(args): found for args, found in zip(lists, inner.parse(folder, lists))}
+
+
+def words(value):
+    return " ".join(value) if isinstance(value, list) else ""
+
+
+@pytest.mark.parametrize(("args", "reason"), PLAIN, ids=words)
+def test_plain_runs(parsed, args, reason):
+    assert parsed[" ".join(args)]["plain"].startswith(reason)
+
+
+@pytest.mark.parametrize(("args", "expected"), DISTRIBUTED, ids=words)
+def test_distributed_runs(parsed, args, expected):
+    found = parsed[" ".join(args)]
     assert "plain" not in found
     assert {name: found["dist"].get(name) for name in expected} == expected
     assert ("auto" in found["dist"]) == ("auto" in expected)

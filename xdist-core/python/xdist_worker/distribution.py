@@ -83,8 +83,9 @@ def plain_reason(config: Any, dist: dict[str, object]) -> str | None:
     if debugger is None:
         return None
     # Resolved to a number, `-n auto` still says that the user did not insist on workers.
-    if dist.get("auto") is not None or attribute(option.numprocesses, "auto") is not None:
-        return f"{debugger} with -n {dist.get('auto') or 'auto'}"
+    auto = dist.get("auto") or attribute(option.numprocesses, "auto")
+    if auto is not None:
+        return f"{debugger} with -n {text(auto)}"
     if debugger == "--pdb":
         raise pytest.UsageError(
             "--pdb is incompatible with distributing tests over workers, which have no terminal: "

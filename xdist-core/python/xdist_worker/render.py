@@ -78,6 +78,18 @@ class Renderer:
         return f"{text(longrepr)}\n{notice}"
 
 
+def match_terminal(config: Any, width: int, color: bool) -> None:
+    """Give pytest's own terminal writer the width and colours of the run.
+
+    pytest highlights the explanation of a failed assertion with it while the test runs; in a worker it does not know
+    what terminal the run has.
+    """
+    writer = attribute(config.pluginmanager.get_plugin("terminalreporter"), "_tw")
+    if writer is not None:
+        writer.hasmarkup = color
+        writer.fullwidth = width
+
+
 def crash_of(longrepr: Any) -> dict[str, object] | None:
     """Return `reprcrash` as data; a failure that is nothing but a string has its text as message and no place."""
     if isinstance(longrepr, str):

@@ -14,7 +14,7 @@ from _pytest.reports import TestReport
 
 from . import status
 from .junit_stub import stub_of
-from .render import Renderer, crash_of
+from .render import Renderer, crash_of, match_terminal
 from .safe_text import attribute, integer, seconds, text, unprintable
 from .spool import Spool
 
@@ -25,7 +25,7 @@ class ReportEncoder:
     """Encodes the reports of one worker, in the order in which pytest made them.
 
     `rendering` is the controller's: `width`, `color`, `passed_output` (captured output of passed tests is wanted) and
-    `junit` (properties and attributes are wanted).
+    `junit` (properties and attributes are wanted). pytest's own terminal writer is given the same width and colours.
     """
 
     def __init__(self, config: Any, rendering: dict[str, object]) -> None:
@@ -33,7 +33,8 @@ class ReportEncoder:
         self._junit = bool(rendering.get("junit"))
         self._passed_output = bool(rendering.get("passed_output"))
         self._implementations = status.Implementations(config)
-        self._render = Renderer(config, integer(rendering.get("width"), 80), bool(rendering.get("color")))
+        self._render = render = Renderer(config, integer(rendering.get("width"), 80), bool(rendering.get("color")))
+        match_terminal(config, render.width, render.color)
         self._xfail_tb = bool(getattr(config.option, "xfail_tb", False))
         # Up to pytest 8, `--tb=line` shows a failure by its line and nothing else.
         self._one_line = self._render.tbstyle == "line" and int(pytest.__version__.split(".")[0]) < 9

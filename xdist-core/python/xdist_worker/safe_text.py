@@ -15,10 +15,7 @@ I64_MAX = 2**63 - 1
 
 def text(value: object) -> str:
     """Return `value` as an exact `str` that encodes as UTF-8; lone surrogates become `\\udcff`."""
-    if type(value) is str:
-        plain = value
-    else:
-        plain = _to_str(value)
+    plain = value if type(value) is str else _to_str(value)
     if plain.isascii():
         return plain
     try:
