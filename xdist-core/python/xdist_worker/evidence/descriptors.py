@@ -88,7 +88,7 @@ def _judge(fd: int, link: str) -> str | None:
     for prefix, what in _DEVICES.items():
         if link.startswith(prefix):
             return what
-    if not link.startswith("/") or link.startswith("/dev/") and not link.startswith("/dev/shm/"):
+    if not link.startswith("/") or (link.startswith("/dev/") and not link.startswith("/dev/shm/")):
         return None
     return _judge_file(fd, link)
 
@@ -108,7 +108,7 @@ def _judge_file(fd: int, link: str) -> str | None:
 
 
 def _repaired(config: Any) -> set[int]:
-    """Descriptors that every worker gets anew or may share: capture's files, pytest's log file, the resource tracker."""
+    """What every worker gets anew or may share: capture's files, pytest's log file, the resource tracker."""
     own: set[int] = set()
     capture = config.pluginmanager.getplugin("capturemanager")
     streams = getattr(capture, "_global_capturing", None)
