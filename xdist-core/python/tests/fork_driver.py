@@ -1,7 +1,8 @@
 """A pytest run that collects, looks for evidence and forks: the smallest user of `evidence` and `afterfork`.
 
 Run as a program: `fork_driver.py PLAN ARGUMENTS…`, where PLAN is a file of JSON: `workers` (a list of identities),
-`out` (a folder for what it finds). It writes `report.json`: the evidence and each worker's exit status.
+`out` (a folder for what it finds), `together` (whether
+workers run at the same time). It writes `report.json`: the evidence and each worker's exit status.
 """
 
 from __future__ import annotations
@@ -40,14 +41,21 @@ class Driver:
         self.report["evidence"] = self.watch.check(session.config)
         if self.plan["workers"]:
             afterfork.prepare(session.config, session)
+        pids: list[int] = []
         for number, identity in enumerate(self.plan["workers"]):
             pid = os.fork()
             if pid == 0:
                 self.work(session, identity, number == 0)
                 return True
-            _, status = os.waitpid(pid, 0)
-            self.report["statuses"].append(status)
+            pids.append(pid)
+            if not self.plan["together"]:
+                self.reap(pids)
+        self.reap(pids)
         return True
+
+    def reap(self, pids):
+        while pids:
+            self.report["statuses"].append(os.waitpid(pids.pop(0), 0)[1])
 
     def work(self, session, identity, first):
         self.role = "worker"

@@ -64,18 +64,17 @@ class Project:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
 
-    def run(self, *args: str, workers: tuple[tuple[str, int], ...] = (), interpreter: tuple[str, ...] = ()) -> Outcome:
-        """Collect; fork the workers given by id and incarnation, one after the other."""
+    def run(self, *args: str, workers: tuple[tuple[str, int], ...] = (), together: bool = False) -> Outcome:
+        """Collect; fork the workers given by id and incarnation, one after the other or all at once."""
         plan = self.out / "plan.json"
         identities = [{"id": name, "incarnation": incarnation, "basetemp": ""} for name, incarnation in workers]
-        plan.write_text(json.dumps({"workers": identities, "out": str(self.out)}))
+        plan.write_text(json.dumps({"workers": identities, "out": str(self.out), "together": together}))
         done = subprocess.run(
-            [sys.executable, *interpreter, str(DRIVER), str(plan), "-p", "no:cacheprovider", *args],
+            [sys.executable, str(DRIVER), str(plan), "-p", "no:cacheprovider", *args],
             cwd=self.root,
             env=self.environment,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             text=True,
             timeout=120,
             check=False,

@@ -69,7 +69,7 @@ EVIDENCE = {
     ),
     "child": (
         "import subprocess, sys\nC = subprocess.Popen([sys.executable, '-c', 'input()'], stdin=subprocess.PIPE)\n",
-        "",
+        "a pipe is open",
     ),
     "child without pipes": ("import subprocess\nC = subprocess.Popen(['sleep', '60'])\n", "child process "),
     "shared memory": ("import mmap\nM = mmap.mmap(-1, 4096)\n", "anonymous shared memory is mapped"),
@@ -108,7 +108,7 @@ HARMLESS = {
     "null device": "F = open('/dev/null', 'w')\n",
     "exit handler": "import atexit\natexit.register(int)\n",
     "asyncio policy": "import asyncio\nasyncio.run(asyncio.sleep(0))\n",
-    "duplicate of stderr": "import os\nD = os.dup(0)\n",
+    "duplicate of a standard stream": "import os\nD = os.dup(0)\n",
     "private map": "import mmap\nM = mmap.mmap(-1, 4096, flags=mmap.MAP_PRIVATE)\n",
     "environment copied": "import os\nE = dict(os.environ)\n",
     "tempfile removed": "import tempfile\nF = tempfile.NamedTemporaryFile()\nF.close()\n",
@@ -144,9 +144,7 @@ def test_own_files_of_pytest_are_no_evidence(project, name):
 
 
 def test_resource_tracker_is_no_evidence(project):
-    project.write(
-        "conftest.py", "from multiprocessing import resource_tracker\nresource_tracker.ensure_running()\n"
-    )
+    project.write("conftest.py", "from multiprocessing import resource_tracker\nresource_tracker.ensure_running()\n")
     assert project.run().evidence is None
 
 

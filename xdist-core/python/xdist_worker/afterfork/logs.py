@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import sys
 from typing import Any
 
 from .context import Worker
@@ -28,6 +29,10 @@ def append(_config: Any) -> None:
 def quiet(worker: Worker) -> None:
     """In the worker: no live logging, which would write to a terminal that is not ours."""
     plugin = worker.config.pluginmanager.getplugin("logging-plugin")
-    null = getattr(__import__("_pytest.logging", fromlist=["logging"]), "_LiveLoggingNullHandler", None)
-    if plugin is not None and null is not None and not isinstance(plugin.log_cli_handler, null):
-        plugin.log_cli_handler = null()
+    live = getattr(plugin, "log_cli_handler", None)
+    null = getattr(sys.modules.get("_pytest.logging"), "_LiveLoggingNullHandler", None)
+    if live is None or null is None or isinstance(live, null):
+        return
+    # The loop in which this worker was forked has put the handler in already.
+    logging.getLogger().removeHandler(live)
+    plugin.log_cli_handler = null()

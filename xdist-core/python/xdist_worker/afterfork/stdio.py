@@ -25,9 +25,15 @@ def _place(fd: int) -> tuple[int, int] | None:
 _last: dict[int, tuple[int, int] | None] = {fd: _place(fd) for fd in (0, 1, 2)}
 _null = os.stat(os.devnull)
 
+OWN_RANGE = 200
+"""Descriptors from here up are the program's own (its links, the saved terminal) and never exchanged."""
+
 
 def redirect_stdio(stdout_path: str, stderr_path: str) -> None:
-    """Make the two named pipes this process's output, and the null device its input."""
+    """Make the two named pipes this process's output, and the null device its input.
+
+    Copies of the former streams that must stay (the saved terminal) have to lie at `OWN_RANGE` or above.
+    """
     flush()
     opened = {
         1: os.open(stdout_path, os.O_WRONLY),
@@ -70,7 +76,7 @@ def _exchange(opened: dict[int, int]) -> None:
     former = {fd: _former(fd) for fd in opened}
     for fd in open_descriptors():
         place = _place(fd)
-        if place is None or fd in opened.values():
+        if place is None or fd in opened.values() or fd >= OWN_RANGE:
             continue
         for target in (fd,) if fd in opened else opened:
             if place == former[target]:
