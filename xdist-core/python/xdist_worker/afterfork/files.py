@@ -12,6 +12,9 @@ import stat
 from .context import Worker
 from .stdio import open_descriptors, put_over
 
+ACCESS_MODE = os.O_RDONLY | os.O_WRONLY | os.O_RDWR
+"""`O_ACCMODE`, which not every interpreter has."""
+
 
 def own_offsets(_worker: Worker) -> None:
     """Open each read-only file once more, at the same offset, under the same number."""
@@ -25,7 +28,7 @@ def _reopen(fd: int) -> None:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             return
         flags = fcntl.fcntl(fd, fcntl.F_GETFL)
-        if flags & os.O_ACCMODE != os.O_RDONLY or flags & getattr(os, "O_PATH", 0):
+        if flags & ACCESS_MODE != os.O_RDONLY or flags & getattr(os, "O_PATH", 0):
             return
         offset = os.lseek(fd, 0, os.SEEK_CUR)
         new = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY)

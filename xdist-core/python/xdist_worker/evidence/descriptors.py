@@ -26,6 +26,8 @@ _DEVICES = {
     "/dev/infiniband/": "an InfiniBand device",
     "/dev/accel": "an accelerator",
 }
+# `O_ACCMODE`, which not every interpreter has.
+ACCESS_MODE = os.O_RDONLY | os.O_WRONLY | os.O_RDWR
 _SQLITE = b"SQLite format 3\0"
 
 
@@ -103,7 +105,7 @@ def _judge_file(fd: int, link: str) -> str | None:
         sqlite = False
     if sqlite:
         return f"the SQLite data base {path}"
-    writable = fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
+    writable = fcntl.fcntl(fd, fcntl.F_GETFL) & ACCESS_MODE != os.O_RDONLY
     return f"the file {path}, for writing," if writable else None
 
 
