@@ -1,8 +1,8 @@
 """A pytest run that collects, looks for evidence and forks: the smallest user of `evidence` and `afterfork`.
 
 Run as a program: `fork_driver.py PLAN ARGUMENTS…`, where PLAN is a file of JSON: `workers` (a list of identities),
-`out` (a folder for what it finds), `together` (whether
-workers run at the same time). It writes `report.json`: the evidence and each worker's exit status.
+`out` (a folder for what it finds), `together` (whether workers run at the same time). It writes `report.json`: the
+evidence and each worker's exit status.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ class Driver:
         config.workerinput = self.watch.track({"workerid": "gw0", "workercount": 2, "testrunuid": "run"})
         config.workerinput.update(afterfork.worker_inputs(config))
         config.workeroutput = {}
+        if self.plan["base"]:
+            config.option.basetemp = f"{self.plan['base']}/popen-gw0"
 
     def pytest_runtestloop(self, session):
         self.report["evidence"] = self.watch.check(session.config)

@@ -64,11 +64,19 @@ class Project:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
 
-    def run(self, *args: str, workers: tuple[tuple[str, int], ...] = (), together: bool = False) -> Outcome:
-        """Collect; fork the workers given by id and incarnation, one after the other or all at once."""
+    def run(
+        self, *args: str, workers: tuple[tuple[str, int], ...] = (), together: bool = False, base: str = ""
+    ) -> Outcome:
+        """Collect; fork the workers given by id and incarnation, one after the other or all at once.
+
+        With `base`, collector and workers are given their parts of it.
+        """
         plan = self.out / "plan.json"
-        identities = [{"id": name, "incarnation": incarnation, "basetemp": ""} for name, incarnation in workers]
-        plan.write_text(json.dumps({"workers": identities, "out": str(self.out), "together": together}))
+        identities = [
+            {"id": name, "incarnation": incarnation, "basetemp": base and f"{base}/popen-{name}"}
+            for name, incarnation in workers
+        ]
+        plan.write_text(json.dumps({"workers": identities, "out": str(self.out), "together": together, "base": base}))
         done = subprocess.run(
             [sys.executable, str(DRIVER), str(plan), "-p", "no:cacheprovider", *args],
             cwd=self.root,

@@ -96,6 +96,25 @@ def test_given_base_is_kept(project, tmp_path):
     assert [[str(tmp_path / "given" / f"popen-{w}")] for w in ("gw0", "gw1")] == list(both(outcome, "b"))
 
 
+def test_part_that_the_collector_filled_is_its_workers(project, tmp_path):
+    """The collector is configured as gw0 with gw0's part; the others and a replacement get their own beside it."""
+    (tmp_path / "run").mkdir()
+    project.write(
+        "conftest.py",
+        "def pytest_sessionstart(session):\n"
+        "    (session.config._tmp_path_factory.getbasetemp() / 'made').write_text('x')\n",
+    )
+    project.write(
+        "test_one.py",
+        "from note import note\n"
+        "def test(tmp_path_factory):\n"
+        "    base = tmp_path_factory.getbasetemp()\n    note('b', [base.name, (base / 'made').exists()])\n",
+    )
+    outcome = project.run(workers=(*TWO, ("gw0", 1)), base=str(tmp_path / "run"))
+    passes(outcome, 3)
+    assert both(outcome, "b") == ([["popen-gw0", True], ["popen-gw0-1", False]], [["popen-gw1", False]])
+
+
 SEEDED = "import random\nfrom note import note\ndef test(): note('r', random.random())\n"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import operator
 import os
 import pickle
 import subprocess
@@ -118,7 +119,7 @@ INPUT_READS = {
     "json": json.dumps,
     "repr": repr,
     "format": lambda wi: f"{wi}",
-    "percent": lambda wi: "%(workerid)s" % wi,
+    "percent": lambda wi: operator.mod("%(workerid)s", wi),
     "format map": "{workerid}".format_map,
     "equality": lambda wi: wi == {},
     "inequality": lambda wi: wi != {},

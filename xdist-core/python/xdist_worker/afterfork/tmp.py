@@ -34,7 +34,7 @@ def own_base(worker: Worker) -> None:
         return
     wanted = Path(worker.basetemp) if worker.basetemp else _run_base(base) / f"popen-{worker.id}"
     try:
-        path = _make(wanted, worker.incarnation)
+        path = wanted if _is_same(wanted, base) and worker.incarnation == 0 else _make(wanted, worker.incarnation)
     except OSError:
         return
     factory._given_basetemp = factory._basetemp = path
@@ -48,20 +48,20 @@ def _run_base(base: Path) -> Path:
     return base.parent if _OWN_PART.fullmatch(base.name) else base
 
 
-def _make(wanted: Path, incarnation: int) -> Path:
-    """A directory that did not exist; a replacement gets `popen-gwN-1`, `popen-gwN-2`….
+def _is_same(wanted: Path, base: Path | None) -> bool:
+    """Whether the collector, configured as this worker, made the part already: what its hooks put there is the
+    worker's."""
+    return base is not None and base.exists() and wanted.exists() and wanted.samefile(base)
 
-    The collector's own part may have been made for the worker that now takes its place: an empty one is used.
-    """
-    path = wanted
+
+def _make(wanted: Path, incarnation: int) -> Path:
+    """A directory that did not exist: `popen-gwN`, for a replacement `popen-gwN-1`, `popen-gwN-2`…."""
+    path = wanted if incarnation == 0 else wanted.with_name(f"{wanted.name}-{incarnation}")
     attempt = incarnation
     while True:
         try:
             path.mkdir(mode=0o700, parents=True)
             return path
         except FileExistsError:
-            if path.is_dir() and incarnation == 0 and not any(path.iterdir()):
-                return path
-            attempt = max(attempt, 1)
-            path = wanted.with_name(f"{wanted.name}-{attempt}")
             attempt += 1
+            path = wanted.with_name(f"{wanted.name}-{attempt}")
