@@ -4,8 +4,8 @@
 //! collection, which is pytest's own order and does not depend on which worker was faster. A plainly passed test is kept
 //! as its duration alone; every other test is rendered at once, so that reports do not have to be kept.
 //!
-//! [`testcase`] applies pytest's rules to the reports of one test, [`dialect`] knows where versions of pytest differ,
-//! [`text`] cleans and shortens what tests wrote, [`xml`] puts it down.
+//! `testcase` applies pytest's rules to the reports of one test, `dialect` knows where versions of pytest differ,
+//! `text` cleans and shortens what tests wrote, `xml` puts it down.
 
 mod dialect;
 mod testcase;
@@ -164,3 +164,6 @@ fn recorder<'a>(style: &'a Style, collection: &'a Collection, test: usize, stats
     let place = collection.places.get(test).map(|(file, line)| (file.as_str(), *line));
     Recorder::new(style, collection.ids.get(test).map_or("", String::as_str), place, stats)
 }
+
+#[cfg(test)]
+mod tests;

@@ -377,7 +377,8 @@ impl<'a> Recorder<'a> {
     }
 
     fn own_attribute(&mut self, nodeid: &str, name: &str, value: &str) {
-        if !self.style.wide {
+        // xunit2 allows no others.
+        if !self.style.wide && !matches!(name, "classname" | "name") {
             return;
         }
         let legal = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ':');
