@@ -116,8 +116,8 @@ mod tests {
         let wide = "\u{e4}".repeat(500);
         assert_eq!(shortened(&wide, new), wide, "characters count, not bytes");
         let line = "y".repeat(99);
-        let lines = vec![line.as_str(); 7].join("\n");
-        assert_eq!(shortened(&lines, new), vec![line.as_str(); 5].join("\n") + &note("+2 more lines"));
+        let lines = [line.as_str(); 7].join("\n");
+        assert_eq!(shortened(&lines, new), [line.as_str(); 5].join("\n") + &note("+2 more lines"));
         assert_eq!(shortened(&format!("{long}\nend"), new), "x".repeat(500) + "..." + &note("+1 more line"));
         assert_eq!(shortened("a\nb\n", new), "a\nb\n");
     }
