@@ -92,6 +92,28 @@ pub(super) fn stripped(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{1c}'..='\u{1f}'))
 }
 
+/// Text as Python's `repr` writes it.
+pub(super) fn quoted(text: &str) -> String {
+    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    let mut out = String::from(quote);
+    for c in text.chars() {
+        match c {
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            _ if c == quote => out.extend(['\\', quote]),
+            _ if c.is_control() => {
+                // Writing into a String cannot fail.
+                let _ = write!(out, "\\x{:02x}", u32::from(c));
+            }
+            _ => out.push(c),
+        }
+    }
+    out.push(quote);
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -126,6 +148,13 @@ mod tests {
     fn lines_as_python_splits_them() {
         assert_eq!(lines("a\r\nb\n\nc\u{2028}d\u{b}"), ["a", "b", "", "c", "d"]);
         assert_eq!(lines(""), [""; 0]);
+    }
+
+    #[test]
+    fn quotes_as_python_chooses_them() {
+        assert_eq!(quoted("it"), "'it'");
+        assert_eq!(quoted("it's"), "\"it's\"");
+        assert_eq!(quoted("it's \"it\"\n\\\u{7}"), "'it\\'s \"it\"\\n\\\\\\x07'");
     }
 
     proptest! {

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +21,7 @@ import pytest
 HERE = Path(__file__).resolve().parent
 CONTINUE = "--continue-on-collection-errors"
 SMALL = ["test_steps.py"]
-FAILED_BEFORE = {"test_steps.py::test_one": True, "gone.py::test_gone": True, "test_steps.py::TestMore::test_four": True}
+FAILED_BEFORE = dict.fromkeys(["test_steps.py::test_one", "gone.py::gone", "test_steps.py::TestMore::test_four"], True)
 # What the environment of this repository's own tests must not change.
 UNWANTED = ("PYTEST_", "PY_COLORS", "FORCE_COLOR", "NO_COLOR", "CI", "BUILD_NUMBER")
 

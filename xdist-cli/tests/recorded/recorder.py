@@ -9,8 +9,8 @@ import json
 import os
 from typing import Any
 
-from _pytest.junitxml import xml_key
 import pytest
+from _pytest.junitxml import xml_key
 
 
 class Recorder:

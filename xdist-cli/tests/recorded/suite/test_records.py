@@ -7,14 +7,14 @@ import pytest
 
 def test_properties(record_property):
     record_property("number", 1)
-    record_property("text", "a < b & \"c\"\n\td\x00\x7f")
+    record_property("text", 'a < b & "c"\n\td\x00\x7f')
     record_property("text", "again")
 
 
 def test_attributes(record_xml_attribute):
     record_xml_attribute("assertions", 3)
     record_xml_attribute("classname", "of.my.own")
-    record_xml_attribute("note", "one\ntwo\t\"three\"")
+    record_xml_attribute("note", 'one\ntwo\t"three"')
 
 
 def test_attributes_and_failure(record_xml_attribute):

@@ -2,4 +2,4 @@
 
 import pytest
 
-pytest.skip("the whole module's \"reason\"", allow_module_level=True)
+pytest.skip('the whole module\'s "reason"', allow_module_level=True)
