@@ -49,6 +49,11 @@ pub struct ForkRequest {
     pub identity: Option<Identity>,
     /// How to render.
     pub rendering: Option<Rendering>,
+    /// Named pipes that become a session's stdout and stderr once it is told to collect; until then, and as plain
+    /// pytest, it has the fork server's. Empty: the pipes of the identity that comes with `Collect`.
+    pub stdout: String,
+    /// As above.
+    pub stderr: String,
 }
 
 /// Role of a forked process.
