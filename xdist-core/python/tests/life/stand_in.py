@@ -20,7 +20,7 @@ from xdist_worker import wire
 
 PACKAGE = Path(wire.__file__).parent
 BOOT = (PACKAGE / "boot.txt").read_text()
-DEADLINE = 60.0
+DEADLINE = float(os.environ.get("XDIST_TEST_DEADLINE", "60"))
 
 
 class Peer:
@@ -117,9 +117,6 @@ class StandIn:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in self.processes:
-            process.kill()
-            process.communicate()
         for peer in self.peers:
             if not peer.closed and peer.hello.get("pid"):
                 try:
@@ -127,6 +124,9 @@ class StandIn:
                 except ProcessLookupError:
                     pass
             peer.sock.close()
+        for process in self.processes:
+            process.kill()
+            process.communicate()
         self._listener.close()
         for pipe in self.pipes.values():
             pipe.close()
