@@ -54,6 +54,9 @@ use self::style::Ink;
 use self::tally::Tally;
 use self::warnings::Warnings;
 
+/// What a terminal shows until the collection is known.
+const COLLECTING: &str = "collecting ... ";
+
 /// Shows a run as pytest would, and what pytest cannot know: workers.
 pub struct TerminalReporter<W: Write> {
     options: TerminalOptions,
@@ -156,7 +159,8 @@ impl<W: Write> TerminalReporter<W> {
             RunEvent::InternalError { worker, text } => self.internal_error(*worker, text)?,
             RunEvent::Notice(text) => self.notice(text)?,
             RunEvent::Stopping { why } => {
-                let text = format!("xdist: stopping ({why}): running tests are being interrupted");
+                let again = if why == "Ctrl-C" { ", once more kills them" } else { "" };
+                let text = format!("xdist: stopping ({why}): running tests are being interrupted{again}");
                 self.say(&text, &[Ink::YELLOW]);
                 self.screen.flush()?;
             }
@@ -178,7 +182,15 @@ impl<W: Write> TerminalReporter<W> {
         let mut out = String::new();
         header::session(&self.face, configured, &mut out);
         self.screen.lines(&out);
+        if self.is_live() && self.face.display.verbosity >= 0 {
+            self.screen.write(&self.face.style.paint(COLLECTING, &[Ink::BOLD]), COLLECTING.len());
+        }
         self.screen.flush()
+    }
+
+    /// Whether the output moves: a bar, and lines that are written over.
+    fn is_live(&self) -> bool {
+        self.options.is_terminal && !self.options.ci && self.face.display.output_style != "classic"
     }
 
     fn collected(&mut self, collected: &Collected, now: Instant) -> io::Result<()> {
@@ -190,6 +202,9 @@ impl<W: Write> TerminalReporter<W> {
             self.tally.add(&kept.report.category, 1, true);
             self.shelf.keep(&self.face, kept);
         }
+        if self.is_live() {
+            self.screen.erase_line();
+        }
         let mut out = String::new();
         header::collected(&self.face, collected, &mut out);
         self.screen.lines(&out);
@@ -200,8 +215,7 @@ impl<W: Write> TerminalReporter<W> {
         if self.face.display.verbosity >= 0 {
             self.screen.lines("\n");
         }
-        let classic = self.face.display.output_style == "classic";
-        if self.options.is_terminal && !self.options.ci && !classic {
+        if self.is_live() {
             let width = self.options.width.unwrap_or(80).max(20);
             self.screen.show(Bar::new(self.tally.collected, width, self.options.utf8, self.face.style));
         }
