@@ -38,6 +38,18 @@ pub(crate) struct Shelf {
 }
 
 impl Shelf {
+    /// Whether anything will show a report of this category.
+    pub(crate) fn shows(face: &Face, category: &str) -> bool {
+        match category {
+            "failed" | "error" => true,
+            "skipped" => face.wants('s'),
+            "xfailed" => face.wants('x') || face.display.xfail_tb,
+            "xpassed" => face.wants('X'),
+            "passed" => face.wants('p') || face.wants('P'),
+            _ => false,
+        }
+    }
+
     /// Keeps a report if something will show it.
     pub(crate) fn keep(&mut self, face: &Face, kept: Kept) {
         let slim = |mut kept: Kept| {

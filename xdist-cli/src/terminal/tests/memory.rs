@@ -1,8 +1,8 @@
-//! What a long run keeps, and how long it takes.
+//! What a long run keeps.
 
 use super::*;
 
-const TESTS: u32 = 1_000_000;
+const TESTS: u32 = 100_000;
 
 fn long_run(change: impl FnOnce(&mut DisplayOptions)) -> TerminalReporter<std::io::Sink> {
     let run = Run::of(&["test_a.py::test"; 100]).display(change);
@@ -19,17 +19,6 @@ fn long_run(change: impl FnOnce(&mut DisplayOptions)) -> TerminalReporter<std::i
         reporter.handle(&RunEvent::Finished { test, worker, verdict: Verdict::Passed { durations } }).unwrap();
     }
     reporter
-}
-
-#[test]
-#[ignore = "for the clock: run it in release"]
-fn a_million_passes() {
-    let start = Instant::now();
-    let mut reporter = long_run(|_| {});
-    reporter.finish();
-    let took = start.elapsed();
-    assert_eq!(reporter.tally.count("passed"), u64::from(TESTS));
-    assert!(took < Duration::from_secs(1), "{took:?}");
 }
 
 #[test]
