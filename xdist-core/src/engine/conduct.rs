@@ -319,6 +319,7 @@ impl Engine<'_> {
     }
 
     fn session_over(&mut self, member: MemberId, ended: Ended) {
+        self.members.get_mut(member).announced = Some(ended.after & 0xff);
         match self.worker_of(member) {
             Some(worker) => {
                 self.leave_soon(member);
