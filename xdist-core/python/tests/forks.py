@@ -55,6 +55,8 @@ class Project:
             "PYTEST_DEBUG_TEMPROOT": str(root),
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         }
+        # Text that stays in buffers is what some tests are about.
+        self.environment.pop("PYTHONUNBUFFERED", None)
         self.write("pytest.ini", "[pytest]\n")
         self.write("test_one.py", "def test_one():\n    pass\n")
 

@@ -289,7 +289,8 @@ def test_standard_input_is_the_null_device(project):
 def test_text_written_before_the_fork_appears_once(project):
     project.write(
         "conftest.py",
-        "import sys\ndef pytest_collection_modifyitems():\n    sys.__stdout__.write('once upon')\n",
+        "import pytest, sys\n@pytest.hookimpl(tryfirst=True)\n"
+        "def pytest_runtestloop():\n    sys.__stdout__.write('once upon')\n",
     )
     outcome = project.run("-s", workers=TWO)
     everything = outcome.done.stdout + outcome.text("gw0-0.out") + outcome.text("gw1-0.out")
@@ -320,7 +321,11 @@ def test_file_read_before_the_fork_has_an_offset_in_each_worker(project):
 def test_log_file_has_the_lines_of_all_workers(project):
     project.write(
         "test_one.py",
-        "import logging, os\ndef test(): logging.warning('from %s', os.environ['PYTEST_XDIST_WORKER'])\n",
+        "import fcntl, logging, os\n"
+        "def test(pytestconfig):\n"
+        "    handler = pytestconfig.pluginmanager.getplugin('logging-plugin').log_file_handler\n"
+        "    assert fcntl.fcntl(handler.stream.fileno(), fcntl.F_GETFL) & os.O_APPEND\n"
+        "    logging.warning('from %s', os.environ['PYTEST_XDIST_WORKER'])\n",
     )
     outcome = project.run("-o", "log_file=all.log", workers=TWO)
     passes(outcome)
