@@ -67,7 +67,11 @@ def make(**changes):
 
 
 @pytest.fixture
-def encoder(pytestconfig):
+def encoder(pytestconfig, monkeypatch):
+    # The encoder sets up the writer of this very session.
+    writer = pytestconfig.get_terminal_writer()
+    monkeypatch.setattr(writer, "hasmarkup", writer.hasmarkup)
+    monkeypatch.setattr(writer, "fullwidth", writer.fullwidth)
     return ReportEncoder(pytestconfig, RENDERING)
 
 
@@ -164,7 +168,7 @@ def test_a_report_that_is_no_report(encoder):
         assert is_wire(data)
 
 
-def test_a_status_hook_that_raises_means_failed(pytestconfig, monkeypatch):
+def test_a_status_hook_that_raises_means_failed():
     def raising(report, config):
         raise LookupError("from a plugin")
 
@@ -193,8 +197,7 @@ def test_a_raising_status_hook_in_a_session(tmp_path):
     assert "LookupError: from a plugin" in report["longrepr"]["terminal"]
 
 
-def test_long_output_is_cut_and_kept_in_a_file(tmp_path, pytestconfig):
-    encoder = ReportEncoder(pytestconfig, RENDERING)
+def test_long_output_is_cut_and_kept_in_a_file(encoder, pytestconfig):
     content = "first line\n" + "é" * 25_000_000 + "\nlast line\n"
     (title, cut) = encoder.report(make(sections=[("Captured stdout call", content)]))["sections"][0]
     assert title == "Captured stdout call"
