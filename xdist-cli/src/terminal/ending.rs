@@ -23,7 +23,7 @@ impl<W: Write> TerminalReporter<W> {
     }
 
     fn summary(&mut self, ended: &Ended) {
-        let held = self.held.take_all();
+        let held = self.held.release_all();
         self.screen.lines(&held);
         self.last_figure();
         let began = self.screen.column() > 0 || self.lettered;

@@ -145,7 +145,10 @@ impl<W: Write> TerminalReporter<W> {
             return Ok(());
         }
         match event {
-            RunEvent::Started { test, worker } => self.running.start(*worker, *test, now),
+            RunEvent::Started { test, worker } => {
+                self.running.start(*worker, *test, now);
+                self.shelf.alive(*worker);
+            }
             RunEvent::Finished { test, worker, verdict } => self.finished(*test, *worker, verdict),
             RunEvent::Configured(configured) => self.configure(configured)?,
             RunEvent::Collected(collected) => self.collected(collected, now)?,
@@ -239,9 +242,14 @@ impl<W: Write> TerminalReporter<W> {
     fn output(&mut self, worker: WorkerId, line: &str) {
         // Of a line that was drawn over and over (a progress bar of the test's) its last state.
         let line = line.trim_end_matches('\r').rsplit('\r').next().unwrap_or_default();
-        if self.face.display.no_capture || !self.running.is_busy(worker) {
-            self.screen.lines(&marked(worker, line));
-        } else if let Some(text) = self.held.hold(worker, line) {
+        let shown = if self.face.display.no_capture {
+            Some(marked(worker, line))
+        } else if self.running.is_busy(worker) {
+            self.held.hold(worker, line)
+        } else {
+            (!self.shelf.late_words(worker, line)).then(|| marked(worker, line))
+        };
+        if let Some(text) = shown {
             self.screen.lines(&text);
         }
     }

@@ -22,7 +22,7 @@ impl<W: Write> TerminalReporter<W> {
             Verdict::Crashed(crashed) => self.crashed(test, worker, crashed),
             Verdict::Interrupted => self.interrupt(test, worker),
         }
-        let held = self.held.take(worker);
+        let held = self.held.release(worker);
         self.screen.lines(&held);
     }
 
@@ -56,13 +56,15 @@ impl<W: Write> TerminalReporter<W> {
 
     fn crashed(&mut self, test: TestIndex, worker: WorkerId, crashed: &Crashed) {
         self.tally.done += 1;
-        // The crash report shows them.
-        drop(self.held.take(worker));
+        // The crash report shows it, so it is not shown by itself.
+        let held = self.held.take(worker);
+        let words = if crashed.output.trim().is_empty() { held } else { crashed.output.clone() };
         let report = from_crash(&self.face, self.face.names.nodeid(test), worker, crashed);
         for earlier in &crashed.reports {
             self.durations.report(test, earlier);
         }
         self.report(test, worker, &report, &[]);
+        self.shelf.crashed(worker, words);
     }
 
     fn interrupt(&mut self, test: TestIndex, worker: WorkerId) {
@@ -99,6 +101,7 @@ impl<W: Write> TerminalReporter<W> {
             nodeid,
             report: report.clone(),
             teardown: teardown.to_vec(),
+            words: String::new(),
         };
         if self.announces(report) {
             let mark = format!("[{worker}] ");

@@ -265,3 +265,20 @@ fn what_a_passed_teardown_captured_is_shown_with_the_failure() {
     let out = Run::new().reports(0, 0, &[setup(), failed("test_one", "assert 0"), after]).output();
     assert!(out.contains("Captured stdout teardown") && out.contains("\nbye\nrerun: "), "{out}");
 }
+
+#[test]
+fn last_words_belong_to_the_crash_whenever_they_come() {
+    let silent = Crashed { output: String::new(), ..crash() };
+    let run = Run::new()
+        .started(2, 1)
+        .wrote(1, "before the verdict")
+        .finished(2, 1, Verdict::Crashed(Box::new(silent)))
+        .wrote(1, "after the verdict")
+        .started(3, 1)
+        .pass(3, 1)
+        .wrote(1, "of the one in its place");
+    let out = run.output();
+    assert!(out.contains(" last output of gw1 ---"), "{out}");
+    assert!(out.contains("-\nbefore the verdict\nafter the verdict\nrerun: "), "{out}");
+    assert!(out.contains("\n[gw1] of the one in its place\n") && !out.contains("[gw1] after"), "{out}");
+}
