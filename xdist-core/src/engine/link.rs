@@ -135,11 +135,9 @@ async fn read_all(
         }
         match reader.read_some(gone) {
             Ok(true) => {}
-            Ok(false) => break None,
-            // Everything that a dead process sent has arrived, even if a child of its own still holds the connection.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock && gone => break None,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(_) => break None,
+            // Of a dead process everything has arrived, even if a child of its own still holds the connection.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && !gone => {}
+            Ok(false) | Err(_) => break None,
         }
     };
     let _ = happenings.send(Happening::LinkClosed(member, fault)).await;
