@@ -12,7 +12,7 @@ from typing import Any, Deque, List, Optional
 import pytest
 
 from . import wire
-from .afterfork import pause_gc
+from .afterfork import collect_own, pause_gc
 from .collected import digest
 from .link import name_of
 from .run import Run
@@ -121,6 +121,7 @@ class WorkerHooks:
                     raise session.Interrupted(session.shouldstop)
         finally:
             page.phase(IDLE)
+        collect_own()
         return True
 
     def _wait_for_test(self) -> bool:

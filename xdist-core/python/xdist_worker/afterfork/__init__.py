@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .coverage import worker_inputs
 from .finish import finish_collector, finish_worker
-from .memory import freeze_imports, pause_gc
+from .memory import collect_own, freeze_imports, pause_gc
 from .rand import watch_seed
 from .repairs import prepare, repair
 from .stdio import redirect_stdio, restore_terminal
@@ -16,6 +16,7 @@ from .stdio import redirect_stdio, restore_terminal
 __all__ = [
     "finish_collector",
     "finish_worker",
+    "collect_own",
     "freeze_imports",
     "pause_gc",
     "prepare",

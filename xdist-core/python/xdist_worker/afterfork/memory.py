@@ -7,6 +7,8 @@ import gc
 from .context import Worker
 
 _paused = False
+# Collections of the middle generation when this process was forked; `None` in processes that were not.
+_middle_at_fork: int | None = None
 
 
 def freeze_imports() -> None:
@@ -15,8 +17,14 @@ def freeze_imports() -> None:
     Not later: frozen objects of the project would vanish from `gc.get_objects()`, and tests look there.
     """
     if hasattr(gc, "freeze"):
-        gc.collect()
         gc.freeze()
+
+
+def grow_old(_config: object) -> None:
+    """In the collector: what it made counts as old, so that no worker looks through all of it on its first occasion."""
+    if hasattr(gc, "freeze"):
+        gc.freeze()
+        gc.unfreeze()
 
 
 def pause_gc() -> None:
@@ -27,9 +35,22 @@ def pause_gc() -> None:
         _paused = True
 
 
-def resume_gc(_worker: Worker | None = None) -> None:
+def resume_gc(worker: Worker | None = None) -> None:
     """Undo `pause_gc`, and only that."""
-    global _paused
+    global _paused, _middle_at_fork
+    if worker is not None and hasattr(gc, "freeze"):
+        _middle_at_fork = gc.get_stats()[1]["collections"]
     if _paused:
         _paused = False
         gc.enable()
+
+
+def collect_own() -> None:
+    """In a forked worker after its last test: look for garbage among what this process made, and only there.
+
+    pytest looks for garbage that never said why when a session ends, through everything, and would touch and copy
+    every page that siblings share. As long as nothing this process made has grown old, it is told apart.
+    """
+    if _middle_at_fork is not None and gc.get_stats()[1]["collections"] == _middle_at_fork:
+        gc.collect(1)
+        gc.freeze()

@@ -41,7 +41,7 @@ REPAIRS: tuple[Repair, ...] = (
     Repair("faulthandler", "a timer thread does not survive, and cancelling it afterwards hangs", faults.cancel, None),
     Repair("timers", "interval timers do not survive", timers.save, timers.arm),
     Repair("title", "looked for once, before the fork", title.find, title.set_title),
-    Repair("garbage", "collecting was off while importing and collecting tests", None, memory.resume_gc),
+    Repair("garbage", "collecting was off while importing and collecting tests", memory.grow_old, memory.resume_gc),
     Repair("exit handlers", "those of the collector run once, in the collector", None, exits.clear),
     Repair("capture", "siblings would write at one offset into one file", None, capture.renew),
     Repair("read-only files", "siblings would move one offset", None, files.own_offsets),
