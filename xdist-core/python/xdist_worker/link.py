@@ -160,5 +160,3 @@ def name_of(message: Any) -> str:
     if isinstance(message, dict) and len(message) == 1:
         return str(next(iter(message)))
     return str(message)
-
-

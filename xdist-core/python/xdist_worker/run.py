@@ -19,7 +19,7 @@ from .link import Link
 from .reports import ReportEncoder
 from .server import connect
 from .stop_page import NoPage, StopPage
-from .terminal import mute
+from .terminal import mute, start
 from .warnings_ import encode_warning
 
 
@@ -51,6 +51,12 @@ class Run:
         self.encoder = ReportEncoder(self.config, self.rendering)
         install(self.config, self.tell_suite_property)
         self.who.setdefault("incarnation", 0)
+
+    def session_started(self, session: Any) -> None:
+        """The session has started."""
+        self.session = session
+        if self.reporter is not None:
+            start(self.reporter, session)
 
     def current_nodeid(self) -> str:
         """The node id of the test that runs, or nothing."""
