@@ -56,6 +56,9 @@ def main(had_cwd_entry: bool) -> None:
         link = Link.connect(socket_path)
     except OSError as error:
         sys.exit(f"xdist: cannot reach the xdist program at {socket_path}: {error}")
-    job = Server(link, socket_path, role, name).serve()
+    try:
+        job = Server(link, socket_path, role, name).serve()
+    except Exception as error:
+        sys.exit(f"xdist: the fork server failed: {type(error).__name__}: {error}")
     if job is not None:
         job()

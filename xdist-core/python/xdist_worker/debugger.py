@@ -13,7 +13,7 @@ def refuse(current: Callable[[], str]) -> None:
 
     def no_terminal(cls: Any, method: str, *args: Any, **kwargs: Any) -> Any:
         nodeid = current()
-        quoted = f"'{nodeid}'" if set(nodeid) & set(" []()$&;*?\"<>|`!#~{}") else nodeid
+        quoted = f"'{nodeid}'" if set(nodeid) & set(' []()$&;*?"<>|`!#~{}') else nodeid
         pytest.fail(
             f"{method or 'breakpoint'}: a worker has no terminal for the debugger.\n"
             f"hint: rerun the test alone with `xdist -n 0 --pdb {quoted}`",

@@ -12,7 +12,7 @@ import fcntl
 import select
 import signal
 import struct
-from os import _exit, getpid
+from os import _exit, getpid, set_inheritable
 from typing import Any, Callable, List, Optional
 
 from . import wire
@@ -31,9 +31,12 @@ class LinkLost(KeyboardInterrupt):
 def high_descriptor(fd: int) -> int:
     """A close-on-exec duplicate of `fd`, out of the reach of tests that close low numbers, where limits allow it."""
     try:
-        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, LOWEST_DESCRIPTOR)
+        made = fcntl.fcntl(fd, fcntl.F_DUPFD, LOWEST_DESCRIPTOR)
     except (OSError, ValueError):
-        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
+        made = fcntl.fcntl(fd, fcntl.F_DUPFD, 3)
+    # In two steps, since not every interpreter knows the name of the one that does both.
+    set_inheritable(made, False)
+    return made
 
 
 class Link:
@@ -160,5 +163,3 @@ def name_of(message: Any) -> str:
     if isinstance(message, dict) and len(message) == 1:
         return str(next(iter(message)))
     return str(message)
-
-

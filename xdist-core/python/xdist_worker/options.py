@@ -69,9 +69,7 @@ def add_options(parser: Any) -> None:
         default="no",
         help="How tests are handed out: " + ", ".join(MODES) + ".",
     )
-    group._addoption(
-        "-d", dest="distload", action="store_true", default=False, help="Short for '--dist=load'."
-    )
+    group._addoption("-d", dest="distload", action="store_true", default=False, help="Short for '--dist=load'.")
     group.addoption(
         "--tx",
         dest="tx",

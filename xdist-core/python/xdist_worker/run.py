@@ -19,7 +19,7 @@ from .link import Link
 from .reports import ReportEncoder
 from .server import connect
 from .stop_page import NoPage, StopPage
-from .terminal import mute
+from .terminal import mute, start
 from .warnings_ import encode_warning
 
 
@@ -52,11 +52,11 @@ class Run:
         install(self.config, self.tell_suite_property)
         self.who.setdefault("incarnation", 0)
 
-    def begin(self, session: Any) -> None:
-        """The session starts. The muted reporter counts deselected tests and asks its session how far it is."""
+    def session_started(self, session: Any) -> None:
+        """The session has started."""
         self.session = session
         if self.reporter is not None:
-            self.reporter._session = session
+            start(self.reporter, session)
 
     def current_nodeid(self) -> str:
         """The node id of the test that runs, or nothing."""

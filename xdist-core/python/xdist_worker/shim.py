@@ -55,9 +55,7 @@ class _Loader(Loader):
             from . import newhooks
 
             module.__doc__ = newhooks.__doc__
-            module.__dict__.update(
-                {name: hook for name, hook in vars(newhooks).items() if name.startswith("pytest_")}
-            )
+            module.__dict__.update({name: hook for name, hook in vars(newhooks).items() if name.startswith("pytest_")})
 
 
 def _fill_package(module: ModuleType) -> None:

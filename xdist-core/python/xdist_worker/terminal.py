@@ -7,6 +7,7 @@ Its hooks are unregistered, the ones that run for each test for speed and `pytes
 from __future__ import annotations
 
 import io
+import time
 from typing import Any
 
 # Hooks that speak, count or summarise. What is left gives header lines to the collector and restores state at the end.
@@ -54,3 +55,14 @@ def mute(config: Any) -> Any:
 
     reporter._tw = create_terminal_writer(config, _Nowhere())
     return reporter
+
+
+def start(reporter: Any, session: Any) -> None:
+    """What the reporter keeps at the start of a session, without what it prints."""
+    reporter._session = session
+    try:
+        from _pytest.timing import Instant
+    except ImportError:
+        reporter._sessionstarttime = time.time()
+    else:
+        reporter._session_start = Instant()

@@ -171,9 +171,7 @@ class StandIn:
 
     def peer(self, name: str, incarnation: int = 0) -> Peer:
         return self.until(
-            lambda: next(
-                (p for p in self.peers if p.id == name and p.hello.get("incarnation", 0) == incarnation), None
-            )
+            lambda: next((p for p in self.peers if p.id == name and p.hello.get("incarnation", 0) == incarnation), None)
         )
 
     def say(self, peer: Peer, name: str) -> Any:
@@ -185,13 +183,16 @@ class StandIn:
     def gone(self, peer: Peer) -> None:
         self.until(lambda: peer.closed)
 
-    def identity(self, name: str, incarnation: int = 0, count: int = 3) -> Dict[str, Any]:
+    def streams(self, owner: str) -> Dict[str, str]:
+        """Named pipes for somebody's output."""
         paths = {}
         for stream in ("stdout", "stderr"):
-            key = f"{name}-{incarnation}-{stream}"
-            if key not in self.pipes:
-                self.pipes[key] = Pipe(self.dir / key)
-            paths[stream] = str(self.pipes[key].path)
+            pipe = self.pipes.get(f"{owner}-{stream}") or Pipe(self.dir / f"{owner}-{stream}")
+            self.pipes[f"{owner}-{stream}"] = pipe
+            paths[stream] = str(pipe.path)
+        return paths
+
+    def identity(self, name: str, incarnation: int = 0, count: int = 3) -> Dict[str, Any]:
         return {
             "id": name,
             "incarnation": incarnation,
@@ -201,7 +202,7 @@ class StandIn:
             "page": str(self.page),
             "basetemp": "",
             "mainargv": ["xdist", "-n", "3"],
-            **paths,
+            **self.streams(f"{name}-{incarnation}"),
         }
 
     def output(self, name: str, stream: str = "stdout", incarnation: int = 0) -> str:
@@ -211,6 +212,7 @@ class StandIn:
     def session(self, *args: str, name: str = "session-0") -> Peer:
         """Have the fork server fork a session."""
         server = self.peer("server")
+        streams = self.streams(name)
         server.send(
             {
                 "fork": {
@@ -221,6 +223,7 @@ class StandIn:
                     "expect_distribution": False,
                     "identity": None,
                     "rendering": None,
+                    **streams,
                 }
             }
         )

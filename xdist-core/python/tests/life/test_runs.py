@@ -68,7 +68,9 @@ def test_three_workers_share_a_collection(project: Callable, stand_in: Callable)
 
 
 def test_plain_passes_cost_one_message_each(project: Callable, stand_in: Callable) -> None:
-    controller = stand_in(project(test_a_py="import pytest\n@pytest.mark.parametrize('n', range(4))\ndef test_n(n): pass\n"))
+    controller = stand_in(
+        project(test_a_py="import pytest\n@pytest.mark.parametrize('n', range(4))\ndef test_n(n): pass\n")
+    )
     worker = one_worker(controller)
     worker.send({"run": [0, 1]})
     controller.until(lambda: worker.all("passed") or worker.closed)
@@ -87,7 +89,11 @@ def test_the_collector_becomes_the_first_worker_and_others_collect_for_themselve
 ) -> None:
     reader = "import os\nWHO = os.environ.get('PYTEST_XDIST_WORKER')\n"
     controller = stand_in(
-        project(conftest_py=reader, test_a_py=EIGHT, test_b_py="import conftest\ndef test_who(worker_id): assert conftest.WHO == worker_id\n")
+        project(
+            conftest_py=reader,
+            test_a_py=EIGHT,
+            test_b_py="import conftest\ndef test_who(worker_id): assert conftest.WHO == worker_id\n",
+        )
     )
     controller.start()
     session = controller.session("-n3")
@@ -116,9 +122,7 @@ def test_the_collector_becomes_the_first_worker_and_others_collect_for_themselve
     assert re.search(r"conftest.py:2", controller.say(session, "evidence"))
     other = controller.identity("gw1")
     other["basetemp"] = os.path.join(base, "popen-gw1")
-    server.send(
-        {"fork": {"role": "worker", "id": "gw1", "args": ["-n3"], "identity": other, "rendering": RENDERING}}
-    )
+    server.send({"fork": {"role": "worker", "id": "gw1", "args": ["-n3"], "identity": other, "rendering": RENDERING}})
     ids = controller.say(session, "collection")["ids"]
     session.send("become")
     worker = controller.peer("gw1")
@@ -131,8 +135,7 @@ def test_the_collector_becomes_the_first_worker_and_others_collect_for_themselve
     controller.gone(session)
     controller.gone(worker)
     found = outcomes(session, worker)
-    assert len(found) == 9 and [n for n in found if found[n] != "passed"] == [5, 6] or found[5] == "failed"
-    assert found[8] == "passed"
+    assert {n for n in found if found[n] != "passed"} == {5, 6} and len(found) == 9
     assert session.all("ended") and worker.all("ended")
 
 
@@ -163,7 +166,14 @@ def test_a_fresh_interpreter_is_a_worker_too(project: Callable, stand_in: Callab
 @pytest.mark.parametrize("death", ["os.kill(os.getpid(), signal.SIGSEGV)", "os._exit(7)"])
 def test_a_worker_that_dies_takes_nothing_with_it(project: Callable, stand_in: Callable, death: str) -> None:
     controller = stand_in(
-        project(test_a_py=f"import os, signal\ndef test_a(): pass\ndef test_b(): {death}\ndef test_c(worker_id, tmp_path): assert worker_id == 'gw0'\n")
+        project(
+            test_a_py=f"""
+            import os, signal
+            def test_a(): pass
+            def test_b(): {death}
+            def test_c(worker_id, tmp_path): assert worker_id == "gw0"
+            """
+        )
     )
     session = controller.collector("-n3")
     first, second = forked(controller, session, 2)
@@ -382,7 +392,9 @@ def test_stop_leaves_the_rest_unrun(project: Callable, stand_in: Callable) -> No
 
 
 def test_the_debugger_is_refused_with_a_hint(project: Callable, stand_in: Callable) -> None:
-    controller = stand_in(project(test_a_py="import pytest\ndef test_a(): breakpoint()\ndef test_b(): pytest.set_trace()\n"))
+    controller = stand_in(
+        project(test_a_py="import pytest\ndef test_a(): breakpoint()\ndef test_b(): pytest.set_trace()\n")
+    )
     worker = one_worker(controller)
     controller.deal([worker], 2)
     controller.gone(worker)
