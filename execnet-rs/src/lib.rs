@@ -1,1 +1,16 @@
-//! execnet-rs
+//! Links to processes on this host: frames, child processes, and the promise that none of them is left behind.
+//!
+//! This crate knows nothing of pytest or of files. What stands here so far is what a run on one machine needs; gateways
+//! and channels to other hosts build on the same frames and process services.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`frame`] | length-prefixed messages, decoded without I/O |
+//! | [`process`] | start a program, learn how any descendant ended |
+//! | [`guard`] | a small watchdog process that ends what this process could not |
+//! | [`local`] | unix-socket connections and named pipes from processes on this host |
+
+pub mod frame;
+pub mod guard;
+pub mod local;
+pub mod process;

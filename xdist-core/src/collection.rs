@@ -26,6 +26,25 @@ pub struct Collection {
     pub lines: Vec<String>,
     /// Why collection was interrupted (`-x` over a collection error, `pytest.exit` during collection), if it was.
     pub stopped: Option<String>,
+    /// Digest of `ids`, as workers that collect for themselves compute it too.
+    pub digest: String,
     /// How many of the first tests failed in the run before (`--ff`, `--lf`): they are dealt out first.
     pub failed_first: u32,
+    /// Keys of the last-failed plugin's `lastfailed` when collection was over (collectors that failed are in, collectors
+    /// that work again are replaced by what is in them); `None` where the plugin is off.
+    pub lastfailed: Option<Vec<String>>,
+    /// The stepwise plugin's state when collection was over; `None` where it is off.
+    pub stepwise: Option<Stepwise>,
+}
+
+/// Where `--stepwise` stands before the first test.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Stepwise {
+    /// Node id to continue from, as it is after collection (a reset or a changed number of tests forgets it).
+    pub last_failed: Option<String>,
+    /// Number of tests before stepwise deselected any (pytest >= 8.4).
+    pub last_test_count: Option<u64>,
+    /// `--sw-skip`: the first failure does not count.
+    pub skip: bool,
 }

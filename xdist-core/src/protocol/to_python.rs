@@ -49,6 +49,10 @@ pub struct ForkRequest {
     pub identity: Option<Identity>,
     /// How to render.
     pub rendering: Option<Rendering>,
+    /// Named pipe that becomes its stdout; the fork server's own stdout stays at hand for a plain run.
+    pub stdout: String,
+    /// As above, for stderr.
+    pub stderr: String,
 }
 
 /// Role of a forked process.

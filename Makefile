@@ -1,0 +1,77 @@
+# `make demo` shows the product at work, `make test` checks everything. Both need Rust, a C compiler, make and Python.
+
+PYTHON ?= python3
+PREFIX ?= /usr/local
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+ENVS := $(CURDIR)/.cache/envs
+RUFF := $(ENVS)/tools/bin/ruff
+PYTEST_ENVS := py311-pytest74 py311-pytest84 py311-pytest92 pypy39-pytest84
+
+# What the reader's shell says must not reach the tests.
+unexport PYTEST_ADDOPTS PYTEST_PLUGINS PYTHONPATH VIRTUAL_ENV CONDA_PREFIX XDIST_BIN
+
+.PHONY: help demo test fmt clippy docs ruff rust python e2e bench install release test-envs
+
+help:
+	@echo "make demo     build, and run an example project on several workers"
+	@echo "make test     run every check: format, lints, docs, Rust, Python and end-to-end tests"
+	@echo "make bench    compare with pytest and pytest-xdist (long)"
+	@echo "make install  copy the programs to PREFIX/bin (PREFIX=$(PREFIX))"
+
+demo: release
+	$(PYTHON) tests/envs/setup.py $(ENVS) demo
+	@echo
+	cd examples/demo && $(TARGET)/release/xdist --python $(ENVS)/demo/bin/python -n 4
+
+# One after the other, the quick ones first.
+test:
+	$(MAKE) --no-print-directory fmt
+	$(MAKE) --no-print-directory test-envs
+	$(MAKE) --no-print-directory ruff
+	$(MAKE) --no-print-directory clippy
+	$(MAKE) --no-print-directory docs
+	$(MAKE) --no-print-directory rust
+	$(MAKE) --no-print-directory python
+	$(MAKE) --no-print-directory e2e
+
+fmt:
+	cargo fmt --all --check
+
+clippy:
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+docs:
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+
+rust:
+	cargo test --workspace --exclude xdist-tests --locked
+
+ruff: test-envs
+	$(RUFF) check --no-cache .
+
+# Byte code elsewhere: beside the sources it would make cargo build again.
+python: test-envs
+	set -e; for env in $(PYTEST_ENVS); do \
+	  echo "== $$env"; \
+	  (cd xdist-core/python && PYTHONPATH=. PYTHONPYCACHEPREFIX=$(CURDIR)/.cache/pycache \
+	    $(ENVS)/$$env/bin/python -m pytest -q -p no:cacheprovider tests); \
+	done
+
+e2e: test-envs
+	cargo build --bins --locked
+	XDIST_TEST_ENVS=$(ENVS) XDIST_BIN=$(TARGET)/debug/xdist cargo test -p xdist-tests --locked
+
+bench: release
+	$(PYTHON) tests/envs/setup.py $(ENVS) bench
+	env -u PYTHONDONTWRITEBYTECODE XDIST_TEST_ENVS=$(ENVS) XDIST_BIN=$(TARGET)/release/xdist \
+	  $(PYTHON) tests/bench/run.py
+
+install: release
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(TARGET)/release/xdist $(TARGET)/release/socketserver $(DESTDIR)$(PREFIX)/bin
+
+release:
+	cargo build --release --bins --locked
+
+test-envs:
+	$(PYTHON) tests/envs/setup.py $(ENVS) tests

@@ -1,0 +1,202 @@
+//! Processes on this host: how any descendant ended, and signals to whole process groups.
+//!
+//! # Theory of operation
+//! The calling process becomes a *child subreaper*: a grandchild whose parent has left becomes its child, so that a
+//! worker forked twice, or forked by a process that died since, still has its end read here. On every SIGCHLD all ended
+//! children are reaped. How they ended goes to whoever waits, or is remembered for a while, because a process may end
+//! before the message that announces it has been read.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, getpid, kill_process, kill_process_group, set_child_subreaper, waitid,
+};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HowEnded {
+    /// It exited with this code.
+    Exited(i32),
+    /// This signal ended it.
+    Signaled(i32),
+    /// It is gone, and nobody here could learn how.
+    Unknown,
+}
+
+impl HowEnded {
+    /// Whether it exited with code 0.
+    pub fn is_success(self) -> bool {
+        self == Self::Exited(0)
+    }
+
+    fn from_status(status: &WaitIdStatus) -> Self {
+        if let Some(code) = status.exit_status() {
+            Self::Exited(code)
+        } else if let Some(signal) = status.terminating_signal() {
+            Self::Signaled(signal)
+        } else {
+            Self::Unknown
+        }
+    }
+}
+
+impl fmt::Display for HowEnded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited(code) => write!(f, "exit code {code}"),
+            Self::Signaled(number) => match signal_name(*number) {
+                Some(name) => write!(f, "signal {number} ({name})"),
+                None => write!(f, "signal {number}"),
+            },
+            Self::Unknown => f.write_str("an unknown end"),
+        }
+    }
+}
+
+fn signal_name(number: i32) -> Option<&'static str> {
+    let names = [
+        (Signal::ABORT, "SIGABRT"),
+        (Signal::ALARM, "SIGALRM"),
+        (Signal::BUS, "SIGBUS"),
+        (Signal::FPE, "SIGFPE"),
+        (Signal::HUP, "SIGHUP"),
+        (Signal::ILL, "SIGILL"),
+        (Signal::INT, "SIGINT"),
+        (Signal::KILL, "SIGKILL"),
+        (Signal::PIPE, "SIGPIPE"),
+        (Signal::QUIT, "SIGQUIT"),
+        (Signal::SEGV, "SIGSEGV"),
+        (Signal::SYS, "SIGSYS"),
+        (Signal::TERM, "SIGTERM"),
+        (Signal::TRAP, "SIGTRAP"),
+        (Signal::USR1, "SIGUSR1"),
+        (Signal::USR2, "SIGUSR2"),
+        (Signal::XCPU, "SIGXCPU"),
+        (Signal::XFSZ, "SIGXFSZ"),
+    ];
+    names.iter().find(|(signal, _)| signal.as_raw() == number).map(|(_, name)| *name)
+}
+
+/// How many ends of processes that nobody waits for are remembered.
+const REMEMBERED: usize = 1024;
+
+#[derive(Debug, Default)]
+struct Ends {
+    waiting: HashMap<u32, oneshot::Sender<HowEnded>>,
+    known: HashMap<u32, HowEnded>,
+    order: VecDeque<u32>,
+}
+
+/// The descendants of this process.
+#[derive(Clone, Debug)]
+pub struct Children {
+    ends: Arc<Mutex<Ends>>,
+}
+
+impl Children {
+    /// Makes this process a child subreaper and starts to reap what ends. Call inside a tokio runtime, once: from now on
+    /// nobody else in this process may wait for a child.
+    pub fn adopt() -> io::Result<Self> {
+        set_child_subreaper(Some(getpid()))?;
+        let children = Self { ends: Arc::default() };
+        let mut ended = signal(SignalKind::child())?;
+        let reaper = children.clone();
+        tokio::spawn(async move {
+            while ended.recv().await.is_some() {
+                reaper.reap();
+            }
+        });
+        Ok(children)
+    }
+
+    /// Waits for the end of a descendant. It must be this process's child by the time it ends.
+    pub async fn wait(&self, pid: u32) -> HowEnded {
+        let waiting = {
+            let mut ends = self.lock();
+            if let Some(how) = ends.known.remove(&pid) {
+                return how;
+            }
+            let (tell, told) = oneshot::channel();
+            ends.waiting.insert(pid, tell);
+            told
+        };
+        waiting.await.unwrap_or(HowEnded::Unknown)
+    }
+
+    fn reap(&self) {
+        let mut ends = self.lock();
+        for zombie in zombie_children() {
+            let Some(id) = to_pid(zombie) else { continue };
+            if let Ok(Some(status)) = waitid(WaitId::Pid(id), WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {
+                ends.settle(zombie, HowEnded::from_status(&status));
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Ends> {
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ends {
+    fn settle(&mut self, pid: u32, how: HowEnded) {
+        if let Some(waiting) = self.waiting.remove(&pid) {
+            let _ = waiting.send(how);
+            return;
+        }
+        self.known.insert(pid, how);
+        self.order.push_back(pid);
+        if self.order.len() > REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+    }
+}
+
+/// Children of this process that have ended and were not reaped yet.
+fn zombie_children() -> Vec<u32> {
+    children_of(std::process::id()).into_iter().filter(|pid| is_zombie(*pid)).collect()
+}
+
+/// Direct children of a process, by `/proc`; empty where there is none.
+pub fn children_of(pid: u32) -> Vec<u32> {
+    let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    tasks
+        .flatten()
+        .filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok())
+        .flat_map(|text| text.split_whitespace().filter_map(|word| word.parse().ok()).collect::<Vec<u32>>())
+        .collect()
+}
+
+fn is_zombie(pid: u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat"))
+        .ok()
+        .and_then(|stat| stat.rsplit_once(") ").map(|(_, rest)| rest.starts_with('Z')))
+        .unwrap_or(false)
+}
+
+fn to_pid(pid: u32) -> Option<Pid> {
+    i32::try_from(pid).ok().and_then(Pid::from_raw)
+}
+
+/// Sends a signal to the process group that `leader` leads, or to `leader` alone if it leads none.
+/// A process that is gone is no error.
+pub fn signal_group(leader: u32, signal: Signal) {
+    let Some(pid) = to_pid(leader) else { return };
+    if kill_process_group(pid, signal).is_err() {
+        let _ = kill_process(pid, signal);
+    }
+}
+
+/// Sends a signal to one process. A process that is gone is no error.
+pub fn signal_process(pid: u32, signal: Signal) {
+    if let Some(pid) = to_pid(pid) {
+        let _ = kill_process(pid, signal);
+    }
+}

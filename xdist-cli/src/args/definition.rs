@@ -1,0 +1,104 @@
+//! The one definition of all options that `xdist` documents.
+
+use clap::builder::{PossibleValuesParser, Styles, TypedValueParser, ValueParser};
+use clap::{Arg, ArgAction, Command};
+use xdist_core::fork::ForkLevel;
+
+/// Who reads an option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// This program: the option is taken out of the arguments.
+    Xdist,
+    /// pytest's parser, which learns these options from this program: they stay where they are.
+    Pytest,
+}
+
+const OWN: &str = "Options of xdist";
+const DISTRIBUTION: &str = "Distribution (also read from addopts, PYTEST_ADDOPTS and ini files)";
+const NOT_BUILT: &str = "Known, but not built in this version (a usage error)";
+
+/// Own flags that stand for an option which pytest knows by a name that is ours here.
+pub(super) const STANDS_FOR: &[(&str, &str)] = &[("--pytest-help", "--help"), ("--pytest-version", "--version")];
+
+/// Who reads this option of [`command`].
+pub(super) fn owner(arg: &Arg) -> Owner {
+    if arg.get_help_heading() == Some(OWN) { Owner::Xdist } else { Owner::Pytest }
+}
+
+/// All options of the program, in the order of its help.
+pub(super) fn command() -> Command {
+    Command::new("xdist")
+        .about("Runs a pytest suite over many processes.")
+        .version(env!("CARGO_PKG_VERSION"))
+        .override_usage("xdist [OPTIONS] [PYTEST'S OPTIONS] [FILE_OR_DIR_OR_NODE_ID]...")
+        .after_help(
+            "Everything else goes to pytest as it is, and in order. After `--` nothing is an option of xdist.\n\
+             Without -n, -d, --dist or --tx in force the tests run in one process, as under `pytest`.\n\n\
+             pytest's own help, with its plugins and these options: xdist --pytest-help\n\
+             pytest's own version: xdist --pytest-version",
+        )
+        .styles(Styles::styled())
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .args_override_self(true)
+        .args(own())
+        .args(distribution())
+        .args(not_built())
+}
+
+fn own() -> Vec<Arg> {
+    let levels = PossibleValuesParser::new(ForkLevel::ALL.map(ForkLevel::as_str));
+    let level = levels.try_map(|name| name.parse::<ForkLevel>());
+    let args = [
+        value("python", "CMD").value_parser(ValueParser::os_string()).help(
+            "Interpreter for the tests, may carry arguments: \"python3 -X dev\" [default: $VIRTUAL_ENV, \
+                   $CONDA_PREFIX, .venv or venv here or above, python3, python: the first that has a usable pytest]",
+        ),
+        value("fork", "LEVEL").value_parser(level).help(
+            "When workers are forked: after collection, with pytest imported, or never \
+                   [default: ini xdist_fork, else what the project allows]",
+        ),
+        flag("pytest-help").help("Show pytest's own help"),
+        flag("pytest-version").help("Show pytest's own version"),
+        flag("version").short('V').help("Show the version of xdist"),
+        flag("help").short('h').help("Show this help"),
+    ];
+    args.map(|arg| arg.help_heading(OWN)).into()
+}
+
+fn distribution() -> Vec<Arg> {
+    let args = [
+        value("numprocesses", "NUM")
+            .short('n')
+            .help("Number of workers; auto or logical: as many as this process has cores; 0: none, as under `pytest`"),
+        value("maxprocesses", "NUM").help("At most so many workers"),
+        value("max-worker-restart", "NUM").help("Replace at most so many dead workers [default: 4 x NUM of -n]"),
+        value("dist", "MODE").help("How tests are dealt out: load (each to whoever is free) or no"),
+        flag("distload").short('d').long(None).help("The same as --dist=load"),
+        value("tx", "SPEC").help("Where workers run: popen, or NUM*popen"),
+        value("maxschedchunk", "NUM").help("At most so many tests in one message to a worker"),
+        value("testrunuid", "ID").help("What the fixture testrun_uid gives [default: a new one each run]"),
+    ];
+    args.map(|arg| arg.help_heading(DISTRIBUTION)).into()
+}
+
+fn not_built() -> Vec<Arg> {
+    let args = [
+        value("px", "SPEC").help("A gateway that others go through"),
+        flag("loadscope-reorder").help("Order of scopes under --dist=loadscope"),
+        flag("no-loadscope-reorder").hide(true),
+        value("rsyncdir", "DIR").help("A folder to bring to other hosts"),
+        value("rsyncignore", "GLOB").help("What not to bring there"),
+        flag("looponfail").short('f').help("Run failed tests again whenever a file changes"),
+        flag("boxed").help("Run each test in a process of its own"),
+    ];
+    args.map(|arg| arg.help_heading(NOT_BUILT)).into()
+}
+
+fn value(name: &'static str, placeholder: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name(placeholder).num_args(1)
+}
+
+fn flag(name: &'static str) -> Arg {
+    Arg::new(name).long(name).action(ArgAction::SetTrue)
+}

@@ -1,0 +1,98 @@
+//! What was typed, taken apart: this program's own options here, everything else to pytest.
+//!
+//! One definition of all options serves splitting, `--help` and errors. Two kinds of options are in it: *own* ones,
+//! which only this program knows and which are taken out of the arguments, and those of pytest-xdist, which stay among
+//! pytest's arguments. pytest's own parser reads the latter, so that they may as well stand in `addopts`,
+//! `PYTEST_ADDOPTS` and ini files. Nothing here starts a process or reads a file.
+
+mod definition;
+mod error;
+mod pytest;
+mod split;
+
+use std::ffi::OsString;
+
+use clap::ArgMatches;
+use xdist_core::fork::ForkLevel;
+
+pub use error::UsageError;
+
+/// A command line of `xdist`, understood.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Invocation {
+    /// `--python`: the interpreter with its arguments, never empty; `None`: look for one.
+    pub python: Option<Vec<String>>,
+    /// `--fork`; `None`: as the ini file says, else chosen by what the project does.
+    pub fork: Option<ForkLevel>,
+    /// What to do.
+    pub action: Action,
+    /// Everything else, as typed and in order. With [`Action::PytestHelp`] pytest's own option stands where the user
+    /// wrote ours.
+    pub pytest_args: Vec<OsString>,
+}
+
+/// What a command line asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Action {
+    /// Run the tests.
+    #[default]
+    Run,
+    /// Print [`help`].
+    Help,
+    /// Print [`version`].
+    Version,
+    /// Let pytest print its help or version: run it in the foreground with the arguments as they are.
+    PytestHelp,
+}
+
+/// Takes the arguments after the program's name apart.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, UsageError> {
+    let command = definition::command();
+    let split = split::split(&command, args);
+    let matches = command.no_binary_name(true).try_get_matches_from(split.own)?;
+    Ok(Invocation {
+        python: matches.get_one("python").map(python_command).transpose()?,
+        fork: matches.get_one::<ForkLevel>("fork").copied(),
+        action: action(&matches),
+        pytest_args: split.pytest,
+    })
+}
+
+/// What `xdist --help` prints, at most `columns` wide; with terminal escapes if `color`.
+pub fn help(columns: usize, color: bool) -> String {
+    let help = definition::command().term_width(columns).render_help();
+    if color { help.ansi().to_string() } else { help.to_string() }
+}
+
+/// What `xdist --version` prints.
+pub fn version() -> String {
+    format!("xdist {}\n\npytest's own version: xdist --pytest-version\n", env!("CARGO_PKG_VERSION"))
+}
+
+fn action(matches: &ArgMatches) -> Action {
+    if matches.get_flag("help") {
+        Action::Help
+    } else if matches.get_flag("version") {
+        Action::Version
+    } else if matches.get_flag("pytest-help") || matches.get_flag("pytest-version") {
+        Action::PytestHelp
+    } else {
+        Action::Run
+    }
+}
+
+/// Splits `--python` as a shell would.
+fn python_command(typed: &OsString) -> Result<Vec<String>, UsageError> {
+    let hint = "name an interpreter, with its arguments if it needs some: --python=\"python3 -X dev\"";
+    let text =
+        typed.to_str().ok_or_else(|| UsageError::new(format!("`--python={}` is not UTF-8", typed.display()), hint))?;
+    let words = shlex::split(text)
+        .ok_or_else(|| UsageError::new(format!("`--python={text}` has a quote that does not end"), hint))?;
+    match words.first() {
+        Some(program) if !program.is_empty() => Ok(words),
+        _ => Err(UsageError::new("`--python` is empty", hint)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

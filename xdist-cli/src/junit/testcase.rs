@@ -1,0 +1,432 @@
+//! pytest's rules that make test cases of one test's reports.
+//!
+//! Usually one test is one `<testcase>`, closed by the report of its teardown. A test whose call failed and whose
+//! teardown fails too has two, since the schema allows a case one failure or one error.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+use xdist_core::event::Crashed;
+use xdist_core::facts::JunitOptions;
+use xdist_core::report::{CollectReport, Longrepr, Report};
+
+use super::dialect::Dialect;
+use super::text::{shortened, stripped};
+
+/// What the user chose.
+#[derive(Clone, Debug)]
+pub(super) struct Style {
+    pub(super) dialect: Dialect,
+    prefix: String,
+    /// xunit1: attributes beyond `classname` and `name`.
+    wide: bool,
+    logging: String,
+    log_passing: bool,
+    /// `total` or the phase whose duration counts.
+    duration: String,
+}
+
+impl Style {
+    pub(super) fn new(options: &JunitOptions) -> Self {
+        Self {
+            dialect: Dialect::of(&options.pytest),
+            prefix: options.prefix.clone(),
+            wide: matches!(options.family.as_str(), "xunit1" | "legacy"),
+            logging: options.logging.clone(),
+            log_passing: options.log_passing,
+            duration: options.duration.clone(),
+        }
+    }
+
+    /// The seconds that count of set-up, call and teardown.
+    pub(super) fn duration(&self, [setup, call, teardown]: [f64; 3]) -> f64 {
+        match self.duration.as_str() {
+            "total" => setup + call + teardown,
+            "call" => call,
+            _ => 0.0,
+        }
+    }
+
+    fn counts_duration(&self, when: &str) -> bool {
+        self.duration == "total" || self.duration == when
+    }
+}
+
+/// The suite's totals, counted as pytest counts them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Stats {
+    pub(super) errors: u64,
+    pub(super) failures: u64,
+    pub(super) skipped: u64,
+    passed: u64,
+    /// Outcomes beyond the first one of what counts as one test.
+    doubles: u64,
+}
+
+impl Stats {
+    pub(super) fn tests(&self) -> u64 {
+        (self.errors + self.failures + self.skipped + self.passed).saturating_sub(self.doubles)
+    }
+}
+
+/// One `<testcase>`.
+#[derive(Clone, Debug)]
+pub(super) struct Case {
+    nodeid: String,
+    open: bool,
+    /// Outcomes counted for it.
+    outcomes: u64,
+    /// `classname`, `name` and what the family allows beyond them.
+    base: Vec<(String, String)>,
+    /// `record_xml_attribute`.
+    own: Vec<(String, String)>,
+    seconds: f64,
+    pub(super) properties: Vec<(String, String)>,
+    pub(super) nodes: Vec<Node>,
+}
+
+/// An element in a test case.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) tag: &'static str,
+    pub(super) attributes: Vec<(&'static str, String)>,
+    pub(super) text: String,
+}
+
+impl Case {
+    /// Attributes in the order in which they are written, those of the user over pytest's.
+    pub(super) fn attributes(&self) -> Vec<(&str, Cow<'_, str>)> {
+        let mut all: Vec<(&str, Cow<'_, str>)> = Vec::with_capacity(self.base.len() + self.own.len() + 1);
+        let pairs = self.base.iter().chain(&self.own).map(|(name, value)| (name.as_str(), Cow::from(value)));
+        let time = ("time", Cow::from(format!("{:.3}", self.seconds)));
+        for (name, value) in pairs.chain([time]) {
+            match all.iter_mut().find(|(known, _)| *known == name) {
+                Some(known) => known.1 = value,
+                None => all.push((name, value)),
+            }
+        }
+        all
+    }
+}
+
+/// Applies the rules to one test, or one collector.
+pub(super) struct Recorder<'a> {
+    style: &'a Style,
+    nodeid: &'a str,
+    place: Option<(&'a str, i64)>,
+    stats: &'a mut Stats,
+    cases: Vec<Case>,
+    /// Failed calls whose teardown is still to come: node id and properties.
+    failed_calls: Vec<(String, Vec<(String, String)>)>,
+}
+
+impl<'a> Recorder<'a> {
+    /// For the test of this node id, which stands at `place` (file, 0-based line).
+    pub(super) fn new(style: &'a Style, nodeid: &'a str, place: Option<(&'a str, i64)>, stats: &'a mut Stats) -> Self {
+        Self { style, nodeid, place, stats, cases: Vec::new(), failed_calls: Vec::new() }
+    }
+
+    /// The test cases, in the order in which they were begun.
+    pub(super) fn finish(self) -> Vec<Case> {
+        self.cases
+    }
+
+    /// Counts a plain pass; [`Recorder::plain_pass`] makes its test case.
+    pub(super) fn count_pass(&mut self) {
+        self.stats.passed += 1;
+    }
+
+    /// A test that passed with nothing to say.
+    pub(super) fn plain_pass(&mut self, seconds: f64) {
+        self.case(self.nodeid).seconds = seconds;
+        let silent = Report { outcome: "passed".into(), ..Report::default() };
+        self.captured(self.nodeid, &silent);
+    }
+
+    /// A report of the test.
+    pub(super) fn report(&mut self, report: &Report) {
+        let nodeid = if report.nodeid.is_empty() { self.nodeid } else { &report.nodeid };
+        for (name, value) in &report.xml_attributes {
+            self.own_attribute(nodeid, name, value);
+        }
+        let teardown = report.when == "teardown";
+        match report.outcome.as_str() {
+            "passed" if report.when == "call" => {
+                self.stats.passed += 1;
+                self.case(nodeid).outcomes += 1;
+            }
+            "failed" => {
+                if teardown {
+                    self.failing_teardown(nodeid);
+                }
+                if report.when == "call" {
+                    self.failure(nodeid, report);
+                    self.failed_calls.push((nodeid.to_owned(), report.user_properties.clone()));
+                    if !self.style.log_passing {
+                        self.captured(nodeid, report);
+                    }
+                } else {
+                    self.error(nodeid, report);
+                }
+            }
+            "skipped" => self.skip(nodeid, report),
+            _ => {}
+        }
+        if self.style.counts_duration(&report.when) {
+            self.case(nodeid).seconds += report.duration;
+        }
+        if teardown {
+            self.captured(nodeid, report);
+            self.close(nodeid, &report.user_properties);
+            if let Some(at) = self.failed_calls.iter().position(|(failed, _)| failed == nodeid) {
+                self.failed_calls.remove(at);
+            }
+        }
+    }
+
+    /// The worker died while it ran the test.
+    pub(super) fn crashed(&mut self, worker: &str, crashed: &Crashed) {
+        for report in &crashed.reports {
+            self.report(report);
+        }
+        // As an error in teardown: a failure that was already reported keeps its own test case.
+        let split = self.failing_teardown(self.nodeid);
+        let message = format!("worker {worker} crashed while it ran the test: {}", crashed.how);
+        let text = if crashed.output.is_empty() { message.clone() } else { format!("{message}\n{}", crashed.output) };
+        let known: f64 = crashed.reports.iter().map(|report| report.duration).sum();
+        let outcomes = self.case(self.nodeid).outcomes;
+        if !split && outcomes > 0 && !self.style.dialect.counts_cases {
+            self.stats.doubles += 1;
+        }
+        self.add(self.nodeid, "error", vec![("message", message)], text);
+        self.case(self.nodeid).seconds += (crashed.elapsed.as_secs_f64() - known).max(0.0);
+    }
+
+    /// The user's interrupt came while the test ran. Nothing is known of it, but it must not look as if it had passed.
+    pub(super) fn interrupted(&mut self) {
+        let attributes =
+            vec![("type", "xdist.interrupted".to_owned()), ("message", "interrupted while it ran".to_owned())];
+        self.add(self.nodeid, "skipped", attributes, String::new());
+    }
+
+    /// A collector that failed or was skipped.
+    pub(super) fn collector(&mut self, report: &CollectReport) {
+        let (tag, message) = match report.outcome.as_str() {
+            "failed" => ("error", "collection failure"),
+            _ => ("skipped", "collection skipped"),
+        };
+        let text = report.longrepr.as_ref().map(|longrepr| match &longrepr.skip {
+            // pytest writes the tuple itself.
+            Some((file, line, reason)) => format!("({}, {line}, {})", quoted(file), quoted(reason)),
+            None => plain(longrepr).to_owned(),
+        });
+        self.add(self.nodeid, tag, vec![("message", message.to_owned())], text.unwrap_or_default());
+    }
+
+    /// Exceptions in pytest and its plugins.
+    pub(super) fn internal(&mut self, texts: &[String]) {
+        self.case(self.nodeid).base = vec![("classname".into(), "pytest".into()), ("name".into(), "internal".into())];
+        for text in texts {
+            self.add(self.nodeid, "error", vec![("message", "internal error".to_owned())], text.clone());
+        }
+    }
+
+    /// Before an error in teardown: closes the case of a failed call, so that the error gets its own. Tells whether it
+    /// did.
+    fn failing_teardown(&mut self, nodeid: &str) -> bool {
+        let failed = self.failed_calls.iter().find(|(failed, _)| failed == nodeid);
+        if let Some(properties) = failed.map(|(_, properties)| properties.clone()) {
+            self.close(nodeid, &properties);
+            self.stats.doubles += u64::from(!self.style.dialect.counts_cases);
+            return true;
+        }
+        let known = self.cases.iter().any(|case| case.open && case.nodeid == nodeid && case.outcomes > 0);
+        self.stats.doubles += u64::from(known && self.style.dialect.counts_cases);
+        false
+    }
+
+    fn failure(&mut self, nodeid: &str, report: &Report) {
+        if report.wasxfail.is_some() {
+            let message = "xfail-marked test passes unexpectedly".to_owned();
+            // The text of an element that pytest gives none.
+            self.add(nodeid, "skipped", vec![("message", message)], "None".to_owned());
+            return;
+        }
+        let message = shortened(reason(report), self.style.dialect).into_owned();
+        self.add(nodeid, "failure", vec![("message", message)], full(report).to_owned());
+    }
+
+    fn error(&mut self, nodeid: &str, report: &Report) {
+        let phase = if report.when == "teardown" { "teardown" } else { "setup" };
+        let message = format!("failed on {phase} with \"{}\"", reason(report));
+        let message = shortened(&message, self.style.dialect).into_owned();
+        self.add(nodeid, "error", vec![("message", message)], full(report).to_owned());
+    }
+
+    fn skip(&mut self, nodeid: &str, report: &Report) {
+        if let Some(reason) = &report.wasxfail {
+            let reason = reason.strip_prefix("reason: ").unwrap_or(reason).to_owned();
+            let attributes = vec![("type", "pytest.xfail".to_owned()), ("message", reason)];
+            self.add(nodeid, "skipped", attributes, String::new());
+            return;
+        }
+        let (reason, text) = match report.longrepr.as_ref().and_then(|longrepr| longrepr.skip.as_ref()) {
+            Some((file, line, reason)) => {
+                let reason = reason.strip_prefix("Skipped: ").unwrap_or(reason);
+                (reason.to_owned(), format!("{file}:{line}: {reason}"))
+            }
+            None => (full(report).to_owned(), full(report).to_owned()),
+        };
+        self.add(nodeid, "skipped", vec![("type", "pytest.skip".to_owned()), ("message", reason)], text);
+        self.captured(nodeid, report);
+    }
+
+    /// Captured output, as far as it is wanted: pytest writes empty captions too.
+    fn captured(&mut self, nodeid: &str, report: &Report) {
+        if report.outcome == "passed" && !self.style.log_passing {
+            return;
+        }
+        let (log, out, err) = match self.style.logging.as_str() {
+            "log" => (true, false, false),
+            "system-out" => (false, true, false),
+            "system-err" => (false, false, true),
+            "out-err" => (false, true, true),
+            "all" => (true, true, true),
+            _ => return,
+        };
+        let section = |caption: &str, title: &str| {
+            let content: String = report
+                .sections
+                .iter()
+                .filter(|(name, _)| name.starts_with(title))
+                .map(|(_, content)| content.as_str())
+                .collect();
+            format!("{caption:-^80}\n{content}\n")
+        };
+        let mut text = String::new();
+        if log {
+            text += &section(" Captured Log ", "Captured log");
+        }
+        if out {
+            text += &section(" Captured Out ", "Captured stdout");
+        }
+        if log || out {
+            self.add(nodeid, "system-out", Vec::new(), text);
+        }
+        if err {
+            self.add(nodeid, "system-err", Vec::new(), section(" Captured Err ", "Captured stderr"));
+        }
+    }
+
+    fn add(&mut self, nodeid: &str, tag: &'static str, attributes: Vec<(&'static str, String)>, text: String) {
+        let counted = match tag {
+            "error" => Some(&mut self.stats.errors),
+            "failure" => Some(&mut self.stats.failures),
+            "skipped" => Some(&mut self.stats.skipped),
+            _ => None,
+        };
+        let outcomes = u64::from(counted.is_some());
+        if let Some(count) = counted {
+            *count += 1;
+        }
+        let case = self.case(nodeid);
+        case.outcomes += outcomes;
+        case.nodes.push(Node { tag, attributes, text });
+    }
+
+    /// The open case of this node id; begun if there is none.
+    fn case(&mut self, nodeid: &str) -> &mut Case {
+        let at = self.cases.iter().position(|case| case.open && case.nodeid == nodeid);
+        let at = at.unwrap_or_else(|| {
+            self.cases.push(self.begin(nodeid));
+            self.cases.len() - 1
+        });
+        &mut self.cases[at]
+    }
+
+    fn begin(&self, nodeid: &str) -> Case {
+        let (mut classnames, name) = self.style.dialect.address(nodeid);
+        if !self.style.prefix.is_empty() {
+            classnames.insert(0, self.style.prefix.clone());
+        }
+        let mut base = vec![("classname".to_owned(), classnames.join(".")), ("name".to_owned(), name)];
+        if self.style.wide {
+            let path = nodeid.split("::").next().unwrap_or_default();
+            let (file, line) = self.place.unwrap_or((path, -1));
+            base.push(("file".to_owned(), file.to_owned()));
+            if line >= 0 {
+                base.push(("line".to_owned(), line.to_string()));
+            }
+        }
+        Case {
+            nodeid: nodeid.to_owned(),
+            open: true,
+            outcomes: 0,
+            base,
+            own: Vec::new(),
+            seconds: 0.0,
+            properties: Vec::new(),
+            nodes: Vec::new(),
+        }
+    }
+
+    fn close(&mut self, nodeid: &str, properties: &[(String, String)]) {
+        let case = self.case(nodeid);
+        case.properties.extend_from_slice(properties);
+        case.open = false;
+    }
+
+    fn own_attribute(&mut self, nodeid: &str, name: &str, value: &str) {
+        if !self.style.wide {
+            return;
+        }
+        let legal = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ':');
+        let mut name: String = name.chars().map(|c| if legal(c) { c } else { '_' }).collect();
+        if !name.starts_with(|c: char| c.is_alphabetic() || c == '_' || c == ':') {
+            name.insert(0, '_');
+        }
+        let own = &mut self.case(nodeid).own;
+        match own.iter_mut().find(|(known, _)| *known == name) {
+            Some(known) => value.clone_into(&mut known.1),
+            None => own.push((name, value.to_owned())),
+        }
+    }
+}
+
+/// The message of the exception, or everything there is.
+fn reason(report: &Report) -> &str {
+    match report.longrepr.as_ref().and_then(|longrepr| longrepr.crash.as_ref()) {
+        Some(crash) => &crash.message,
+        None => full(report),
+    }
+}
+
+fn full(report: &Report) -> &str {
+    report.longrepr.as_ref().map_or("", plain)
+}
+
+fn plain(longrepr: &Longrepr) -> &str {
+    if longrepr.plain.is_empty() { stripped(&longrepr.terminal) } else { &longrepr.plain }
+}
+
+/// Text as Python's `repr` writes it.
+fn quoted(text: &str) -> String {
+    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    let mut out = String::from(quote);
+    for c in text.chars() {
+        match c {
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            _ if c == quote => out.extend(['\\', quote]),
+            _ if c.is_control() => {
+                // Writing into a String cannot fail.
+                let _ = write!(out, "\\x{:02x}", u32::from(c));
+            }
+            _ => out.push(c),
+        }
+    }
+    out.push(quote);
+    out
+}

@@ -1,0 +1,336 @@
+//! From the collection to the last worker: messages in, the run state machine's effects out.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::happening::MemberId;
+use super::members::{Member, MemberRole};
+use super::translate::Translation;
+use super::{Engine, EngineError, Stage};
+use crate::collection::Collection;
+use crate::event::{Collected, RunEvent};
+use crate::fork::ForkLevel;
+use crate::ids::{TestIndex, WorkerId};
+use crate::protocol::{Ended, ForkRequest, FromPython, Role, ToPython};
+use crate::report::Warning;
+use crate::run::{Effect, Input, RunState, Settings};
+use crate::schedule;
+
+impl Engine<'_> {
+    pub(super) fn message(&mut self, member: MemberId, message: FromPython) -> Result<(), EngineError> {
+        match message {
+            FromPython::Hello(_) => {}
+            FromPython::Unusable(why) => return self.unusable(&why),
+            FromPython::Forked(id, incarnation, pid) => {
+                if let Some(child) = self.members.find(&id, incarnation) {
+                    self.watch(child, pid);
+                }
+            }
+            FromPython::Facts(facts) => self.facts(member, *facts),
+            FromPython::Configured(header) => self.configured(header),
+            FromPython::Evidence(text) => self.evidence(&text),
+            FromPython::Collection(collection) => self.collection(member, *collection),
+            FromPython::Collected(_, digest) => self.collected_alike(member, digest),
+            FromPython::Ready => {
+                self.members.get_mut(member).readiness.willing = true;
+                self.tell_ready(member);
+            }
+            FromPython::Warning(warning) => self.warning(member, warning),
+            FromPython::SuiteProperty(name, value) => {
+                if !self.suite_properties.iter().any(|(known, _)| *known == name) {
+                    self.suite_properties.push((name, value));
+                }
+            }
+            FromPython::InternalError(text) => self.internal_error_in(member, text),
+            FromPython::Ended(ended) => self.session_over(member, ended),
+            FromPython::Stopping(stopping) => match self.worker_of(member) {
+                Some(worker) => self.feed(Input::Stopping(worker, stopping)),
+                None => self.wind_up(),
+            },
+            FromPython::Started(test) => self.started(member, test),
+            FromPython::Passed(test, setup, call, teardown) => {
+                self.about(member, test, |worker, test| Input::Passed(worker, test, [setup, call, teardown]));
+            }
+            FromPython::PassedNext(test, setup, call, teardown, next) => {
+                self.about(member, test, |worker, test| Input::Passed(worker, test, [setup, call, teardown]));
+                self.started(member, next);
+            }
+            FromPython::Report(test, report) => {
+                self.about(member, test, |worker, test| Input::Reported(worker, test, report));
+            }
+            FromPython::Done(test) => self.about(member, test, Input::Done),
+        }
+        Ok(())
+    }
+
+    /// Which worker a member is.
+    pub(super) fn worker_of(&self, member: MemberId) -> Option<WorkerId> {
+        match self.members.get(member).role {
+            MemberRole::Worker(worker, _) => Some(worker),
+            MemberRole::Server | MemberRole::Session => None,
+        }
+    }
+
+    /// Feeds in a message about a test, in the run's numbering.
+    fn about(&mut self, member: MemberId, test: TestIndex, input: impl FnOnce(WorkerId, TestIndex) -> Input) {
+        let translated = self.members.get(member).translation.from_worker(test);
+        if let (Some(worker), Some(test)) = (self.worker_of(member), translated) {
+            self.feed(input(worker, test));
+        }
+    }
+
+    fn started(&mut self, member: MemberId, test: TestIndex) {
+        self.show_output(member);
+        self.members.get_mut(member).test_began = Some(Instant::now());
+        self.about(member, test, Input::Started);
+    }
+
+    /// Feeds the run state machine and does what it says.
+    pub(super) fn feed(&mut self, input: Input) {
+        let Some(run) = &mut self.run else { return };
+        for effect in run.handle(input) {
+            self.perform(effect);
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Run(worker, tests) => {
+                if let Some(member) = self.members.worker(worker).map(|id| self.members.get(id)) {
+                    member.tell(ToPython::Run(member.translation.for_worker(tests)));
+                }
+            }
+            Effect::NoMore(worker) => self.tell_worker(worker, ToPython::NoMore),
+            Effect::StopWorker(worker) => self.tell_worker(worker, ToPython::Stop),
+            Effect::SetStopPage => self.set_stop_page(),
+            Effect::InterruptWorkers => self.interrupt_workers(),
+            Effect::Replace(worker, incarnation) => self.start_worker(worker, incarnation),
+            Effect::Emit(event) => self.emit(&event),
+            Effect::Complete => self.wind_up(),
+        }
+    }
+
+    fn tell_worker(&mut self, worker: WorkerId, message: ToPython) {
+        if let Some(member) = self.members.worker(worker) {
+            self.members.get(member).tell(message);
+        }
+    }
+
+    /// The collector found a reason not to fork after collection: the others start from the fork server at once.
+    fn evidence(&mut self, text: &str) {
+        let Some(distribution) = &mut self.distribution else { return };
+        if distribution.fork_reason.is_empty() && distribution.fork == ForkLevel::Collected {
+            distribution.fork = ForkLevel::Imported;
+            text.clone_into(&mut distribution.fork_reason);
+            self.start_early_workers();
+        }
+    }
+
+    /// Starts all workers but the first, which the collector itself becomes.
+    pub(super) fn start_early_workers(&mut self) {
+        if std::mem::replace(&mut self.early_workers, true) {
+            return;
+        }
+        let modules = self.facts.plugin_modules.clone();
+        if !modules.is_empty() && self.fork_level() == ForkLevel::Imported {
+            self.tell_server(ToPython::Preload(modules));
+        }
+        let workers = self.distribution.as_ref().map_or(0, |distribution| distribution.workers);
+        for worker in (1..workers).map(WorkerId) {
+            self.start_worker(worker, 0);
+        }
+    }
+
+    fn fork_level(&self) -> ForkLevel {
+        self.distribution.as_ref().map_or(ForkLevel::Collected, |distribution| distribution.fork)
+    }
+
+    /// Starts one worker from the best process there is.
+    fn start_worker(&mut self, worker: WorkerId, incarnation: u32) {
+        let name = worker.to_string();
+        let mut entry = Member::new(MemberRole::Worker(worker, incarnation), &name, incarnation);
+        entry.leads_group = true;
+        let member = self.members.add(entry);
+        let Ok([stdout, stderr]) = self.open_streams(member) else {
+            return self.fail("cannot make named pipes for a worker's output");
+        };
+        let identity = self.identity(worker, incarnation, stdout.clone(), stderr.clone());
+        let alive = |id: Option<MemberId>| id.filter(|id| self.members.get(*id).is_linked());
+        let level = self.fork_level();
+        let collector = alive(self.session).filter(|_| level == ForkLevel::Collected && self.collection.is_some());
+        if let Some(collector) = collector {
+            let entry = self.members.get_mut(member);
+            entry.shares_collection = true;
+            entry.readiness.matched = true;
+            self.members.get(collector).tell(ToPython::ForkWorkers(vec![identity]));
+            return;
+        }
+        let request = ForkRequest {
+            role: Role::Worker,
+            id: name,
+            incarnation,
+            args: self.request.args.clone(),
+            expect_distribution: true,
+            identity: Some(identity),
+            rendering: Some(self.rendering.clone()),
+            stdout,
+            stderr,
+        };
+        match alive(self.server).filter(|_| level != ForkLevel::Never) {
+            Some(server) => self.members.get(server).tell(ToPython::Fork(Box::new(request))),
+            None => self.start_fresh(member, request),
+        }
+    }
+
+    /// Node ids have arrived: the run's, or those of a worker that collected otherwise.
+    fn collection(&mut self, member: MemberId, collection: Collection) {
+        if Some(member) == self.session && self.stage == Stage::Collecting {
+            self.reference_collection(member, collection);
+        } else if let Some(reference) = self.collection.clone() {
+            self.collected_otherwise(member, &reference, &collection);
+        }
+    }
+
+    fn reference_collection(&mut self, session: MemberId, collection: Collection) {
+        let Some(distribution) = self.distribution.clone() else { return };
+        let tests = u32::try_from(collection.ids.len()).unwrap_or(u32::MAX);
+        let errors = collection.reports.iter().filter(|report| report.outcome == "failed").count();
+        let refused = errors > 0 && !self.facts.continue_on_collection_errors;
+        let nothing = tests == 0 || refused || collection.stopped.is_some() || self.interrupted.is_some();
+        let fitting = distribution.workers.min(tests);
+        let workers = match (nothing, self.early_workers) {
+            (true, _) => 0,
+            (false, true) => distribution.workers,
+            (false, false) => fitting,
+        };
+        let collection = Arc::new(collection);
+        self.collection = Some(collection.clone());
+        self.emit(&RunEvent::Collected(Box::new(Collected {
+            collection: collection.clone(),
+            workers,
+            asked: distribution.workers,
+            fork: distribution.fork.to_string(),
+            fork_reason: distribution.fork_reason,
+        })));
+        if nothing {
+            // The collector ends its session as a serial run would and says how.
+            return self.wind_up();
+        }
+        let Some(scheduler) = schedule::for_mode(&distribution.mode, tests, collection.failed_first, workers) else {
+            return self.fail("no scheduler for this mode");
+        };
+        let settings = Settings {
+            tests,
+            workers,
+            maxfail: self.facts.maxfail,
+            restarts: distribution.restarts,
+            collect_errors: u32::try_from(errors).unwrap_or(u32::MAX),
+        };
+        self.run = Some(RunState::new(settings, scheduler));
+        self.stage = Stage::Running;
+        if self.early_workers {
+            let entry = self.members.get_mut(session);
+            entry.role = MemberRole::Worker(WorkerId(0), 0);
+            entry.shares_collection = true;
+            entry.readiness.matched = true;
+            entry.tell(ToPython::Become);
+            self.session = None;
+            self.match_waiting();
+        } else {
+            for worker in (0..workers).map(WorkerId) {
+                self.start_worker(worker, 0);
+            }
+        }
+    }
+
+    /// A worker collected for itself and tells the digest of what it has.
+    fn collected_alike(&mut self, member: MemberId, digest: String) {
+        self.members.get_mut(member).digest = Some(digest);
+        self.match_waiting();
+    }
+
+    /// Compares collections, as far as both sides are known.
+    fn match_waiting(&mut self) {
+        let Some(reference) = self.collection.clone() else { return };
+        for member in self.members.living() {
+            let entry = self.members.get_mut(member);
+            match entry.digest.take() {
+                Some(digest) if digest == reference.digest => {
+                    entry.readiness.matched = true;
+                    self.tell_ready(member);
+                }
+                Some(_) => entry.tell(ToPython::SendIds),
+                None => {}
+            }
+        }
+        self.bury_early();
+    }
+
+    fn collected_otherwise(&mut self, member: MemberId, reference: &Collection, own: &Collection) {
+        let translation = Translation::by_node_id(&reference.ids, &own.ids);
+        let tests = u32::try_from(reference.ids.len()).unwrap_or(u32::MAX);
+        let lacks = translation.lacks(tests).len();
+        let entry = self.members.get_mut(member);
+        entry.translation = translation;
+        entry.readiness.matched = true;
+        let name = entry.name.clone();
+        let extra = own.ids.len() + lacks - reference.ids.len();
+        if lacks + extra > 0 {
+            let text = format!(
+                "different tests were collected: {name} lacks {lacks} of the tests of gw0 and has {extra} others; \
+                 each test runs where it exists, the others are left out"
+            );
+            self.emit(&RunEvent::Notice(text));
+        }
+        self.tell_ready(member);
+    }
+
+    /// Tells the run that a worker is ready, once everything is known that this takes.
+    fn tell_ready(&mut self, member: MemberId) {
+        let Some(worker) = self.worker_of(member) else { return };
+        let Some(reference) = self.collection.as_ref().filter(|_| self.run.is_some()) else { return };
+        let tests = u32::try_from(reference.ids.len()).unwrap_or(u32::MAX);
+        let entry = self.members.get_mut(member);
+        let readiness = &mut entry.readiness;
+        if readiness.willing && readiness.matched && !std::mem::replace(&mut readiness.told, true) {
+            let lacks = entry.translation.lacks(tests);
+            self.feed(Input::Ready { worker, lacks });
+        }
+    }
+
+    /// A warning counts once: not again for every worker that configures and collects for itself.
+    fn warning(&mut self, member: MemberId, warning: Warning) {
+        let repeated = self.worker_of(member).is_some()
+            && !self.members.get(member).shares_collection
+            && warning.when != "runtest";
+        if !repeated {
+            self.emit(&RunEvent::Warning(warning));
+        }
+    }
+
+    fn internal_error_in(&mut self, member: MemberId, text: String) {
+        self.internal_error = true;
+        let worker = self.worker_of(member);
+        if self.run.is_some() {
+            self.feed(Input::InternalError(worker, text));
+        } else {
+            self.emit(&RunEvent::InternalError { worker, text });
+        }
+    }
+
+    fn session_over(&mut self, member: MemberId, ended: Ended) {
+        match self.worker_of(member) {
+            Some(worker) => {
+                self.leave_soon(member);
+                self.feed(Input::SessionEnded(worker, ended));
+            }
+            None => {
+                if Some(member) == self.session {
+                    self.session_ended = Some(ended);
+                    self.wind_up();
+                }
+                self.leave_soon(member);
+            }
+        }
+    }
+}

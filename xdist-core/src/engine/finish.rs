@@ -1,0 +1,376 @@
+//! Ends: of processes, of patience, of the run.
+
+use std::time::{Duration, Instant};
+
+use execnet_rs::process::HowEnded;
+use rustix::process::Signal as Kill;
+
+use super::happening::{MemberId, Signal};
+use super::members::MemberRole;
+use super::{Engine, EngineError, Stage};
+use crate::event::{Ended, RunEvent};
+use crate::exit;
+use crate::ids::WorkerId;
+use crate::protocol::ToPython;
+use crate::run::{Death, Input};
+
+/// After the user's interrupt, running tests have this long to end.
+const INTERRUPT_GRACE: Duration = Duration::from_secs(10);
+/// A process whose session is over has this long to leave.
+const LEAVE_GRACE: Duration = Duration::from_secs(10);
+/// A process that lost its connection has this long to end.
+const UNLINKED_GRACE: Duration = Duration::from_secs(1);
+/// Output that may belong to a crash is held this long before it is shown.
+const HOLD: Duration = Duration::from_millis(200);
+
+impl Engine<'_> {
+    /// Bytes from a process's stdout or stderr.
+    pub(super) fn output(&mut self, member: MemberId, stderr: bool, bytes: &[u8]) {
+        if matches!(self.stage, Stage::Facts | Stage::Plain) || (self.stage == Stage::Ending && !self.configured) {
+            self.observer.raw(stderr, bytes);
+            return;
+        }
+        let entry = self.members.get_mut(member);
+        entry.output.push(stderr, bytes);
+        entry.output_since.get_or_insert_with(Instant::now);
+        if self.facts.display.no_capture || entry.output.is_large() {
+            self.show_output(member);
+        }
+    }
+
+    /// Shows the lines that a process wrote.
+    pub(super) fn show_output(&mut self, member: MemberId) {
+        let entry = self.members.get_mut(member);
+        if entry.output.is_empty() {
+            return;
+        }
+        entry.output_since = None;
+        let lines = entry.output.take();
+        // The collector is worker 0 as far as the user is concerned.
+        let worker = self.worker_of(member).unwrap_or_default();
+        for (stderr, line) in lines {
+            self.emit(&RunEvent::Output { worker, stderr, line });
+        }
+    }
+
+    /// What a session wrote before anybody knew that the run is plain belongs on the terminal before what follows.
+    pub(super) fn flush_raw(&mut self, member: MemberId) {
+        let text = self.members.get_mut(member).output.take_all();
+        if !text.is_empty() {
+            self.observer.raw(false, text.as_bytes());
+        }
+    }
+
+    /// A connection is gone while its process may live on: it can do nothing more for us.
+    pub(super) fn link_closed(&mut self, member: MemberId, fault: Option<String>) {
+        let entry = self.members.get_mut(member);
+        entry.unlink();
+        if let Some(fault) = fault {
+            tracing::debug!("{}: {fault}", entry.name);
+        }
+        let plain = self.stage == Stage::Plain && Some(member) == self.session;
+        if entry.exited().is_none() && entry.leave_by.is_none() && !plain {
+            entry.leave_by = Some(Instant::now() + UNLINKED_GRACE);
+        }
+    }
+
+    /// A process has nothing left to do but leave.
+    pub(super) fn leave_soon(&mut self, member: MemberId) {
+        self.members.get_mut(member).leave_by = Some(Instant::now() + LEAVE_GRACE);
+    }
+
+    /// Draws the consequences once a process has ended and everything it sent was read.
+    pub(super) fn bury(&mut self, member: MemberId) -> Result<(), EngineError> {
+        let worker = self.worker_of(member);
+        // Nobody could use the verdict yet: wait for the run to begin.
+        if worker.is_some() && self.run.is_none() && self.stage == Stage::Collecting {
+            return Ok(());
+        }
+        if !self.members.get_mut(member).bury() {
+            return Ok(());
+        }
+        let how = self.members.get(member).exited().unwrap_or(HowEnded::Unknown);
+        match self.members.get(member).role {
+            MemberRole::Server if self.stage == Stage::Interpreter && Some(member) == self.server => {
+                return self.server_failed(&how.to_string());
+            }
+            MemberRole::Server if Some(member) == self.server && self.stage == Stage::Facts => {
+                self.fail(&format!("the fork server ended with {how}"));
+            }
+            MemberRole::Server => {}
+            MemberRole::Session => self.session_gone(member, how),
+            MemberRole::Worker(worker, _) => self.worker_gone(member, worker, how),
+        }
+        Ok(())
+    }
+
+    /// Buries workers that ended before the run began.
+    pub(super) fn bury_early(&mut self) {
+        for member in self.members.living() {
+            if self.worker_of(member).is_some() {
+                // Only a fork server's end can be an error here.
+                let _ = self.bury(member);
+            }
+        }
+    }
+
+    fn session_gone(&mut self, member: MemberId, how: HowEnded) {
+        if Some(member) != self.session {
+            return;
+        }
+        match self.stage {
+            Stage::Plain => {
+                self.exit = Some(plain_exit(how));
+                self.wind_up();
+            }
+            Stage::Facts | Stage::Collecting if self.session_ended.is_none() => {
+                let output = self.members.get_mut(member).output.take_all();
+                let doing = if self.stage == Stage::Facts { "while its arguments were parsed" } else { "during collection" };
+                let mut text = format!("pytest ended {doing}, with {how}");
+                if !output.trim().is_empty() {
+                    text = format!("{text}; it wrote:\n{}", output.trim_end());
+                }
+                self.error = Some(text);
+                // As serial pytest would end, but never green.
+                self.exit = Some(match how {
+                    HowEnded::Exited(code) if code != 0 => plain_exit(how),
+                    _ => exit::INTERNAL_ERROR,
+                });
+                self.wind_up();
+            }
+            _ => {
+                self.show_output(member);
+                if self.stage == Stage::Running {
+                    self.emit(&RunEvent::Notice(format!("the collector ended with {how}; running workers go on")));
+                    self.orphaned_forks();
+                }
+            }
+        }
+    }
+
+    /// Workers that the dead collector was asked to fork and never did.
+    fn orphaned_forks(&mut self) {
+        for member in self.members.living() {
+            let entry = self.members.get_mut(member);
+            if entry.shares_collection && entry.pid.is_none() {
+                entry.exit(HowEnded::Unknown);
+            }
+        }
+    }
+
+    fn worker_gone(&mut self, member: MemberId, worker: WorkerId, how: HowEnded) {
+        let phase = self.page.as_ref().map_or("", |page| page.phase(worker));
+        let entry = self.members.get_mut(member);
+        let elapsed = entry.test_began.map(|began| began.elapsed()).unwrap_or_default();
+        let running = entry.test_began.is_some() && !how.is_success();
+        let how_text = if running && !phase.is_empty() { format!("{how} in {phase}") } else { how.to_string() };
+        let output = if how.is_success() && entry.leave_by.is_some() {
+            self.show_output(member);
+            self.members.get_mut(member).output.take_all()
+        } else {
+            entry.output.take_all()
+        };
+        // Its children may still be about: nobody else will end them.
+        if let Some(pid) = self.members.get(member).pid {
+            execnet_rs::process::signal_group(pid, Kill::KILL);
+        }
+        let death = Death { how: how_text, clean: how.is_success(), output, elapsed };
+        self.feed(Input::Gone(worker, death));
+    }
+
+    pub(super) fn set_stop_page(&mut self) {
+        if let Some(Err(error)) = self.page.as_ref().map(super::page::Page::stop) {
+            tracing::debug!("the stop page cannot be written: {error}");
+        }
+    }
+
+    /// A signal to this program.
+    pub(super) fn signal(&mut self, signal: Signal) {
+        if signal == Signal::Suspend {
+            return self.suspend();
+        }
+        if self.stage == Stage::Plain {
+            // Ctrl-C reaches pytest through the terminal; the others are for us alone.
+            if let Some(session) = self.session.filter(|_| signal != Signal::Interrupt) {
+                self.kill(session, signal.as_rustix());
+            }
+            return;
+        }
+        if self.interrupted.replace(signal).is_some() {
+            self.kill_all();
+            return;
+        }
+        self.kill_at = Some(Instant::now() + INTERRUPT_GRACE);
+        if self.run.is_some() {
+            self.feed(Input::Interrupt(signal.name().to_owned()));
+            return;
+        }
+        if self.configured {
+            self.emit(&RunEvent::Stopping { why: signal.name().to_owned() });
+        }
+        if self.stage == Stage::Interpreter {
+            self.exit = Some(exit::INTERRUPTED);
+            self.wind_up();
+        }
+        self.interrupt_workers();
+    }
+
+    /// Interrupts whatever runs tests or collects.
+    pub(super) fn interrupt_workers(&mut self) {
+        for member in self.members.living() {
+            if self.members.get(member).role == MemberRole::Session && self.stage == Stage::Running {
+                continue;
+            }
+            if self.members.get(member).role != MemberRole::Server {
+                self.kill(member, Kill::INT);
+            }
+        }
+    }
+
+    fn kill_all(&mut self) {
+        for member in self.members.living() {
+            self.kill(member, Kill::KILL);
+        }
+        if self.stage != Stage::Running {
+            self.exit.get_or_insert(exit::INTERRUPTED);
+        }
+    }
+
+    /// Ctrl-Z: everything stops with us and goes on with us.
+    fn suspend(&mut self) {
+        let living = self.members.living();
+        let groups = |engine: &Self, signal| {
+            for member in &living {
+                if engine.members.get(*member).leads_group {
+                    engine.kill(*member, signal);
+                }
+            }
+        };
+        groups(self, Kill::STOP);
+        let stopped = Instant::now();
+        let _ = rustix::process::kill_process(rustix::process::getpid(), Kill::STOP);
+        let slept = stopped.elapsed();
+        for deadline in [self.kill_at.as_mut()].into_iter().flatten() {
+            *deadline += slept;
+        }
+        groups(self, Kill::CONT);
+    }
+
+    /// Time passes.
+    pub(super) fn tick(&mut self) {
+        let now = Instant::now();
+        if self.kill_at.is_some_and(|at| at <= now) {
+            self.kill_at = None;
+            self.kill_all();
+        }
+        for member in self.members.living() {
+            let entry = self.members.get(member);
+            if entry.leave_by.is_some_and(|by| by <= now) && entry.exited().is_none() {
+                self.members.get_mut(member).leave_by = None;
+                self.kill(member, Kill::KILL);
+            }
+            let entry = self.members.get(member);
+            if entry.output_since.is_some_and(|since| now.duration_since(since) >= HOLD) && entry.exited().is_none() {
+                self.show_output(member);
+            }
+        }
+        self.observer.tick();
+    }
+
+    /// Nothing more is to be run: everybody may leave.
+    pub(super) fn wind_up(&mut self) {
+        if self.stage == Stage::Ending {
+            return;
+        }
+        let collecting = self.stage == Stage::Collecting && self.session_ended.is_none();
+        if self.run.is_none() && self.early_workers {
+            self.set_stop_page();
+        }
+        for member in self.members.living() {
+            let entry = self.members.get(member);
+            match entry.role {
+                MemberRole::Server => {
+                    entry.tell(ToPython::Finish);
+                    self.leave_soon(member);
+                }
+                MemberRole::Session => {
+                    entry.tell(ToPython::Finish);
+                    // Ending its session may take the project's own time.
+                    if !collecting {
+                        self.leave_soon(member);
+                    }
+                }
+                MemberRole::Worker(..) if self.run.is_none() => {
+                    entry.tell(ToPython::Stop);
+                    self.leave_soon(member);
+                }
+                MemberRole::Worker(..) => {}
+            }
+        }
+        self.stage = Stage::Ending;
+    }
+
+    /// Whether every process is over and done with.
+    pub(super) fn is_over(&self) -> bool {
+        self.stage == Stage::Ending && self.members.living().is_empty()
+    }
+
+    /// The run's end, told to the observer; returns the exit code.
+    pub(super) fn close(&mut self) -> u8 {
+        let code = self.exit_code();
+        let silent = !self.configured && self.error.is_none();
+        if !silent {
+            let ended = Ended {
+                exit: code,
+                reason: self.reason(),
+                error: self.error.take().or_else(|| self.session_message()),
+                not_run: self.run.as_ref().map(crate::run::RunState::not_run).unwrap_or_default(),
+                elapsed: self.began.elapsed(),
+                suite_properties: std::mem::take(&mut self.suite_properties),
+                started_at: self.began_at,
+            };
+            self.emit(&RunEvent::Ended(Box::new(ended)));
+        }
+        code
+    }
+
+    fn exit_code(&self) -> u8 {
+        if let Some(code) = self.exit {
+            return code;
+        }
+        if let Some(run) = &self.run {
+            return run.exit_code();
+        }
+        match &self.session_ended {
+            Some(ended) => u8::try_from(ended.after).unwrap_or(exit::INTERNAL_ERROR),
+            None if self.interrupted.is_some() => exit::INTERRUPTED,
+            None => exit::INTERNAL_ERROR,
+        }
+    }
+
+    fn reason(&self) -> Option<String> {
+        match (&self.run, &self.collection) {
+            (Some(run), _) => run.stop().filter(|_| !self.internal_error).map(|stop| stop.reason.clone()),
+            (None, Some(collection)) if collection.stopped.is_some() => collection.stopped.clone(),
+            (None, Some(collection)) => {
+                let errors = collection.reports.iter().filter(|report| report.outcome == "failed").count();
+                let plural = if errors == 1 { "" } else { "s" };
+                (errors > 0).then(|| format!("Interrupted: {errors} error{plural} during collection"))
+            }
+            (None, None) => self.interrupted.map(|_| "KeyboardInterrupt".to_owned()),
+        }
+    }
+
+    fn session_message(&self) -> Option<String> {
+        self.session_ended.as_ref().map(|ended| ended.message.clone()).filter(|message| !message.is_empty())
+    }
+}
+
+/// The exit code of a process in whose place we stand; a signal becomes `128 + n`, as in a shell.
+fn plain_exit(how: HowEnded) -> u8 {
+    match how {
+        HowEnded::Exited(code) => u8::try_from(code).unwrap_or(exit::INTERNAL_ERROR),
+        HowEnded::Signaled(number) => u8::try_from(128 + number).unwrap_or(exit::INTERNAL_ERROR),
+        HowEnded::Unknown => exit::INTERNAL_ERROR,
+    }
+}

@@ -1,0 +1,65 @@
+//! What the engine waits for, from all sides, as one sequence.
+
+use execnet_rs::process::HowEnded;
+
+use super::link::Link;
+use crate::protocol::FromPython;
+
+/// A Python process of this run, by its place in the table of members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct MemberId(pub(super) usize);
+
+/// Something that happened outside.
+pub(super) enum Happening {
+    /// A process connected and said who it is.
+    Connected(Box<Link>),
+    /// A connection failed before it was anybody's; why.
+    Stranger(String),
+    /// Messages, in order.
+    Messages(MemberId, Vec<FromPython>),
+    /// A connection ended; why, if by a fault.
+    LinkClosed(MemberId, Option<String>),
+    /// Bytes from a process's stdout or stderr.
+    Output(MemberId, bool, Vec<u8>),
+    /// Nothing more comes from a process's stdout or stderr.
+    OutputClosed(MemberId),
+    /// A process ended.
+    Exited(MemberId, HowEnded),
+    /// A signal to this program.
+    Signal(Signal),
+}
+
+/// Signals that mean something to a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signal {
+    /// Ctrl-C.
+    Interrupt,
+    /// SIGTERM.
+    Terminate,
+    /// The terminal is gone.
+    HangUp,
+    /// Ctrl-Z.
+    Suspend,
+}
+
+impl Signal {
+    /// For messages.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Interrupt => "Ctrl-C",
+            Self::Terminate => "SIGTERM",
+            Self::HangUp => "SIGHUP",
+            Self::Suspend => "Ctrl-Z",
+        }
+    }
+
+    /// Its number, for a parent that looks at `128 + n`.
+    pub(super) fn as_rustix(self) -> rustix::process::Signal {
+        match self {
+            Self::Interrupt => rustix::process::Signal::INT,
+            Self::Terminate => rustix::process::Signal::TERM,
+            Self::HangUp => rustix::process::Signal::HUP,
+            Self::Suspend => rustix::process::Signal::TSTP,
+        }
+    }
+}

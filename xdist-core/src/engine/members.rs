@@ -1,0 +1,194 @@
+//! The Python processes of a run: who they are, how to reach them, what they wrote, how they ended.
+
+use std::time::Instant;
+
+use execnet_rs::process::HowEnded;
+use tokio::sync::{mpsc, watch};
+
+use super::happening::MemberId;
+use super::output::Output;
+use super::translate::Translation;
+use crate::ids::WorkerId;
+use crate::protocol::{ForkRequest, ToPython};
+
+/// What a process is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MemberRole {
+    /// Forks sessions and workers.
+    Server,
+    /// Parses arguments, collects, forks workers; may become worker 0 itself.
+    Session,
+    /// Runs tests.
+    Worker(WorkerId, u32),
+}
+
+/// How far a worker is on its way to run tests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Readiness {
+    /// It said `ready`.
+    pub(super) willing: bool,
+    /// It is known how its collection relates to the run's.
+    pub(super) matched: bool,
+    /// The run state machine knows.
+    pub(super) told: bool,
+}
+
+/// One process.
+pub(super) struct Member {
+    pub(super) role: MemberRole,
+    /// The id it says hello with.
+    pub(super) name: String,
+    pub(super) incarnation: u32,
+    pub(super) pid: Option<u32>,
+    /// Leads a process group of its own, so that signals go to the group.
+    pub(super) leads_group: bool,
+    sender: Option<mpsc::UnboundedSender<ToPython>>,
+    dead: watch::Sender<bool>,
+    linked: bool,
+    streams: u8,
+    exited: Option<HowEnded>,
+    buried: bool,
+    pub(super) output: Output,
+    pub(super) output_since: Option<Instant>,
+    /// When the running test began.
+    pub(super) test_began: Option<Instant>,
+    /// What a fresh interpreter is asked to become once it says hello.
+    pub(super) request: Option<Box<ForkRequest>>,
+    /// When it is killed if it has not ended by itself.
+    pub(super) leave_by: Option<Instant>,
+    pub(super) translation: Translation,
+    pub(super) readiness: Readiness,
+    /// Digest of the node ids of a worker that collected for itself.
+    pub(super) digest: Option<String>,
+    /// Forked after collection: shares the collector's tests and warnings.
+    pub(super) shares_collection: bool,
+}
+
+impl Member {
+    pub(super) fn new(role: MemberRole, name: &str, incarnation: u32) -> Self {
+        Self {
+            role,
+            name: name.to_owned(),
+            incarnation,
+            pid: None,
+            leads_group: false,
+            sender: None,
+            dead: watch::Sender::new(false),
+            linked: false,
+            streams: 0,
+            exited: None,
+            buried: false,
+            output: Output::default(),
+            output_since: None,
+            test_began: None,
+            request: None,
+            leave_by: None,
+            translation: Translation::Same,
+            readiness: Readiness::default(),
+            digest: None,
+            shares_collection: false,
+        }
+    }
+
+    /// For tasks that must end once the process is dead and drained.
+    pub(super) fn death(&self) -> watch::Receiver<bool> {
+        self.dead.subscribe()
+    }
+
+    /// A connection is open.
+    pub(super) fn link(&mut self, sender: mpsc::UnboundedSender<ToPython>) {
+        self.sender = Some(sender);
+        self.linked = true;
+    }
+
+    /// The connection is gone.
+    pub(super) fn unlink(&mut self) {
+        self.sender = None;
+        self.linked = false;
+    }
+
+    /// One more output stream is being read.
+    pub(super) fn open_stream(&mut self) {
+        self.streams += 1;
+    }
+
+    /// One output stream less.
+    pub(super) fn close_stream(&mut self) {
+        self.streams = self.streams.saturating_sub(1);
+    }
+
+    /// The process ended: whoever reads from it comes to an end too.
+    pub(super) fn exit(&mut self, how: HowEnded) {
+        self.exited.get_or_insert(how);
+        self.dead.send_replace(true);
+    }
+
+    /// How it ended, if it did.
+    pub(super) fn exited(&self) -> Option<HowEnded> {
+        self.exited
+    }
+
+    /// True once: when the process has ended and everything it sent and wrote was read.
+    pub(super) fn bury(&mut self) -> bool {
+        let over = self.exited.is_some() && !self.linked && self.streams == 0 && !self.buried;
+        self.buried |= over;
+        over
+    }
+
+    /// Whether it is over and done with.
+    pub(super) fn is_buried(&self) -> bool {
+        self.buried
+    }
+
+    /// Whether messages reach it.
+    pub(super) fn is_linked(&self) -> bool {
+        self.linked && self.exited.is_none()
+    }
+
+    /// Sends a message; a process that is gone gets none.
+    pub(super) fn tell(&self, message: ToPython) {
+        if let Some(sender) = &self.sender {
+            let _ = sender.send(message);
+        }
+    }
+}
+
+/// All of them.
+#[derive(Default)]
+pub(super) struct Members(Vec<Member>);
+
+impl Members {
+    pub(super) fn add(&mut self, member: Member) -> MemberId {
+        self.0.push(member);
+        MemberId(self.0.len() - 1)
+    }
+
+    pub(super) fn get(&self, id: MemberId) -> &Member {
+        &self.0[id.0]
+    }
+
+    pub(super) fn get_mut(&mut self, id: MemberId) -> &mut Member {
+        &mut self.0[id.0]
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (MemberId, &Member)> {
+        self.0.iter().enumerate().map(|(at, member)| (MemberId(at), member))
+    }
+
+    /// Those that are not over yet.
+    pub(super) fn living(&self) -> Vec<MemberId> {
+        self.iter().filter(|(_, member)| !member.is_buried()).map(|(id, _)| id).collect()
+    }
+
+    /// The youngest living process with this name and incarnation.
+    pub(super) fn find(&self, name: &str, incarnation: u32) -> Option<MemberId> {
+        let matches = |member: &Member| member.name == name && member.incarnation == incarnation && !member.buried;
+        (0..self.0.len()).rev().find(|at| matches(&self.0[*at])).map(MemberId)
+    }
+
+    /// The living process of a worker.
+    pub(super) fn worker(&self, worker: WorkerId) -> Option<MemberId> {
+        let is = |role| matches!(role, MemberRole::Worker(id, _) if id == worker);
+        (0..self.0.len()).rev().find(|at| is(self.0[*at].role) && !self.0[*at].buried).map(MemberId)
+    }
+}

@@ -1,0 +1,326 @@
+//! The run as it happens: processes, connections, signals and time around the pure parts.
+//!
+//! One loop owns everything. Tasks at the edges turn connections, pipes, process ends and signals into one sequence of
+//! [`happening::Happening`]s; the loop takes them one by one, asks the run state machine what follows, and does it.
+//!
+//! | file | its part |
+//! |---|---|
+//! | `mod` | what a run is given, and the loop |
+//! | `start` | find the interpreter, let pytest parse the arguments, go plain or collect |
+//! | `conduct` | from the collection to the last worker |
+//! | `finish` | stopping, deadlines, the end |
+//! | `members`, `link`, `output`, `page` | processes, their connections, what they write, the page they read |
+//! | `translate`, `settings` | pure: indices of other collections, what facts ask for |
+
+mod conduct;
+mod finish;
+mod happening;
+mod link;
+mod members;
+mod output;
+mod page;
+mod settings;
+mod start;
+mod translate;
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use execnet_rs::guard::Guard;
+use execnet_rs::local::Listener;
+use execnet_rs::process::Children;
+use tempfile::TempDir;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use self::happening::{Happening, MemberId, Signal};
+use self::link::Link;
+use self::members::Members;
+use self::page::Page;
+use self::settings::Distribution;
+use crate::collection::Collection;
+use crate::event::RunEvent;
+use crate::facts::{Facts, Interpreter};
+use crate::fork::ForkLevel;
+use crate::interpreter::{Candidate, NoInterpreter, PassedOver, Search};
+use crate::protocol::{Ended, Rendering};
+use crate::run::RunState;
+
+/// How often deadlines are looked at and reporters get the time.
+const TICK: Duration = Duration::from_millis(100);
+/// Happenings that may wait for the loop; more make their senders wait.
+const WAITING: usize = 256;
+
+/// What a run is given.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// Interpreters to try, in order.
+    pub search: Search,
+    /// pytest's arguments, as typed.
+    pub args: Vec<String>,
+    /// The whole command line, for `workerinput["mainargv"]`.
+    pub mainargv: Vec<String>,
+    /// `--fork`.
+    pub fork: Option<ForkLevel>,
+    /// Version of this program, for the header.
+    pub version: String,
+}
+
+/// Who watches a run and shows it.
+pub trait Observer {
+    /// How workers are to render reports, given what pytest said of the arguments.
+    fn rendering(&mut self, facts: &Facts) -> Rendering;
+    /// Something happened.
+    fn event(&mut self, event: &RunEvent);
+    /// Bytes that belong on the terminal as they are: what conftests print before the run is known to be distributed.
+    fn raw(&mut self, stderr: bool, bytes: &[u8]);
+    /// Time passes; about ten times a second.
+    fn tick(&mut self);
+}
+
+/// Why a run could not take place at all.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// No interpreter can run tests.
+    #[error(transparent)]
+    NoInterpreter(#[from] NoInterpreter),
+    /// The operating system refused something that no run can do without.
+    #[error("{what}: {source}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// Why it failed.
+        source: io::Error,
+    },
+}
+
+/// Names what was tried when the system refuses it.
+fn system(what: &'static str) -> impl FnOnce(io::Error) -> EngineError {
+    move |source| EngineError::System { what, source }
+}
+
+/// Where a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// A fork server was started and has not said hello.
+    Interpreter,
+    /// pytest parses its arguments.
+    Facts,
+    /// pytest runs in the foreground.
+    Plain,
+    /// pytest collects.
+    Collecting,
+    /// Workers run tests.
+    Running,
+    /// Nothing is left to run; processes are ending.
+    Ending,
+}
+
+/// A run in progress.
+struct Engine<'a> {
+    request: Request,
+    observer: &'a mut dyn Observer,
+    guard: &'a mut Guard,
+    children: Children,
+    happenings: mpsc::Sender<Happening>,
+    inbox: mpsc::Receiver<Happening>,
+    listener_path: PathBuf,
+    package: PathBuf,
+    directory: TempDir,
+    stage: Stage,
+    members: Members,
+    server: Option<MemberId>,
+    session: Option<MemberId>,
+    sessions_forked: u32,
+    expect_distribution: bool,
+    candidates: VecDeque<Candidate>,
+    candidate: Candidate,
+    passed_over: Vec<PassedOver>,
+    interpreter: Interpreter,
+    facts: Arc<Facts>,
+    distribution: Option<Distribution>,
+    rendering: Rendering,
+    page: Option<Page>,
+    collection: Option<Arc<Collection>>,
+    /// Workers other than the collector were asked for before the collection was known.
+    early_workers: bool,
+    configured: bool,
+    run: Option<RunState>,
+    /// What the session that collects said at its end, if it ran no test.
+    session_ended: Option<Ended>,
+    suite_properties: Vec<(String, String)>,
+    internal_error: bool,
+    interrupted: Option<Signal>,
+    kill_at: Option<Instant>,
+    error: Option<String>,
+    exit: Option<u8>,
+    began: Instant,
+    began_at: f64,
+}
+
+/// Runs pytest with these arguments, distributed or plain, and returns the exit code.
+///
+/// # Errors
+/// Only what kept the run from taking place; everything else is told to the observer and is in the exit code.
+pub async fn run(request: Request, guard: &mut Guard, observer: &mut dyn Observer) -> Result<u8, EngineError> {
+    let mut engine = Engine::new(request, guard, observer)?;
+    engine.start()?;
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while !engine.is_over() {
+        let happening = tokio::select! {
+            biased;
+            _ = tick.tick() => None,
+            happening = engine.inbox.recv() => happening,
+        };
+        match happening {
+            Some(happening) => engine.take(happening)?,
+            None => engine.tick(),
+        }
+    }
+    Ok(engine.close())
+}
+
+impl<'a> Engine<'a> {
+    fn new(request: Request, guard: &'a mut Guard, observer: &'a mut dyn Observer) -> Result<Self, EngineError> {
+        let directory = tempfile::Builder::new()
+            .prefix("xdist-")
+            .tempdir()
+            .map_err(system("cannot make a directory for temporary files"))?;
+        guard.directory(directory.path());
+        let (happenings, inbox) = mpsc::channel(WAITING);
+        let listener = Listener::bind(&directory.path().join("s")).map_err(system("cannot listen on a local socket"))?;
+        let listener_path = listener.path().to_owned();
+        tokio::spawn(accept_all(listener, happenings.clone()));
+        listen_to_signals(&happenings).map_err(system("cannot listen to signals"))?;
+        let package = crate::python::package_dir(directory.path()).map_err(system("cannot extract the Python side"))?;
+        let mut candidates = VecDeque::from(request.search.candidates.clone());
+        let passed_over = request.search.passed_over.clone();
+        let Some(candidate) = candidates.pop_front() else {
+            return Err(NoInterpreter { passed_over }.into());
+        };
+        Ok(Self {
+            children: Children::adopt().map_err(system("cannot look after child processes"))?,
+            request,
+            observer,
+            guard,
+            happenings,
+            inbox,
+            listener_path,
+            package,
+            directory,
+            stage: Stage::Interpreter,
+            members: Members::default(),
+            server: None,
+            session: None,
+            sessions_forked: 0,
+            expect_distribution: false,
+            candidates,
+            candidate,
+            passed_over,
+            interpreter: Interpreter::default(),
+            facts: Arc::default(),
+            distribution: None,
+            rendering: Rendering::default(),
+            page: None,
+            collection: None,
+            early_workers: false,
+            configured: false,
+            run: None,
+            session_ended: None,
+            suite_properties: Vec::new(),
+            internal_error: false,
+            interrupted: None,
+            kill_at: None,
+            error: None,
+            exit: None,
+            began: Instant::now(),
+            began_at: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64()),
+        })
+    }
+
+    fn take(&mut self, happening: Happening) -> Result<(), EngineError> {
+        match happening {
+            Happening::Connected(link) => self.connected(*link),
+            Happening::Stranger(why) => tracing::debug!("a connection failed: {why}"),
+            Happening::Messages(member, messages) => {
+                for message in messages {
+                    self.message(member, message)?;
+                }
+            }
+            Happening::LinkClosed(member, fault) => {
+                self.link_closed(member, fault);
+                self.bury(member)?;
+            }
+            Happening::Output(member, stderr, bytes) => self.output(member, stderr, &bytes),
+            Happening::OutputClosed(member) => {
+                self.members.get_mut(member).close_stream();
+                self.bury(member)?;
+            }
+            Happening::Exited(member, how) => {
+                if let Some(pid) = self.members.get(member).pid {
+                    self.guard.forget(pid);
+                }
+                self.members.get_mut(member).exit(how);
+                self.bury(member)?;
+            }
+            Happening::Signal(signal) => self.signal(signal),
+        }
+        Ok(())
+    }
+
+    /// Starts to wait for the end of a member's process.
+    fn watch(&mut self, member: MemberId, pid: u32) {
+        let entry = self.members.get_mut(member);
+        if entry.pid.replace(pid).is_some() {
+            return;
+        }
+        if entry.leads_group { self.guard.group(pid) } else { self.guard.process(pid) }
+        let (children, happenings) = (self.children.clone(), self.happenings.clone());
+        tokio::spawn(async move {
+            let how = children.wait(pid).await;
+            let _ = happenings.send(Happening::Exited(member, how)).await;
+        });
+    }
+
+    fn emit(&mut self, event: &RunEvent) {
+        self.observer.event(event);
+    }
+}
+
+async fn accept_all(listener: Listener, happenings: mpsc::Sender<Happening>) {
+    while let Ok((stream, peer)) = listener.accept().await {
+        let happenings = happenings.clone();
+        tokio::spawn(async move {
+            let happening = match Link::greet(stream, peer).await {
+                Ok(link) => Happening::Connected(Box::new(link)),
+                Err(why) => Happening::Stranger(why),
+            };
+            let _ = happenings.send(happening).await;
+        });
+    }
+}
+
+fn listen_to_signals(happenings: &mpsc::Sender<Happening>) -> io::Result<()> {
+    let kinds = [
+        (SignalKind::interrupt(), Signal::Interrupt),
+        (SignalKind::terminate(), Signal::Terminate),
+        (SignalKind::hangup(), Signal::HangUp),
+        (SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()), Signal::Suspend),
+    ];
+    for (kind, meaning) in kinds {
+        let mut stream = signal(kind)?;
+        let happenings = happenings.clone();
+        tokio::spawn(async move {
+            while stream.recv().await.is_some() {
+                if happenings.send(Happening::Signal(meaning)).await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+    Ok(())
+}

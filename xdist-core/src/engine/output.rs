@@ -1,0 +1,138 @@
+//! What processes write to their stdout and stderr past pytest's capturing.
+
+use std::collections::VecDeque;
+use std::io;
+
+use tokio::net::unix::pipe;
+use tokio::sync::{mpsc, watch};
+
+use super::happening::{Happening, MemberId};
+
+/// Bytes kept of what a worker wrote during its running test, for the report of a crash.
+const KEPT: usize = 32 << 10;
+
+/// Passes on what arrives, until the writer is dead and everything it wrote was read.
+pub(super) async fn pump(
+    pipe: pipe::Receiver,
+    member: MemberId,
+    stderr: bool,
+    happenings: mpsc::Sender<Happening>,
+    mut dead: watch::Receiver<bool>,
+) {
+    let mut chunk = vec![0; 16 << 10];
+    loop {
+        let gone = *dead.borrow();
+        if !gone {
+            tokio::select! {
+                _ = pipe.readable() => {}
+                _ = dead.changed() => continue,
+            }
+        }
+        match pipe.try_read(&mut chunk) {
+            Ok(0) => break,
+            Ok(count) => {
+                let bytes = chunk[..count].to_vec();
+                if happenings.send(Happening::Output(member, stderr, bytes)).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && gone => break,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => break,
+        }
+    }
+    let _ = happenings.send(Happening::OutputClosed(member)).await;
+}
+
+/// Cuts a byte stream into lines; a line of more than 64 KiB is cut there.
+#[derive(Debug, Default)]
+struct Lines {
+    unfinished: Vec<u8>,
+}
+
+impl Lines {
+    const LONGEST: usize = 64 << 10;
+
+    fn push(&mut self, bytes: &[u8], mut line: impl FnMut(String)) {
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.unfinished.extend_from_slice(part);
+            if part.ends_with(b"\n") || self.unfinished.len() >= Self::LONGEST {
+                self.rest(&mut line);
+            }
+        }
+    }
+
+    fn rest(&mut self, line: &mut impl FnMut(String)) {
+        if !self.unfinished.is_empty() {
+            let text = String::from_utf8_lossy(&self.unfinished);
+            line(text.trim_end_matches(['\r', '\n']).to_owned());
+            self.unfinished.clear();
+        }
+    }
+}
+
+/// A line written to stderr (true) or stdout.
+pub(super) type Line = (bool, String);
+
+/// The output of one worker: lines to be shown, and the tail that explains a crash.
+#[derive(Debug, Default)]
+pub(super) struct Output {
+    streams: [Lines; 2],
+    /// Lines not shown yet.
+    held: VecDeque<Line>,
+    held_bytes: usize,
+}
+
+impl Output {
+    /// Takes bytes in.
+    pub(super) fn push(&mut self, stderr: bool, bytes: &[u8]) {
+        let Self { streams, held, held_bytes } = self;
+        streams[usize::from(stderr)].push(bytes, |line| {
+            *held_bytes += line.len() + 1;
+            held.push_back((stderr, line));
+        });
+    }
+
+    /// Whether lines wait to be shown.
+    pub(super) fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// Whether so much waits that it should be shown now.
+    pub(super) fn is_large(&self) -> bool {
+        self.held_bytes > KEPT
+    }
+
+    /// The lines that wait.
+    pub(super) fn take(&mut self) -> Vec<Line> {
+        self.held_bytes = 0;
+        self.held.drain(..).collect()
+    }
+
+    /// Everything that waits, unfinished lines included, as one text.
+    pub(super) fn take_all(&mut self) -> String {
+        let Self { streams, held, .. } = self;
+        for (stderr, stream) in [(false, &mut streams[0])].into_iter().chain([(true, &mut streams[1])]) {
+            stream.rest(&mut |line| held.push_back((stderr, line)));
+        }
+        let lines: Vec<_> = self.take().into_iter().map(|(_, line)| line).collect();
+        lines.join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_are_cut_into_lines_apart() {
+        let mut output = Output::default();
+        output.push(false, b"one\ntw");
+        output.push(true, b"error\r\n");
+        output.push(false, b"o\nthree");
+        let lines = [(false, "one"), (true, "error"), (false, "two")].map(|(stderr, line)| (stderr, line.to_owned()));
+        assert_eq!(output.take(), lines);
+        assert!(output.is_empty());
+        assert_eq!(output.take_all(), "three");
+    }
+}

@@ -1,0 +1,51 @@
+//! The stop page: a small file that all workers of this host map and read before each test.
+//!
+//! Byte 0 is the stop flag. The slot of worker k is 64 bytes at `64 * (k + 1)`: failures so far (u32, little endian), then
+//! the phase of the running test (0 none, 1 set-up, 2 call, 3 teardown).
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use crate::ids::WorkerId;
+
+const SLOT: u64 = 64;
+
+/// The controller's view of the page.
+#[derive(Debug)]
+pub(super) struct Page {
+    file: File,
+    path: PathBuf,
+}
+
+impl Page {
+    /// Makes the page for so many workers.
+    pub(super) fn create(path: &Path, workers: u32) -> io::Result<Self> {
+        let file = File::options().read(true).write(true).create_new(true).open(path)?;
+        file.set_len(SLOT * (u64::from(workers) + 1))?;
+        Ok(Self { file, path: path.to_owned() })
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// No worker of this host starts a further test.
+    pub(super) fn stop(&self) -> io::Result<()> {
+        self.file.write_all_at(&[1], 0)
+    }
+
+    /// In which phase of its test the worker is, in words that follow "in"; empty if in none.
+    pub(super) fn phase(&self, worker: WorkerId) -> &'static str {
+        let mut byte = [0];
+        let at = SLOT * (u64::from(worker.0) + 1) + 4;
+        match self.file.read_exact_at(&mut byte, at).map(|()| byte[0]) {
+            Ok(1) => "set-up",
+            Ok(2) => "the call",
+            Ok(3) => "teardown",
+            _ => "",
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Up to the decision: which interpreter, what pytest makes of the arguments, plain or distributed.
+
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use execnet_rs::local::named_pipe;
+use execnet_rs::process::HowEnded;
+use rustix::process::Signal;
+
+use super::happening::{Happening, MemberId};
+use super::link::Link;
+use super::members::{Member, MemberRole};
+use super::page::Page;
+use super::{Engine, EngineError, Stage, settings, system};
+use crate::event::{Configured, RunEvent};
+use crate::exit;
+use crate::facts::Facts;
+use crate::fork::ForkLevel;
+use crate::ids::WorkerId;
+use crate::interpreter::{NoInterpreter, PassedOver};
+use crate::protocol::{ForkRequest, Hello, Identity, Role, ToPython};
+
+/// The first lines that an interpreter runs: `xdist_worker/bootstrap.py` says what they do.
+const BOOT: &str = include_str!("../../python/xdist_worker/boot.txt");
+
+impl Engine<'_> {
+    pub(super) fn start(&mut self) -> Result<(), EngineError> {
+        let addopts = std::env::var("PYTEST_ADDOPTS").unwrap_or_default();
+        self.expect_distribution = settings::looks_distributed(&self.request.args, &addopts);
+        self.start_server()
+    }
+
+    /// Starts the next candidate as a fork server; an interpreter that cannot even be started is passed over.
+    fn start_server(&mut self) -> Result<(), EngineError> {
+        loop {
+            match self.interpreter_command(&[]).spawn() {
+                Ok(child) => {
+                    let server = self.members.add(Member::new(MemberRole::Server, "server", 0));
+                    self.server = Some(server);
+                    self.watch(server, child.id());
+                    return Ok(());
+                }
+                Err(error) => self.pass_over(PassedOver::not_started(&self.candidate, error.to_string()))?,
+            }
+        }
+    }
+
+    /// `python … -c BOOT <package> <socket>`, with standard streams inherited.
+    fn interpreter_command(&self, more: &[&str]) -> Command {
+        let (program, arguments) = self.candidate.argv.split_first().map_or(("python3", &[][..]), |(p, a)| (p.as_str(), a));
+        let mut command = Command::new(program);
+        command.args(arguments).arg("-c").arg(BOOT).arg(&self.package).arg(&self.listener_path).args(more);
+        command
+    }
+
+    fn pass_over(&mut self, why: PassedOver) -> Result<(), EngineError> {
+        self.passed_over.push(why);
+        match self.candidates.pop_front() {
+            Some(next) => {
+                self.candidate = next;
+                Ok(())
+            }
+            None => Err(NoInterpreter { passed_over: std::mem::take(&mut self.passed_over) }.into()),
+        }
+    }
+
+    /// The interpreter says that it cannot run tests.
+    pub(super) fn unusable(&mut self, why: &str) -> Result<(), EngineError> {
+        self.pass_over(PassedOver::unusable(&self.candidate, why))?;
+        self.start_server()
+    }
+
+    /// The fork server ended before it said anything of use.
+    pub(super) fn server_failed(&mut self, how: &str) -> Result<(), EngineError> {
+        self.pass_over(PassedOver::not_started(&self.candidate, format!("it ended with {how}")))?;
+        self.start_server()
+    }
+
+    /// A connection has said who it is.
+    pub(super) fn connected(&mut self, link: Link) {
+        let Hello { id, incarnation, pid, interpreter, .. } = link.hello.clone();
+        let Some(member) = self.members.find(&id, incarnation) else { return };
+        let death = self.members.get(member).death();
+        let sender = link.serve(member, self.happenings.clone(), death);
+        self.members.get_mut(member).link(sender);
+        self.watch(member, pid);
+        if let Some(request) = self.members.get_mut(member).request.take() {
+            self.members.get(member).tell(ToPython::Fork(request));
+        }
+        if let Some(interpreter) = interpreter.filter(|_| Some(member) == self.server && self.stage == Stage::Interpreter) {
+            self.interpreter = interpreter;
+            self.stage = Stage::Facts;
+            self.fork_session();
+        }
+    }
+
+    /// Has the fork server fork a session, which parses pytest's arguments.
+    fn fork_session(&mut self) {
+        let name = format!("session-{}", self.sessions_forked);
+        self.sessions_forked += 1;
+        let session = self.members.add(Member::new(MemberRole::Session, &name, 0));
+        self.session = Some(session);
+        let Ok([stdout, stderr]) = self.open_streams(session) else {
+            self.fail("cannot make named pipes for a process's output");
+            return;
+        };
+        let request = ForkRequest {
+            role: Role::Session,
+            id: name,
+            args: self.request.args.clone(),
+            expect_distribution: self.expect_distribution,
+            stdout,
+            stderr,
+            ..ForkRequest::default()
+        };
+        self.tell_server(ToPython::Fork(Box::new(request)));
+    }
+
+    pub(super) fn tell_server(&mut self, message: ToPython) {
+        if let Some(server) = self.server {
+            self.members.get(server).tell(message);
+        }
+    }
+
+    /// Makes the named pipes for a member's stdout and stderr and starts to read them.
+    pub(super) fn open_streams(&mut self, member: MemberId) -> std::io::Result<[String; 2]> {
+        let mut paths = [String::new(), String::new()];
+        for (stderr, path) in [false, true].into_iter().zip(&mut paths) {
+            let file: PathBuf = self.directory.path().join(format!("{}.{}", member.0, if stderr { "err" } else { "out" }));
+            let pipe = named_pipe(&file)?;
+            let entry = self.members.get_mut(member);
+            entry.open_stream();
+            tokio::spawn(super::output::pump(pipe, member, stderr, self.happenings.clone(), entry.death()));
+            *path = file.display().to_string();
+        }
+        Ok(paths)
+    }
+
+    /// pytest has parsed its arguments: decide.
+    pub(super) fn facts(&mut self, session: MemberId, facts: Facts) {
+        if Some(session) != self.session || self.stage != Stage::Facts {
+            return;
+        }
+        let distributed = facts.plain.is_none();
+        if distributed != self.expect_distribution && facts.identity_read.is_some() {
+            // A conftest saw the wrong world: let another session see the right one.
+            self.expect_distribution = distributed;
+            self.members.get(session).tell(ToPython::Finish);
+            self.fork_session();
+            return;
+        }
+        self.facts = facts.into();
+        if !distributed {
+            self.stage = Stage::Plain;
+            self.flush_raw(session);
+            self.members.get(session).tell(ToPython::Plain);
+            return;
+        }
+        match settings::distribution(&self.request, &self.facts) {
+            Ok(distribution) => self.collect(session, distribution),
+            Err(text) => self.usage_error(text),
+        }
+    }
+
+    /// The run will not take place because of how it was asked for.
+    fn usage_error(&mut self, text: String) {
+        self.error = Some(text);
+        self.exit = Some(exit::USAGE_ERROR);
+        self.wind_up();
+    }
+
+    /// The run will not take place because something failed here.
+    pub(super) fn fail(&mut self, text: &str) {
+        self.error = Some(text.to_owned());
+        self.exit = Some(exit::INTERNAL_ERROR);
+        self.wind_up();
+    }
+
+    /// The session becomes the collector.
+    fn collect(&mut self, session: MemberId, distribution: settings::Distribution) {
+        let path = self.directory.path().join("page");
+        match Page::create(&path, distribution.workers).map_err(system("cannot make the stop page")) {
+            Ok(page) => self.page = Some(page),
+            Err(error) => return self.fail(&error.to_string()),
+        }
+        self.rendering = self.observer.rendering(&self.facts);
+        self.stage = Stage::Collecting;
+        self.distribution = Some(distribution);
+        let entry = self.members.get_mut(session);
+        entry.leads_group = true;
+        if let Some(pid) = entry.pid {
+            self.guard.group(pid);
+        }
+        let identity = self.identity(WorkerId(0), 0, String::new(), String::new());
+        self.members.get(session).tell(ToPython::Collect(Box::new(identity), self.rendering.clone()));
+        if self.distribution.as_ref().is_some_and(|distribution| distribution.fork != ForkLevel::Collected) {
+            self.start_early_workers();
+        }
+    }
+
+    /// What a worker is told about itself.
+    pub(super) fn identity(&self, worker: WorkerId, incarnation: u32, stdout: String, stderr: String) -> Identity {
+        Identity {
+            id: worker.to_string(),
+            incarnation,
+            count: self.distribution.as_ref().map_or(0, |distribution| distribution.workers),
+            testrunuid: self.facts.dist.testrunuid.clone(),
+            stdout,
+            stderr,
+            slot: worker.0,
+            page: self.page.as_ref().map(|page| page.path().display().to_string()).unwrap_or_default(),
+            basetemp: String::new(),
+            mainargv: self.request.mainargv.clone(),
+        }
+    }
+
+    /// pytest is configured: the header can be shown.
+    pub(super) fn configured(&mut self, header: Vec<String>) {
+        if std::mem::replace(&mut self.configured, true) {
+            return;
+        }
+        let configured = Configured {
+            interpreter: self.interpreter.clone(),
+            interpreter_source: self.candidate.source.clone(),
+            passed_over: self.passed_over.iter().map(|over| (over.python.clone(), over.why.clone())).collect(),
+            facts: self.facts.clone(),
+            header,
+            version: self.request.version.clone(),
+            color: self.rendering.color,
+        };
+        self.emit(&RunEvent::Configured(Box::new(configured)));
+    }
+
+    /// Starts a fresh interpreter that will become what the request says.
+    pub(super) fn start_fresh(&mut self, member: MemberId, request: ForkRequest) {
+        let name = request.id.clone();
+        let incarnation = request.incarnation.to_string();
+        let mut command = self.interpreter_command(&["worker", &name, &incarnation]);
+        command.stdin(Stdio::null()).process_group(0);
+        self.members.get_mut(member).request = Some(Box::new(request));
+        match command.spawn() {
+            Ok(child) => self.watch(member, child.id()),
+            Err(error) => {
+                tracing::debug!("{name}: {error}");
+                let happenings = self.happenings.clone();
+                tokio::spawn(async move { happenings.send(Happening::Exited(member, HowEnded::Unknown)).await });
+            }
+        }
+    }
+
+    /// Kills a member's process, with its group if it leads one.
+    pub(super) fn kill(&self, member: MemberId, signal: Signal) {
+        let entry = self.members.get(member);
+        let Some(pid) = entry.pid.filter(|_| entry.exited().is_none()) else { return };
+        if entry.leads_group {
+            execnet_rs::process::signal_group(pid, signal);
+        } else {
+            execnet_rs::process::signal_process(pid, signal);
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! How a run ends: why it stopped, and its exit code, which is serial pytest's.
+
+use crate::exit;
+
+/// Why a run stops before every test has its verdict, with pytest's words for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// The closing line: `stopping after 1 failures`, `KeyboardInterrupt`.
+    pub reason: String,
+    /// The exit code, unless something worse happened.
+    pub code: u8,
+}
+
+/// What decides an exit code.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tally {
+    /// Failed reports, by pytest's own rule, collection errors included.
+    pub(super) failures: u32,
+    /// Tests that took their worker down.
+    pub(super) crashes: u32,
+    /// Tests without a verdict although nothing asked the run to stop.
+    pub(super) lost: usize,
+    /// A worker ended badly after its last verdict.
+    pub(super) bad_end: bool,
+    pub(super) internal_error: bool,
+    /// No worker could be started, and no test has a verdict.
+    pub(super) never_started: bool,
+    /// Exit statuses that plugins changed at the end of their sessions: `(before, after)`.
+    pub(super) changed: Vec<(i64, i64)>,
+}
+
+impl Tally {
+    pub(super) fn exit_code(&self, stop: Option<&Stop>, collected: u32) -> u8 {
+        if self.internal_error {
+            return exit::INTERNAL_ERROR;
+        }
+        if self.never_started {
+            return exit::WORKER_NOT_STARTED;
+        }
+        let code = if let Some(stop) = stop {
+            stop.code
+        } else if self.failures > 0 || self.crashes > 0 || self.lost > 0 || self.bad_end {
+            exit::TESTS_FAILED
+        } else if collected == 0 {
+            exit::NO_TESTS_COLLECTED
+        } else {
+            exit::OK
+        };
+        self.after_plugins(code)
+    }
+
+    /// Plugins may have changed the exit status that they were shown. Each worker's session shows them its own, so a
+    /// change counts for the run when the run's status is the one it was made from.
+    fn after_plugins(&self, code: u8) -> u8 {
+        let changed = self.changed.iter().find(|(before, _)| *before == i64::from(code));
+        // What crashed or got lost stays a failure whatever a plugin makes of the tests it saw.
+        let excusable = self.crashes == 0 && self.lost == 0;
+        match changed {
+            Some((_, after)) if *after != 0 || excusable => u8::try_from(*after).unwrap_or(exit::TESTS_FAILED),
+            _ => code,
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! The state machine itself.
+//!
+//! One verdict a test: a verdict is committed when the worker says that the test's protocol is complete, or when the
+//! worker's process is gone and everything it sent has been read. `settled` makes a second one impossible.
+
+use std::mem;
+
+use super::outcome::{Stop, Tally};
+use super::worker::{Phase, Running, Worker};
+use super::{Death, Effect, Input};
+use crate::event::{Crashed, RunEvent, Verdict};
+use crate::exit;
+use crate::ids::{TestIndex, WorkerId};
+use crate::protocol::{Ended, Stopping};
+use crate::report::Report;
+use crate::schedule::Scheduler;
+
+/// Starts in a row that may fail before a worker is given up.
+const FAILED_STARTS: u32 = 3;
+
+/// What a run is to respect.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Number of tests in the reference collection.
+    pub tests: u32,
+    /// Workers that are being started.
+    pub workers: u32,
+    /// `--maxfail`; 0 is no limit.
+    pub maxfail: u32,
+    /// How many workers may be replaced in all.
+    pub restarts: u32,
+    /// Failed collectors: they count as failures.
+    pub collect_errors: u32,
+}
+
+/// The state of a run from the first worker to the last.
+pub struct RunState {
+    settings: Settings,
+    scheduler: Box<dyn Scheduler + Send>,
+    workers: Vec<Worker>,
+    settled: Vec<bool>,
+    unsettled: usize,
+    restarted: u32,
+    limit_told: bool,
+    stop: Option<Stop>,
+    interrupted: bool,
+    tally: Tally,
+    complete: bool,
+    effects: Vec<Effect>,
+}
+
+impl RunState {
+    /// A run about to start; all its workers are being started.
+    pub fn new(settings: Settings, scheduler: Box<dyn Scheduler + Send>) -> Self {
+        Self {
+            workers: (0..settings.workers).map(|_| Worker::new()).collect(),
+            settled: vec![false; settings.tests as usize],
+            unsettled: settings.tests as usize,
+            restarted: 0,
+            limit_told: false,
+            stop: None,
+            interrupted: false,
+            tally: Tally { failures: settings.collect_errors, ..Tally::default() },
+            complete: false,
+            effects: Vec::new(),
+            scheduler,
+            settings,
+        }
+    }
+
+    /// Takes in what happened and returns what is to be done.
+    pub fn handle(&mut self, input: Input) -> Vec<Effect> {
+        match input {
+            Input::Ready { worker, lacks } => self.ready(worker, lacks),
+            Input::Started(worker, test) => self.started(worker, test),
+            Input::Passed(worker, test, durations) => self.passed(worker, test, durations),
+            Input::Reported(worker, test, report) => self.reported(worker, test, *report),
+            Input::Done(worker, test) => self.done(worker, test),
+            Input::Stopping(worker, stopping) => self.stopping(worker, stopping),
+            Input::SessionEnded(worker, ended) => self.session_ended(worker, &ended),
+            Input::Gone(worker, death) => self.gone(worker, death),
+            Input::InternalError(worker, text) => self.internal_error(worker, text),
+            Input::Interrupt(why) => self.interrupt(why),
+        }
+        mem::take(&mut self.effects)
+    }
+
+    /// Why the run stopped early, if it did.
+    pub fn stop(&self) -> Option<&Stop> {
+        self.stop.as_ref()
+    }
+
+    /// Tests that have no verdict.
+    pub fn not_run(&self) -> Vec<TestIndex> {
+        let open = self.settled.iter().zip(0..).filter(|(settled, _)| !**settled);
+        open.map(|(_, index)| TestIndex(index)).collect()
+    }
+
+    /// The exit code; final once [`Effect::Complete`] was returned.
+    pub fn exit_code(&self) -> u8 {
+        self.tally.exit_code(self.stop.as_ref(), self.settings.tests)
+    }
+
+    fn ready(&mut self, worker: WorkerId, lacks: std::collections::HashSet<TestIndex>) {
+        let Some(entry) = self.workers.get_mut(worker.at()).filter(|entry| entry.phase == Phase::Starting) else { return };
+        entry.phase = Phase::Running;
+        entry.failed_starts = 0;
+        entry.lacks = lacks;
+        let incarnation = entry.incarnation;
+        self.emit(RunEvent::WorkerUp { worker, incarnation });
+        if self.stop.is_some() {
+            self.stop_worker(worker);
+        } else {
+            self.feed(worker);
+        }
+    }
+
+    fn started(&mut self, worker: WorkerId, test: TestIndex) {
+        let Some(entry) = self.workers.get_mut(worker.at()) else { return };
+        if entry.start(test) {
+            self.emit(RunEvent::Started { test, worker });
+        } else {
+            self.internal_error(Some(worker), format!("{worker} started test {} which it was not given", test.0));
+        }
+    }
+
+    fn passed(&mut self, worker: WorkerId, test: TestIndex, durations: [f64; 3]) {
+        let Some(running) = self.workers.get_mut(worker.at()).and_then(|entry| entry.complete(test)) else { return };
+        self.scheduler.finished(worker, test, durations.iter().sum());
+        // A subtest or a plugin may have reported something although each phase passed.
+        let verdict = if running.reports.is_empty() {
+            Verdict::Passed { durations }
+        } else {
+            Verdict::Reported(running.reports)
+        };
+        self.settle(test, worker, verdict);
+        self.feed(worker);
+    }
+
+    fn reported(&mut self, worker: WorkerId, test: TestIndex, report: Report) {
+        let Some(entry) = self.workers.get_mut(worker.at()) else { return };
+        if let Some(running) = entry.running.as_mut().filter(|running| running.test == test) {
+            running.reports.push(report);
+        }
+    }
+
+    fn done(&mut self, worker: WorkerId, test: TestIndex) {
+        let Some(running) = self.workers.get_mut(worker.at()).and_then(|entry| entry.complete(test)) else { return };
+        self.scheduler.finished(worker, test, running.reports.iter().map(|report| report.duration).sum());
+        self.settle(test, worker, Verdict::Reported(running.reports));
+        self.feed(worker);
+    }
+
+    fn settle(&mut self, test: TestIndex, worker: WorkerId, verdict: Verdict) {
+        let Some(settled) = self.settled.get_mut(test.at()) else { return };
+        if mem::replace(settled, true) {
+            return;
+        }
+        self.unsettled -= 1;
+        let failures = match &verdict {
+            Verdict::Passed { .. } | Verdict::Interrupted => 0,
+            Verdict::Reported(reports) => count_failures(reports),
+            Verdict::Crashed(crashed) => 1 + count_failures(&crashed.reports),
+        };
+        self.emit(RunEvent::Finished { test, worker, verdict });
+        self.tally.failures += failures;
+        let limit = self.settings.maxfail;
+        if failures > 0 && limit > 0 && self.tally.failures >= limit {
+            let reason = format!("stopping after {} failures", self.tally.failures);
+            self.stop_run(Stop { reason, code: exit::TESTS_FAILED });
+        }
+    }
+
+    /// Gives a worker what it should have queued, or tells it that nothing more comes.
+    fn feed(&mut self, worker: WorkerId) {
+        let Some(entry) = self.workers.get_mut(worker.at()) else { return };
+        if entry.phase != Phase::Running || self.stop.is_some() {
+            return;
+        }
+        let lacks = mem::take(&mut entry.lacks);
+        let can_run = |test: TestIndex| lacks.is_empty() || !lacks.contains(&test);
+        let batch = self.scheduler.top_up(worker, entry.load(), &can_run);
+        let more = self.scheduler.pending() > 0 && self.scheduler.has_for(&can_run);
+        entry.lacks = lacks;
+        if !batch.is_empty() {
+            entry.queue.extend(&batch);
+            self.effects.push(Effect::Run(worker, batch));
+        }
+        if !more {
+            entry.phase = Phase::Finishing;
+            self.effects.push(Effect::NoMore(worker));
+        }
+    }
+
+    fn stopping(&mut self, worker: WorkerId, stopping: Stopping) {
+        let code = match stopping.kind.as_str() {
+            "fail" => exit::TESTS_FAILED,
+            "exit" => stopping.code.map_or(exit::INTERRUPTED, |code| u8::try_from(code & 0xff).unwrap_or(exit::INTERRUPTED)),
+            _ => exit::INTERRUPTED,
+        };
+        // A worker that was told to stop says so too: the first reason is the run's.
+        self.stop_run(Stop { reason: stopping.reason, code });
+        self.stop_worker(worker);
+    }
+
+    fn session_ended(&mut self, worker: WorkerId, ended: &Ended) {
+        if let Some(entry) = self.workers.get_mut(worker.at()).filter(|entry| entry.is_alive()) {
+            entry.phase = Phase::Over;
+        }
+        if ended.before != ended.after {
+            self.tally.changed.push((ended.before, ended.after));
+        }
+    }
+
+    fn gone(&mut self, worker: WorkerId, death: Death) {
+        let Some(entry) = self.workers.get_mut(worker.at()).filter(|entry| entry.is_alive()) else { return };
+        let before = mem::replace(&mut entry.phase, Phase::Gone);
+        let queue: Vec<_> = entry.queue.drain(..).collect();
+        let running = entry.running.take();
+        if before == Phase::Starting {
+            entry.failed_starts += 1;
+        }
+        let failed_starts = entry.failed_starts;
+        let finished = before == Phase::Over && running.is_none() && queue.is_empty();
+        self.scheduler.give_back(worker, queue);
+        let gave_up = self.interrupted || (self.stop.is_some() && (before == Phase::Over || running.is_none()));
+        if gave_up {
+            self.give_up(worker, running);
+        } else if !finished {
+            self.bury(worker, &death, running, failed_starts);
+        }
+        if before == Phase::Over && !death.clean {
+            self.tally.bad_end = true;
+            self.emit(RunEvent::Notice(format!("worker {worker} ended with {} after its last test", death.how)));
+        }
+        self.end_if_over();
+    }
+
+    /// A worker that had not finished is gone and nobody asked it to go.
+    fn bury(&mut self, worker: WorkerId, death: &Death, running: Option<Running>, failed_starts: u32) {
+        let wanted = self.scheduler.pending() > 0;
+        let limit = self.settings.restarts;
+        let restart = wanted && self.restarted < limit && failed_starts < FAILED_STARTS;
+        // The verdict may stop the run (--maxfail), so the worker's end is told first.
+        self.emit(RunEvent::WorkerDied { worker, how: death.how.clone(), replaced: restart });
+        if running.is_none() && !death.output.trim().is_empty() {
+            self.emit(RunEvent::Notice(format!("worker {worker} wrote before it ended:\n{}", death.output.trim_end())));
+        }
+        if let Some(Running { test, reports }) = running {
+            self.tally.crashes += 1;
+            let crashed =
+                Crashed { how: death.how.clone(), output: death.output.clone(), reports, elapsed: death.elapsed };
+            self.settle(test, worker, Verdict::Crashed(Box::new(crashed)));
+        }
+        if self.stop.is_some() {
+            return;
+        }
+        if restart {
+            self.restarted += 1;
+            let entry = &mut self.workers[worker.at()];
+            entry.phase = Phase::Starting;
+            entry.incarnation += 1;
+            entry.lacks.clear();
+            let incarnation = entry.incarnation;
+            self.effects.push(Effect::Replace(worker, incarnation));
+        } else if wanted {
+            self.tell_limit(worker, failed_starts);
+        }
+    }
+
+    fn tell_limit(&mut self, worker: WorkerId, failed_starts: u32) {
+        if failed_starts >= FAILED_STARTS {
+            self.emit(RunEvent::Notice(format!("worker {worker} could not be started {failed_starts} times, giving it up")));
+        } else if !mem::replace(&mut self.limit_told, true) {
+            let text = match self.settings.restarts {
+                0 => format!("worker {worker} crashed and worker restarting disabled"),
+                limit => format!("maximum crashed workers reached: {limit}"),
+            };
+            self.emit(RunEvent::Notice(text));
+        }
+    }
+
+    /// A worker is gone after the run was told to stop: its running test, if any, has no verdict by pytest.
+    fn give_up(&mut self, worker: WorkerId, running: Option<Running>) {
+        if let Some(Running { test, reports }) = running {
+            let verdict = if reports.is_empty() { Verdict::Interrupted } else { Verdict::Reported(reports) };
+            self.settle(test, worker, verdict);
+        }
+    }
+
+    fn internal_error(&mut self, worker: Option<WorkerId>, text: String) {
+        self.tally.internal_error = true;
+        self.emit(RunEvent::InternalError { worker, text });
+        self.stop_run(Stop { reason: "internal error".to_owned(), code: exit::INTERNAL_ERROR });
+    }
+
+    fn interrupt(&mut self, why: String) {
+        self.interrupted = true;
+        self.emit(RunEvent::Stopping { why });
+        self.stop_run(Stop { reason: "KeyboardInterrupt".to_owned(), code: exit::INTERRUPTED });
+        self.effects.push(Effect::InterruptWorkers);
+    }
+
+    fn stop_run(&mut self, stop: Stop) {
+        if self.stop.is_some() {
+            return;
+        }
+        self.stop = Some(stop);
+        self.effects.push(Effect::SetStopPage);
+        for worker in (0..self.settings.workers).map(WorkerId) {
+            self.stop_worker(worker);
+        }
+        self.scheduler.drain();
+    }
+
+    fn stop_worker(&mut self, worker: WorkerId) {
+        let Some(entry) = self.workers.get_mut(worker.at()) else { return };
+        if matches!(entry.phase, Phase::Running | Phase::Finishing) {
+            entry.phase = Phase::Finishing;
+            self.effects.push(Effect::StopWorker(worker));
+        }
+    }
+
+    fn end_if_over(&mut self) {
+        if self.complete || self.workers.iter().any(Worker::is_alive) {
+            return;
+        }
+        self.complete = true;
+        if self.stop.is_none() && self.unsettled > 0 {
+            self.tally.lost = self.unsettled;
+            self.tally.never_started = self.unsettled == self.settled.len();
+        }
+        self.effects.push(Effect::Complete);
+    }
+
+    fn emit(&mut self, event: RunEvent) {
+        self.effects.push(Effect::Emit(event));
+    }
+}
+
+/// pytest's own rule for `testsfailed`.
+fn count_failures(reports: &[Report]) -> u32 {
+    let failed = reports.iter().filter(|report| report.is_failure() && report.wasxfail.is_none());
+    u32::try_from(failed.count()).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,263 @@
+//! The run state machine under random workers: they pass, report, die and end in any order.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::event::{RunEvent, Verdict};
+use crate::exit;
+use crate::schedule::for_mode;
+
+/// What a simulated worker process does next.
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    Pass,
+    Fail,
+    Die,
+    DieAfterReport,
+    DieBetween,
+}
+
+fn acts() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        20 => Just(Act::Pass),
+        3 => Just(Act::Fail),
+        1 => Just(Act::Die),
+        1 => Just(Act::DieAfterReport),
+        1 => Just(Act::DieBetween),
+    ]
+}
+
+#[derive(Default)]
+struct Process {
+    alive: bool,
+    ready: bool,
+    inbox: VecDeque<TestIndex>,
+    running: Option<TestIndex>,
+    no_more: bool,
+    stopped: bool,
+}
+
+struct World {
+    state: RunState,
+    processes: Vec<Process>,
+    verdicts: HashMap<TestIndex, Verdict>,
+    begun: HashSet<TestIndex>,
+    complete: bool,
+    stop_page: bool,
+}
+
+impl World {
+    fn new(tests: u32, workers: u32, maxfail: u32, restarts: u32) -> Self {
+        let settings = Settings { tests, workers, maxfail, restarts, collect_errors: 0 };
+        let scheduler = for_mode("load", tests, 0, workers).unwrap();
+        let processes = (0..workers).map(|_| Process { alive: true, ..Process::default() }).collect();
+        Self {
+            state: RunState::new(settings, scheduler),
+            processes,
+            verdicts: HashMap::new(),
+            begun: HashSet::new(),
+            complete: false,
+            stop_page: false,
+        }
+    }
+
+    fn feed(&mut self, input: Input) {
+        for effect in self.state.handle(input) {
+            match effect {
+                Effect::Run(worker, tests) => self.processes[worker.at()].inbox.extend(tests),
+                Effect::NoMore(worker) => self.processes[worker.at()].no_more = true,
+                Effect::StopWorker(worker) => self.processes[worker.at()].stopped = true,
+                Effect::SetStopPage => self.stop_page = true,
+                Effect::InterruptWorkers => {}
+                Effect::Replace(worker, _) => {
+                    assert!(!self.processes[worker.at()].alive, "{worker} replaced while alive");
+                    self.processes[worker.at()] = Process { alive: true, ..Process::default() };
+                }
+                Effect::Emit(RunEvent::Finished { test, verdict, .. }) => {
+                    assert!(self.verdicts.insert(test, verdict).is_none(), "second verdict for {test:?}");
+                }
+                Effect::Emit(_) => {}
+                Effect::Complete => {
+                    assert!(!self.complete, "completed twice");
+                    self.complete = true;
+                }
+            }
+        }
+    }
+
+    fn die(&mut self, worker: WorkerId) {
+        self.processes[worker.at()].alive = false;
+        self.feed(Input::Gone(worker, Death { how: "signal 9 (SIGKILL)".to_owned(), ..Death::default() }));
+    }
+
+    /// Lets one worker make one step; false if it has nothing to do but wait.
+    fn step(&mut self, worker: WorkerId, act: Act) -> bool {
+        let process = &mut self.processes[worker.at()];
+        if !process.alive {
+            return false;
+        }
+        if !process.ready {
+            process.ready = true;
+            self.feed(Input::Ready { worker, lacks: HashSet::new() });
+            return true;
+        }
+        if let Some(test) = process.running {
+            process.running = None;
+            match act {
+                Act::Pass => self.feed(Input::Passed(worker, test, [0.0, 0.01, 0.0])),
+                Act::Fail => {
+                    let report = Report { outcome: "failed".to_owned(), ..Report::default() };
+                    self.feed(Input::Reported(worker, test, Box::new(report)));
+                    self.feed(Input::Done(worker, test));
+                }
+                Act::DieAfterReport => {
+                    let report = Report { outcome: "failed".to_owned(), ..Report::default() };
+                    self.feed(Input::Reported(worker, test, Box::new(report)));
+                    self.die(worker);
+                }
+                Act::Die | Act::DieBetween => self.die(worker),
+            }
+            return true;
+        }
+        let may_start = process.inbox.len() > 1 || (process.no_more && !process.inbox.is_empty());
+        let done = process.stopped || (process.no_more && process.inbox.is_empty()) || (self.stop_page && may_start);
+        if done {
+            process.alive = false;
+            self.feed(Input::SessionEnded(worker, Ended::default()));
+            let death = Death { how: "exit code 0".to_owned(), clean: true, ..Death::default() };
+            self.feed(Input::Gone(worker, death));
+            true
+        } else if may_start {
+            if matches!(act, Act::DieBetween) {
+                self.die(worker);
+                return true;
+            }
+            let test = process.inbox.pop_front().unwrap();
+            process.running = Some(test);
+            assert!(self.begun.insert(test), "{test:?} ran twice");
+            self.feed(Input::Started(worker, test));
+            true
+        } else {
+            false
+        }
+    }
+
+    /// Runs the world until it is complete; panics if everybody waits for everybody.
+    fn run(&mut self, schedule: &[(u32, Act)]) {
+        let count = u32::try_from(self.processes.len()).unwrap();
+        let mut acts = schedule.iter().cycle();
+        let mut idle = 0;
+        while !self.complete {
+            let (pick, act) = *acts.next().unwrap();
+            let moved = (0..count).any(|k| self.step(WorkerId((pick + k) % count), act));
+            idle = if moved { 0 } else { idle + 1 };
+            assert!(idle < 2, "everybody waits: the run hangs");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(600))]
+
+    #[test]
+    fn one_verdict_each_whatever_dies(
+        tests in 0_u32..60,
+        workers in 1_u32..6,
+        maxfail in 0_u32..4,
+        restarts in 0_u32..12,
+        schedule in proptest::collection::vec((0_u32..6, acts()), 1..80),
+    ) {
+        let mut world = World::new(tests, workers, maxfail, restarts);
+        world.run(&schedule);
+        let not_run = world.state.not_run();
+        // Every test has a verdict or is listed, never both.
+        prop_assert_eq!(world.verdicts.len() + not_run.len(), tests as usize);
+        prop_assert!(not_run.iter().all(|test| !world.verdicts.contains_key(test)));
+        // What began has a verdict.
+        prop_assert!(world.begun.iter().all(|test| world.verdicts.contains_key(test)));
+        let green = world.verdicts.values().all(|verdict| matches!(verdict, Verdict::Passed { .. })) && not_run.is_empty();
+        let code = world.state.exit_code();
+        prop_assert_eq!(code == exit::OK, green && tests > 0, "exit code {}", code);
+        if maxfail == 0 && restarts == 12 && tests > 0 && world.state.stop().is_none() {
+            let crashes = world.verdicts.values().filter(|verdict| matches!(verdict, Verdict::Crashed(_))).count();
+            prop_assert!(not_run.is_empty() || crashes > 0 || code != exit::OK);
+        }
+    }
+
+    #[test]
+    fn an_interrupt_ends_the_run_with_code_2(
+        tests in 1_u32..40,
+        workers in 1_u32..5,
+        after in 0_usize..60,
+        schedule in proptest::collection::vec((0_u32..5, Just(Act::Pass)), 60..61),
+    ) {
+        let mut world = World::new(tests, workers, 0, 0);
+        for (pick, act) in schedule.iter().take(after) {
+            world.step(WorkerId(*pick % workers), *act);
+        }
+        let over = world.complete;
+        world.feed(Input::Interrupt("Ctrl-C".to_owned()));
+        if !over {
+            world.run(&schedule);
+            prop_assert_eq!(world.state.exit_code(), exit::INTERRUPTED);
+        }
+        prop_assert_eq!(world.verdicts.len() + world.state.not_run().len(), tests as usize);
+    }
+}
+
+#[test]
+fn a_crash_blames_the_running_test_and_moves_the_others() {
+    let mut world = World::new(10, 1, 0, 4);
+    let worker = WorkerId(0);
+    world.step(worker, Act::Pass);
+    world.step(worker, Act::Pass);
+    world.step(worker, Act::Die);
+    world.run(&[(0, Act::Pass)]);
+    assert!(matches!(world.verdicts[&TestIndex(0)], Verdict::Crashed(_)));
+    assert_eq!(world.verdicts.values().filter(|verdict| matches!(verdict, Verdict::Passed { .. })).count(), 9);
+    assert_eq!(world.state.exit_code(), exit::TESTS_FAILED);
+}
+
+#[test]
+fn a_worker_that_cannot_start_is_given_up() {
+    let mut world = World::new(10, 2, 0, 100);
+    for _ in 0..3 {
+        world.die(WorkerId(1));
+    }
+    assert!(!world.processes[1].alive);
+    world.run(&[(0, Act::Pass)]);
+    assert_eq!(world.verdicts.len(), 10);
+}
+
+#[test]
+fn nobody_can_start() {
+    let mut world = World::new(10, 1, 0, 100);
+    for _ in 0..3 {
+        world.die(WorkerId(0));
+    }
+    assert!(world.complete);
+    assert_eq!(world.state.exit_code(), exit::WORKER_NOT_STARTED);
+    assert_eq!(world.state.not_run().len(), 10);
+}
+
+#[test]
+fn a_plugin_may_change_the_exit_status_but_not_hide_a_crash() {
+    let end = |world: &mut World| {
+        let ended = Ended { before: 1, after: 0, ..Ended::default() };
+        world.feed(Input::SessionEnded(WorkerId(0), ended));
+        world.feed(Input::Gone(WorkerId(0), Death { clean: true, ..Death::default() }));
+        world.state.exit_code()
+    };
+    let mut failed = World::new(1, 1, 0, 4);
+    for _ in 0..3 {
+        failed.step(WorkerId(0), Act::Fail);
+    }
+    assert_eq!(end(&mut failed), exit::OK);
+    let mut crashed = World::new(2, 1, 0, 4);
+    for act in [Act::Pass, Act::Pass, Act::Die, Act::Pass, Act::Pass, Act::Pass] {
+        crashed.step(WorkerId(0), act);
+    }
+    assert_eq!(end(&mut crashed), exit::TESTS_FAILED);
+}

@@ -1,0 +1,136 @@
+//! `--dist=load`: neighbours stay together, nobody idles.
+//!
+//! The collection is cut into one contiguous segment a worker, so that tests which share module and class fixtures tend
+//! to meet on one worker. A worker is sent tests from the front of its own segment, about [`AHEAD`] seconds of work at a
+//! time by its own measured durations: fast tests never wait for a message, slow ones stay free to go elsewhere. A worker
+//! whose segment is used up takes the second half of the longest one left.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use super::Scheduler;
+use crate::ids::{TestIndex, WorkerId};
+
+/// Seconds of work that a worker should have queued.
+const AHEAD: f64 = 0.1;
+/// Tests to queue while nothing is known about durations.
+const UNKNOWN: usize = 4;
+/// A worker always has its next test queued: teardown of fixtures depends on which one it is.
+const LEAST: usize = 2;
+/// More would only make the last message large.
+const MOST: usize = 1024;
+/// Weight of the newest duration in the running mean.
+const NEWEST: f64 = 0.2;
+
+/// The state of `--dist=load`.
+#[derive(Debug)]
+pub struct Load {
+    segments: Vec<Range<u32>>,
+    /// Tests that come before all others: given back, or failed last time.
+    urgent: VecDeque<TestIndex>,
+    means: Vec<Option<f64>>,
+    pending: usize,
+}
+
+impl Load {
+    /// For `tests` tests, of which the `first` first ones are to be dealt out before all others, on `workers` workers.
+    pub fn new(tests: u32, first: u32, workers: u32) -> Self {
+        let first = first.min(tests);
+        let workers = workers.max(1);
+        let rest = u64::from(tests - first);
+        let cut = |k: u32| first + u32::try_from(rest * u64::from(k) / u64::from(workers)).unwrap_or(u32::MAX);
+        Self {
+            segments: (0..workers).map(|k| cut(k)..cut(k + 1)).collect(),
+            urgent: (0..first).map(TestIndex).collect(),
+            means: vec![None; workers as usize],
+            pending: tests as usize,
+        }
+    }
+
+    /// How many tests the worker should have queued.
+    fn target(&self, worker: WorkerId) -> usize {
+        let by_time = match self.means.get(worker.at()).copied().flatten() {
+            None => UNKNOWN,
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a small range")]
+            Some(mean) => (AHEAD / mean.max(1e-6)).ceil().clamp(0.0, MOST as f64) as usize,
+        };
+        let fair = self.pending / (2 * self.segments.len());
+        by_time.min(fair).max(LEAST)
+    }
+
+    fn take(&mut self, worker: WorkerId, can_run: &dyn Fn(TestIndex) -> bool) -> Option<TestIndex> {
+        if let Some(at) = self.urgent.iter().position(|test| can_run(*test)) {
+            return self.urgent.remove(at);
+        }
+        loop {
+            let own = worker.at().min(self.segments.len() - 1);
+            if self.segments[own].is_empty() {
+                self.refill(own);
+            }
+            let test = self.segments[own].next().map(TestIndex)?;
+            if can_run(test) {
+                return Some(test);
+            }
+            self.urgent.push_back(test);
+        }
+    }
+
+    /// Moves the second half of the longest segment to `own`.
+    fn refill(&mut self, own: usize) {
+        let Some(longest) = (0..self.segments.len()).max_by_key(|k| self.segments[*k].len()) else { return };
+        let Range { start, end } = self.segments[longest].clone();
+        let middle = start + (end - start) / 2;
+        self.segments[longest] = start..middle;
+        self.segments[own] = middle..end;
+    }
+}
+
+impl Scheduler for Load {
+    fn top_up(&mut self, worker: WorkerId, queued: usize, can_run: &dyn Fn(TestIndex) -> bool) -> Vec<TestIndex> {
+        let target = self.target(worker);
+        if queued >= LEAST && queued * 2 > target {
+            return Vec::new();
+        }
+        let mut batch = Vec::new();
+        while queued + batch.len() < target
+            && let Some(test) = self.take(worker, can_run)
+        {
+            batch.push(test);
+        }
+        self.pending -= batch.len();
+        batch
+    }
+
+    fn has_for(&self, can_run: &dyn Fn(TestIndex) -> bool) -> bool {
+        self.pending > 0
+            && (self.urgent.iter().any(|test| can_run(*test))
+                || self.segments.iter().any(|segment| segment.clone().any(|test| can_run(TestIndex(test)))))
+    }
+
+    fn finished(&mut self, worker: WorkerId, _: TestIndex, seconds: f64) {
+        if let Some(mean) = self.means.get_mut(worker.at()) {
+            *mean = Some(mean.map_or(seconds, |old| old + NEWEST * (seconds - old)));
+        }
+    }
+
+    fn give_back(&mut self, _: WorkerId, tests: Vec<TestIndex>) {
+        self.pending += tests.len();
+        for test in tests.into_iter().rev() {
+            self.urgent.push_front(test);
+        }
+    }
+
+    fn drain(&mut self) -> Vec<TestIndex> {
+        self.pending = 0;
+        let mut left: Vec<_> = self.urgent.drain(..).collect();
+        for segment in &mut self.segments {
+            left.extend(std::mem::take(segment).map(TestIndex));
+        }
+        left.sort_unstable();
+        left
+    }
+
+    fn pending(&self) -> usize {
+        self.pending
+    }
+}

@@ -1,0 +1,45 @@
+//! Who runs what: schedulers as pure state, asked and told by the run state machine.
+//!
+//! To add a scheduler: implement [`Scheduler`] in a module of its own, name it in [`for_mode`], and run the properties in
+//! `tests.rs` over it.
+
+mod load;
+#[cfg(test)]
+mod tests;
+
+pub use load::Load;
+
+use crate::ids::{TestIndex, WorkerId};
+
+/// Decides which pending tests a worker gets next.
+///
+/// The run state machine owns the truth about workers; a scheduler owns only what no worker has yet. Every test that
+/// [`Scheduler::top_up`] returns has left it and never comes back by itself.
+pub trait Scheduler {
+    /// Tests for a worker that has `queued` tests, the running one included; empty if it has enough for now.
+    /// `can_run` tells whether the worker collected a test: never return one that it did not.
+    fn top_up(&mut self, worker: WorkerId, queued: usize, can_run: &dyn Fn(TestIndex) -> bool) -> Vec<TestIndex>;
+
+    /// Whether some pending test could still go to this worker.
+    fn has_for(&self, can_run: &dyn Fn(TestIndex) -> bool) -> bool;
+
+    /// A worker finished a test after so many seconds.
+    fn finished(&mut self, worker: WorkerId, test: TestIndex, seconds: f64);
+
+    /// A worker is gone (for now); these tests it never started are pending again, in this order.
+    fn give_back(&mut self, worker: WorkerId, tests: Vec<TestIndex>);
+
+    /// All pending tests leave: the run stops.
+    fn drain(&mut self) -> Vec<TestIndex>;
+
+    /// Number of pending tests.
+    fn pending(&self) -> usize;
+}
+
+/// The scheduler for a `--dist` mode; `None` if the mode is not known or not built.
+pub fn for_mode(mode: &str, tests: u32, first: u32, workers: u32) -> Option<Box<dyn Scheduler + Send>> {
+    match mode {
+        "load" => Some(Box::new(Load::new(tests, first, workers))),
+        _ => None,
+    }
+}

@@ -1,0 +1,106 @@
+//! Properties that every scheduler must have, checked by simulated runs.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Runs all tests on workers that take the given seconds a test; returns who ran what and when the last one ended.
+fn simulate(scheduler: &mut dyn Scheduler, workers: u32, seconds: &[f64]) -> (Vec<Vec<TestIndex>>, f64) {
+    let everywhere = |_: TestIndex| true;
+    let mut ran = vec![Vec::new(); workers as usize];
+    let mut queues: Vec<Vec<TestIndex>> = vec![Vec::new(); workers as usize];
+    let mut clock = vec![0.0_f64; workers as usize];
+    loop {
+        for worker in 0..workers {
+            let queue = &mut queues[worker as usize];
+            let more = scheduler.top_up(WorkerId(worker), queue.len(), &everywhere);
+            queue.extend(more);
+            assert!(queue.len() >= 2 || scheduler.pending() == 0, "a test held back while others are pending");
+        }
+        let Some(next) = (0..workers as usize)
+            .filter(|k| !queues[*k].is_empty())
+            .min_by(|a, b| clock[*a].total_cmp(&clock[*b]))
+        else {
+            return (ran, clock.into_iter().fold(0.0, f64::max));
+        };
+        let test = queues[next].remove(0);
+        clock[next] += seconds[test.at()];
+        ran[next].push(test);
+        scheduler.finished(WorkerId(u32::try_from(next).unwrap()), test, seconds[test.at()]);
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_test_is_handed_out_once_and_nobody_idles(
+        seconds in proptest::collection::vec(0.0_f64..2.0, 0..300),
+        first in 0_u32..20,
+        workers in 1_u32..12,
+    ) {
+        let count = u32::try_from(seconds.len()).unwrap();
+        let mut scheduler = for_mode("load", count, first, workers).unwrap();
+        let (ran, end) = simulate(scheduler.as_mut(), workers, &seconds);
+        let mut all: Vec<_> = ran.into_iter().flatten().collect();
+        all.sort_unstable();
+        prop_assert_eq!(all, (0..count).map(TestIndex).collect::<Vec<_>>());
+        // List scheduling with a lookahead: the ideal share, and what one worker may have been left with at the end.
+        let longest = seconds.iter().copied().fold(0.0, f64::max);
+        let ideal = seconds.iter().sum::<f64>() / f64::from(workers);
+        prop_assert!(end <= ideal + 4.0 * longest + 0.4, "ended at {end}, ideal {ideal}");
+    }
+
+    #[test]
+    fn given_back_tests_go_out_again(taken in 1_usize..30, workers in 1_u32..5) {
+        let everywhere = |_: TestIndex| true;
+        let mut scheduler = for_mode("load", 30, 0, workers).unwrap();
+        let mut had = Vec::new();
+        while had.len() < taken {
+            let more = scheduler.top_up(WorkerId(0), 0, &everywhere);
+            prop_assert!(!more.is_empty());
+            had.extend(more);
+        }
+        scheduler.give_back(WorkerId(0), had);
+        prop_assert_eq!(scheduler.pending(), 30);
+        let (ran, _) = simulate(scheduler.as_mut(), workers, &[0.01; 30]);
+        let mut all: Vec<_> = ran.into_iter().flatten().collect();
+        all.sort_unstable();
+        prop_assert_eq!(all, (0..30).map(TestIndex).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_worker_is_never_given_a_test_it_does_not_have(tests in 0_u32..60, step in 2_u32..5) {
+        let mut scheduler = for_mode("load", tests, 0, 2).unwrap();
+        let some = |test: TestIndex| test.0 % step == 0;
+        let mut got = Vec::new();
+        loop {
+            let more = scheduler.top_up(WorkerId(0), 0, &some);
+            if more.is_empty() {
+                break;
+            }
+            got.extend(more);
+        }
+        prop_assert!(got.iter().all(|test| some(*test)));
+        prop_assert_eq!(got.len(), (0..tests).filter(|test| test % step == 0).count());
+        prop_assert!(!scheduler.has_for(&some));
+        prop_assert_eq!(scheduler.pending(), scheduler.drain().len());
+    }
+}
+
+#[test]
+fn neighbours_stay_together() {
+    let mut scheduler = for_mode("load", 40, 0, 4).unwrap();
+    let (ran, _) = simulate(scheduler.as_mut(), 4, &[0.01; 40]);
+    for tests in ran {
+        assert_eq!(tests.len(), 10);
+        assert!(tests.windows(2).all(|pair| pair[1].0 == pair[0].0 + 1), "{tests:?}");
+    }
+}
+
+#[test]
+fn what_failed_last_time_is_dealt_out_first() {
+    let everywhere = |_: TestIndex| true;
+    let mut scheduler = for_mode("load", 100, 4, 2).unwrap();
+    let mut early = scheduler.top_up(WorkerId(0), 0, &everywhere);
+    early.extend(scheduler.top_up(WorkerId(1), 0, &everywhere));
+    assert!((0..4).all(|test| early.contains(&TestIndex(test))), "{early:?}");
+}
