@@ -25,8 +25,8 @@ HERE = Path(__file__).resolve().parent
 
 GROUPS = {
     "demo": ["demo"],
-    "tests": ["tools", "py311-pytest74", "py311-pytest84", "py311-pytest92", "py311-xdist", "pypy39-pytest84"],
-    "bench": ["bench-bare", "bench-ten"],
+    "tests": ["tools", "py311-pytest74", "py311-pytest84", "py311-pytest92", "py311-xdist", "pypy39-pytest84", "real"],
+    "bench": ["bench-bare", "bench-ten", "real"],
 }
 
 

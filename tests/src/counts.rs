@@ -55,7 +55,8 @@ mod tests {
 
     #[test]
     fn reads_pytests_closing_lines() {
-        let text = "collected 3 items\n==== 1 failed, 2 passed, 1 deselected, 2 warnings, 1 error in 0.12s (0:00:00) ====\n";
+        let text =
+            "collected 3 items\n==== 1 failed, 2 passed, 1 deselected, 2 warnings, 1 error in 0.12s (0:00:00) ====\n";
         let counts = Counts::of_output(text).unwrap();
         assert_eq!(counts.get("failed"), 1);
         assert_eq!(counts.get("warning"), 2);

@@ -65,7 +65,7 @@ impl Invocation {
             vars: BTreeMap::new(),
             cwd: suite.root(),
             junit: suite.junit_path(),
-            limit: Duration::from_secs(60),
+            limit: Duration::from_mins(1),
             mark: mark.clone(),
         };
         new.var(MARK, mark).var("E2E_TRUTH", suite.truth_path()).var("TMPDIR", suite.temp())

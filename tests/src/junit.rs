@@ -70,7 +70,9 @@ impl Junit {
         match path.last().map(String::as_str) {
             Some("testsuite") => self.suite = attributes,
             Some("testcase") => self.cases.push(Case { attributes, children: Vec::new() }),
-            Some("property") if !inside => self.properties.push((attributes["name"].clone(), attributes["value"].clone())),
+            Some("property") if !inside => {
+                self.properties.push((attributes["name"].clone(), attributes["value"].clone()))
+            }
             Some("properties") => {}
             Some(child) if inside => {
                 let case = self.cases.last_mut().expect("an open testcase");

@@ -4,12 +4,10 @@
 //! One test reads: make a [`Suite`], run `xdist` and pytest on it in an [`Env`] with [`Invocation`], look at the
 //! [`Outcome`], at the [`Truth`] that the tests wrote, at the [`Junit`] file. Every run has a deadline; when it passes,
 //! all processes of the run are killed and the test fails with the output.
-#![expect(
-    clippy::missing_panics_doc,
-    reason = "a test harness reports every surprise by a panic that fails the test"
-)]
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test harness reports every surprise by a panic")]
+#![expect(clippy::missing_panics_doc, reason = "a test harness reports every surprise by a panic that fails the test")]
+#![expect(clippy::expect_used, reason = "a test harness reports every surprise by a panic")]
 
+mod compare;
 mod counts;
 mod env;
 mod invocation;
@@ -22,6 +20,7 @@ mod suite;
 mod truth;
 mod wait;
 
+pub use compare::Face;
 pub use counts::Counts;
 pub use env::{Env, workspace, xdist_binary};
 pub use invocation::Invocation;

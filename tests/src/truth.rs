@@ -105,7 +105,7 @@ impl Truth {
 fn word(when: &str, outcome: &str, xfail: bool) -> Option<&'static str> {
     Some(match (when, outcome, xfail) {
         ("call", "passed", false) => "passed",
-        ("setup" | "teardown", "passed", _) | ("subtest", "passed", _) => return None,
+        ("setup" | "teardown" | "subtest", "passed", _) => return None,
         (_, "passed", true) => "xpassed",
         ("subtest", "skipped", true) => "subtest xfailed",
         ("subtest", "skipped", false) => "subtest skipped",
