@@ -53,8 +53,8 @@ ruff: test-envs
 python: test-envs
 	set -e; for env in $(PYTEST_ENVS); do \
 	  echo "== $$env"; \
-	  (cd xdist-core/python && PYTHONPATH=. PYTHONPYCACHEPREFIX=$(CURDIR)/.cache/pycache \
-	    $(ENVS)/$$env/bin/python -m pytest -q -p no:cacheprovider tests); \
+	  PYTHONPATH=$(CURDIR)/xdist-core/python PYTHONPYCACHEPREFIX=$(CURDIR)/.cache/pycache \
+	    $(ENVS)/$$env/bin/python -m pytest -q -p no:cacheprovider xdist-core/python/tests; \
 	done
 
 e2e: test-envs

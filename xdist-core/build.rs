@@ -26,16 +26,20 @@ fn main() -> io::Result<()> {
     fs::write(Path::new(&out).join("python_package.rs"), list)
 }
 
-/// Collects the Python sources of a folder and of those in it.
+/// Collects the files of a folder and of those in it, but for what Python and editors leave there.
 fn sources(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     if !folder.is_dir() {
         return Ok(());
     }
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with('.') || name == "__pycache__" {
+            continue;
+        }
         if path.is_dir() {
             sources(&path, files)?;
-        } else if path.extension().is_some_and(|extension| extension == "py") {
+        } else {
             files.push(path);
         }
     }

@@ -12,7 +12,8 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, getpid, kill_process, kill_process_group, set_child_subreaper, waitid,
+    Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, getpid, kill_process, kill_process_group, set_child_subreaper,
+    waitid,
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;

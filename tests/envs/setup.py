@@ -23,10 +23,11 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 
+NAMES = sorted(path.stem for path in HERE.glob("*.txt"))
 GROUPS = {
     "demo": ["demo"],
-    "tests": ["tools", "py311-pytest74", "py311-pytest84", "py311-pytest92", "py311-xdist", "pypy39-pytest84", "real"],
-    "bench": ["bench-bare", "bench-ten", "real"],
+    "bench": [name for name in NAMES if name.startswith("bench-") or name == "real"],
+    "tests": [name for name in NAMES if name != "demo" and not name.startswith("bench-")],
 }
 
 
@@ -110,7 +111,7 @@ def create(python: str, env: Path) -> None:
         return
     # Debian splits `ensurepip` off: then the interpreter's own pip, if there is one, fills the environment.
     shutil.rmtree(env, ignore_errors=True)
-    package = f"{Path(python).name.split('.')[0]}-venv"
+    package = "pypy3-venv" if "pypy" in Path(python).name else "python3-venv"
     if run([python, "-m", "pip", "--version"]).returncode != 0:
         installed(None, [package])
         asked = run([python, "-m", "venv", str(env)])

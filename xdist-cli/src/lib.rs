@@ -1,4 +1,94 @@
-//! The `xdist` command apart from its entry point: arguments, what it shows and what it writes.
+//! The `xdist` command: arguments in, a run watched and shown, an exit code out. It decides nothing about tests.
+//!
+//! | module | its part |
+//! |---|---|
+//! | [`args`] | own options and pytest's, told apart |
+//! | [`junit`] | junit.xml as pytest writes it |
+//! | `terminal` | what the user sees |
+//! | `watcher` | passes the events of a run to all of them |
 
 pub mod args;
 pub mod junit;
+pub mod terminal;
+mod watcher;
+
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use execnet_rs::guard::{GUARD_ARGUMENT, Guard, guard_main};
+use xdist_core::engine::{self, EngineError, Request};
+use xdist_core::exit;
+use xdist_core::interpreter::{Disk, Surroundings, search};
+
+use self::args::{Action, Invocation};
+use self::watcher::Watcher;
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    let mut typed = std::env::args_os();
+    let program = typed.next().unwrap_or_else(|| "xdist".into());
+    let arguments: Vec<OsString> = typed.collect();
+    if arguments.first().is_some_and(|first| first == GUARD_ARGUMENT) {
+        guard_main();
+        return ExitCode::SUCCESS;
+    }
+    let code = match args::parse(arguments.iter().cloned()) {
+        Err(error) => complain(&error, exit::USAGE_ERROR),
+        Ok(Invocation { action: Action::Help, .. }) => print(&args::help(watcher::columns(), watcher::color("auto"))),
+        Ok(Invocation { action: Action::Version, .. }) => print(&args::version()),
+        Ok(invocation) => {
+            let mainargv = std::iter::once(&program).chain(&arguments);
+            run(invocation, mainargv.map(|word| word.to_string_lossy().into_owned()).collect())
+        }
+    };
+    ExitCode::from(code)
+}
+
+fn run(invocation: Invocation, mainargv: Vec<String>) -> u8 {
+    // First of all, while this process has one thread and no child.
+    let mut guard = match Guard::start() {
+        Ok(guard) => guard,
+        Err(error) => return complain(&format_args!("cannot start a watchdog process: {error}"), exit::INTERNAL_ERROR),
+    };
+    let surroundings = match Surroundings::of_this_process(invocation.python) {
+        Ok(surroundings) => surroundings,
+        Err(error) => {
+            return complain(&format_args!("the working directory cannot be used: {error}"), exit::USAGE_ERROR);
+        }
+    };
+    let request = Request {
+        search: search(&surroundings, &Disk),
+        args: invocation.pytest_args,
+        mainargv,
+        fork: invocation.fork,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return complain(&format_args!("cannot start: {error}"), exit::INTERNAL_ERROR),
+    };
+    let mut watcher = Watcher::new();
+    let outcome = runtime.block_on(engine::run(request, &mut guard, &mut watcher));
+    let code = match outcome {
+        Ok(code) => watcher.finish(code),
+        Err(error @ EngineError::NoInterpreter(_)) => complain(&error, exit::NO_INTERPRETER),
+        Err(error) => complain(&error, exit::INTERNAL_ERROR),
+    };
+    drop(runtime);
+    guard.dismiss();
+    code
+}
+
+/// Prints to stdout; a closed pipe is nobody's fault.
+fn print(text: &str) -> u8 {
+    let _ = io::stdout().lock().write_all(text.as_bytes());
+    exit::OK
+}
+
+/// Prints an error to stderr and returns the code.
+fn complain(error: &dyn Display, code: u8) -> u8 {
+    let _ = writeln!(io::stderr().lock(), "error: {error}");
+    code
+}

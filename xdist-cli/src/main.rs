@@ -1,2 +1,7 @@
-//! xdist
-fn main(){}
+//! The `xdist` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    xdist_cli::main()
+}

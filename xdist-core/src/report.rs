@@ -57,10 +57,13 @@ pub struct Longrepr {
     pub terminal: String,
     /// The same without colours (`longreprtext`), for junit; empty when `terminal` has none either.
     pub plain: String,
-    /// `reprcrash`, where the failure has one.
+    /// `reprcrash`, where the failure has one. A failure that is nothing but a string (`[XPASS(strict)] …`) has its
+    /// text as message, an empty path and line 0.
     pub crash: Option<Crash>,
     /// For skips: `(file as pytest gives it, 0-based or 1-based line as pytest gives it, reason)`.
     pub skip: Option<(String, i64, String)>,
+    /// Whether pytest's short summary folds this skip by file and reason only, and names no line.
+    pub without_line: bool,
     /// The line of `--tb=line` (`path:line: message`).
     pub line: String,
 }

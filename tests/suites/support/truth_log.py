@@ -6,10 +6,17 @@ user: the harness compares both.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
 from truth_file import write
+
+
+def pytest_configure(config: Any) -> None:
+    # The peer's controller fires the hooks of a test again for reports of its workers: it is not the one that ran it.
+    if getattr(config.option, "dist", "no") != "no" and not hasattr(config, "workerinput"):
+        config.pluginmanager.unregister(sys.modules[__name__])
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -18,9 +25,6 @@ def pytest_runtest_logstart(nodeid: str) -> None:
 
 
 def pytest_runtest_logreport(report: Any) -> None:
-    # A controller that fires this hook again for reports of its workers is not the one that ran the test.
-    if hasattr(report, "node"):
-        return
     subtest = type(report).__name__ == "SubtestReport"
     write(
         "report",

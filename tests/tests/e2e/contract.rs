@@ -7,7 +7,7 @@ fn check(env: &Env, n: u32, args: &[&str]) {
     let run = Invocation::xdist(env, &suite).n(n).args(args).arg("--testrunuid=the-run-of-the-test");
     let outcome = run.var("E2E_COUNT", n.to_string()).var("E2E_RUN", "the-run-of-the-test").run();
     outcome.expect_code(0).expect_no_survivors();
-    assert_eq!(outcome.counts().get("passed"), 44, "{}", outcome.describe());
+    assert_eq!(outcome.counts().get("passed"), 45, "{}", outcome.describe());
 }
 
 #[test]

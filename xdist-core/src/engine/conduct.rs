@@ -11,7 +11,7 @@ use crate::collection::Collection;
 use crate::event::{Collected, RunEvent};
 use crate::fork::ForkLevel;
 use crate::ids::{TestIndex, WorkerId};
-use crate::protocol::{Ended, ForkRequest, FromPython, Role, ToPython};
+use crate::protocol::{Argument, Ended, ForkRequest, FromPython, Role, ToPython};
 use crate::report::Warning;
 use crate::run::{Effect, Input, RunState, Settings};
 use crate::schedule;
@@ -169,7 +169,7 @@ impl Engine<'_> {
             role: Role::Worker,
             id: name,
             incarnation,
-            args: self.request.args.clone(),
+            args: self.request.args.iter().cloned().map(Argument::from).collect(),
             expect_distribution: true,
             identity: Some(identity),
             rendering: Some(self.rendering.clone()),

@@ -125,7 +125,8 @@ impl Engine<'_> {
             }
             Stage::Facts | Stage::Collecting if self.session_ended.is_none() => {
                 let output = self.members.get_mut(member).output.take_all();
-                let doing = if self.stage == Stage::Facts { "while its arguments were parsed" } else { "during collection" };
+                let doing =
+                    if self.stage == Stage::Facts { "while its arguments were parsed" } else { "during collection" };
                 let mut text = format!("pytest ended {doing}, with {how}");
                 if !output.trim().is_empty() {
                     text = format!("{text}; it wrote:\n{}", output.trim_end());

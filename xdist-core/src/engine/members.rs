@@ -186,6 +186,11 @@ impl Members {
         (0..self.0.len()).rev().find(|at| matches(&self.0[*at])).map(MemberId)
     }
 
+    /// The living process with this number.
+    pub(super) fn with_pid(&self, pid: u32) -> Option<MemberId> {
+        self.iter().find(|(_, member)| member.pid == Some(pid) && !member.buried).map(|(id, _)| id)
+    }
+
     /// The living process of a worker.
     pub(super) fn worker(&self, worker: WorkerId) -> Option<MemberId> {
         let is = |role| matches!(role, MemberRole::Worker(id, _) if id == worker);

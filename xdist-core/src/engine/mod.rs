@@ -24,6 +24,7 @@ mod start;
 mod translate;
 
 use std::collections::VecDeque;
+use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -60,7 +61,7 @@ pub struct Request {
     /// Interpreters to try, in order.
     pub search: Search,
     /// pytest's arguments, as typed.
-    pub args: Vec<String>,
+    pub args: Vec<OsString>,
     /// The whole command line, for `workerinput["mainargv"]`.
     pub mainargv: Vec<String>,
     /// `--fork`.
@@ -192,7 +193,8 @@ impl<'a> Engine<'a> {
             .map_err(system("cannot make a directory for temporary files"))?;
         guard.directory(directory.path());
         let (happenings, inbox) = mpsc::channel(WAITING);
-        let listener = Listener::bind(&directory.path().join("s")).map_err(system("cannot listen on a local socket"))?;
+        let listener =
+            Listener::bind(&directory.path().join("s")).map_err(system("cannot listen on a local socket"))?;
         let listener_path = listener.path().to_owned();
         tokio::spawn(accept_all(listener, happenings.clone()));
         listen_to_signals(&happenings).map_err(system("cannot listen to signals"))?;
@@ -278,7 +280,11 @@ impl<'a> Engine<'a> {
         if entry.pid.replace(pid).is_some() {
             return;
         }
-        if entry.leads_group { self.guard.group(pid) } else { self.guard.process(pid) }
+        if entry.leads_group {
+            self.guard.group(pid)
+        } else {
+            self.guard.process(pid)
+        }
         let (children, happenings) = (self.children.clone(), self.happenings.clone());
         tokio::spawn(async move {
             let how = children.wait(pid).await;

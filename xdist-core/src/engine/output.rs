@@ -112,7 +112,7 @@ impl Output {
     /// Everything that waits, unfinished lines included, as one text.
     pub(super) fn take_all(&mut self) -> String {
         let Self { streams, held, .. } = self;
-        for (stderr, stream) in [(false, &mut streams[0])].into_iter().chain([(true, &mut streams[1])]) {
+        for (stream, stderr) in streams.iter_mut().zip([false, true]) {
             stream.rest(&mut |line| held.push_back((stderr, line)));
         }
         let lines: Vec<_> = self.take().into_iter().map(|(_, line)| line).collect();

@@ -1,5 +1,7 @@
 //! What a run is told from outside, and what facts make of it. Pure.
 
+use std::ffi::OsString;
+
 use super::Request;
 use crate::facts::{DistOptions, Facts};
 use crate::fork::ForkLevel;
@@ -74,18 +76,20 @@ fn popen_count(spec: &str) -> Result<i64, String> {
     if rest == "popen" {
         return Ok(count);
     }
-    Err(format!("`--tx {spec}` is not built yet in this version of xdist\nhint: `popen` and `NUM*popen` work, as does `-n NUM`"))
+    Err(format!(
+        "`--tx {spec}` is not built yet in this version of xdist\nhint: `popen` and `NUM*popen` work, as does `-n NUM`"
+    ))
 }
 
 /// Whether the arguments make a distributed run likely, before pytest was asked: workers' environment variables are then
 /// set while conftests load.
-pub(super) fn looks_distributed(args: &[String], addopts: &str) -> bool {
+pub(super) fn looks_distributed(args: &[OsString], addopts: &str) -> bool {
     let asks = |word: &str| {
         word == "-d"
             || (word.starts_with("-n") && !word.starts_with("-n0") && !word.starts_with("-n=0"))
             || ["--numprocesses", "--dist", "--tx"].iter().any(|name| word.starts_with(name))
     };
-    let typed = args.iter().take_while(|word| *word != "--").map(String::as_str);
+    let typed = args.iter().take_while(|word| *word != "--").filter_map(|word| word.to_str());
     typed.chain(addopts.split_whitespace()).any(asks)
 }
 
@@ -100,7 +104,8 @@ mod tests {
     #[test]
     fn counts_and_limits() {
         let request = Request::default();
-        let plain = distribution(&request, &facts(DistOptions { numprocesses: Some(3), ..DistOptions::default() })).unwrap();
+        let plain =
+            distribution(&request, &facts(DistOptions { numprocesses: Some(3), ..DistOptions::default() })).unwrap();
         assert_eq!((plain.workers, plain.restarts, plain.fork), (3, 12, ForkLevel::Collected));
         let tx = DistOptions { tx: vec!["2*popen".to_owned(), "popen".to_owned()], ..DistOptions::default() };
         assert_eq!(distribution(&request, &facts(tx)).unwrap().workers, 3);
@@ -122,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_guess_from_the_arguments() {
-        let args = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let args = |text: &str| text.split(' ').map(OsString::from).collect::<Vec<_>>();
         assert!(looks_distributed(&args("tests -n 4"), ""));
         assert!(looks_distributed(&args("tests"), "-q --dist=load"));
         assert!(!looks_distributed(&args("tests -- -n4"), ""));

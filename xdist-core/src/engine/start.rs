@@ -19,7 +19,7 @@ use crate::facts::Facts;
 use crate::fork::ForkLevel;
 use crate::ids::WorkerId;
 use crate::interpreter::{NoInterpreter, PassedOver};
-use crate::protocol::{ForkRequest, Hello, Identity, Role, ToPython};
+use crate::protocol::{Argument, ForkRequest, Hello, Identity, Role, ToPython};
 
 /// The first lines that an interpreter runs: `xdist_worker/bootstrap.py` says what they do.
 const BOOT: &str = include_str!("../../python/xdist_worker/boot.txt");
@@ -48,7 +48,8 @@ impl Engine<'_> {
 
     /// `python … -c BOOT <package> <socket>`, with standard streams inherited.
     fn interpreter_command(&self, more: &[&str]) -> Command {
-        let (program, arguments) = self.candidate.argv.split_first().map_or(("python3", &[][..]), |(p, a)| (p.as_str(), a));
+        let (program, arguments) =
+            self.candidate.argv.split_first().map_or(("python3", &[][..]), |(p, a)| (p.as_str(), a));
         let mut command = Command::new(program);
         command.args(arguments).arg("-c").arg(BOOT).arg(&self.package).arg(&self.listener_path).args(more);
         command
@@ -80,7 +81,7 @@ impl Engine<'_> {
     /// A connection has said who it is.
     pub(super) fn connected(&mut self, link: Link) {
         let Hello { id, incarnation, pid, interpreter, .. } = link.hello.clone();
-        let Some(member) = self.members.find(&id, incarnation) else { return };
+        let Some(member) = self.members.with_pid(pid).or_else(|| self.members.find(&id, incarnation)) else { return };
         let death = self.members.get(member).death();
         let sender = link.serve(member, self.happenings.clone(), death);
         self.members.get_mut(member).link(sender);
@@ -88,7 +89,9 @@ impl Engine<'_> {
         if let Some(request) = self.members.get_mut(member).request.take() {
             self.members.get(member).tell(ToPython::Fork(request));
         }
-        if let Some(interpreter) = interpreter.filter(|_| Some(member) == self.server && self.stage == Stage::Interpreter) {
+        if let Some(interpreter) =
+            interpreter.filter(|_| Some(member) == self.server && self.stage == Stage::Interpreter)
+        {
             self.interpreter = interpreter;
             self.stage = Stage::Facts;
             self.fork_session();
@@ -108,7 +111,7 @@ impl Engine<'_> {
         let request = ForkRequest {
             role: Role::Session,
             id: name,
-            args: self.request.args.clone(),
+            args: self.request.args.iter().cloned().map(Argument::from).collect(),
             expect_distribution: self.expect_distribution,
             stdout,
             stderr,
@@ -127,7 +130,8 @@ impl Engine<'_> {
     pub(super) fn open_streams(&mut self, member: MemberId) -> std::io::Result<[String; 2]> {
         let mut paths = [String::new(), String::new()];
         for (stderr, path) in [false, true].into_iter().zip(&mut paths) {
-            let file: PathBuf = self.directory.path().join(format!("{}.{}", member.0, if stderr { "err" } else { "out" }));
+            let file: PathBuf =
+                self.directory.path().join(format!("{}.{}", member.0, if stderr { "err" } else { "out" }));
             let pipe = named_pipe(&file)?;
             let entry = self.members.get_mut(member);
             entry.open_stream();
@@ -210,7 +214,10 @@ impl Engine<'_> {
             stderr,
             slot: worker.0,
             page: self.page.as_ref().map(|page| page.path().display().to_string()).unwrap_or_default(),
-            basetemp: String::new(),
+            basetemp: match self.facts.basetemp.as_str() {
+                "" => String::new(),
+                base => format!("{base}/popen-{worker}"),
+            },
             mainargv: self.request.mainargv.clone(),
         }
     }
@@ -235,8 +242,7 @@ impl Engine<'_> {
     /// Starts a fresh interpreter that will become what the request says.
     pub(super) fn start_fresh(&mut self, member: MemberId, request: ForkRequest) {
         let name = request.id.clone();
-        let incarnation = request.incarnation.to_string();
-        let mut command = self.interpreter_command(&["worker", &name, &incarnation]);
+        let mut command = self.interpreter_command(&["worker", &name]);
         command.stdin(Stdio::null()).process_group(0);
         self.members.get_mut(member).request = Some(Box::new(request));
         match command.spawn() {

@@ -8,4 +8,4 @@ mod from_python;
 mod to_python;
 
 pub use from_python::{Ended, FromPython, Hello, Stopping};
-pub use to_python::{ForkRequest, Identity, Role, Rendering, ToPython};
+pub use to_python::{Argument, ForkRequest, Identity, Rendering, Role, ToPython};

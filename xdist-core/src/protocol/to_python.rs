@@ -1,5 +1,8 @@
 //! What the controller tells Python processes.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+
 use serde::Serialize;
 
 use crate::ids::TestIndex;
@@ -42,7 +45,7 @@ pub struct ForkRequest {
     /// Incarnation of a worker.
     pub incarnation: u32,
     /// pytest's arguments as typed.
-    pub args: Vec<String>,
+    pub args: Vec<Argument>,
     /// Whether to set a worker's environment variables before conftests load.
     pub expect_distribution: bool,
     /// Identity and rendering of a worker; a session gets its own with `Collect`.
@@ -102,4 +105,23 @@ pub struct Rendering {
     pub passed_output: bool,
     /// Whether junit's attributes and places are wanted.
     pub junit: bool,
+}
+
+/// One word of a command line: text, or bytes where they are no text (a file name in another encoding).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Argument {
+    /// UTF-8.
+    Text(String),
+    /// Anything else; Python decodes it as it decodes file names.
+    Bytes(serde_bytes::ByteBuf),
+}
+
+impl From<OsString> for Argument {
+    fn from(word: OsString) -> Self {
+        match word.into_string() {
+            Ok(text) => Self::Text(text),
+            Err(word) => Self::Bytes(serde_bytes::ByteBuf::from(word.into_vec())),
+        }
+    }
 }

@@ -8,25 +8,26 @@
 mod extract;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 
 use etcetera::BaseStrategy;
 
-/// The files of the package: path below the package's folder, contents.
+/// The files of the package: path from the folder that holds the package, contents.
 type Files<'a> = &'a [(&'a str, &'a [u8])];
 
 /// What the build found.
 const PACKAGE: Files<'static> = include!(concat!(env!("OUT_DIR"), "/python_package.rs"));
 
-/// The folder that holds the package `xdist_worker`, extracted if need be: what goes on `sys.path`.
+/// The folder of the package `xdist_worker`, with its `__init__.py`, extracted if need be. Absolute.
 ///
 /// `fallback` is a private folder of the caller, used where the cache directory cannot be: no home, read-only,
 /// owned by or open to others. It must live as long as interpreters run. Blocks on the file system, briefly.
 pub fn package_dir(fallback: &Path) -> io::Result<PathBuf> {
     let cache = etcetera::choose_base_strategy().ok().map(|strategy| strategy.cache_dir());
-    package_dir_in(cache.as_deref(), fallback, PACKAGE)
+    Ok(path::absolute(package_dir_in(cache.as_deref(), fallback, PACKAGE)?)?.join("xdist_worker"))
 }
 
+/// The folder in which the files are.
 fn package_dir_in(cache: Option<&Path>, fallback: &Path, files: Files<'_>) -> io::Result<PathBuf> {
     if let Some(cache) = cache {
         match extract::into_cache(cache, files) {

@@ -33,7 +33,15 @@ fn cached(cache: &Path, fallback: &Path) -> bool {
 #[test]
 fn the_package_is_embedded_without_its_tests() {
     assert!(PACKAGE.iter().any(|(name, _)| *name == "xdist_worker/__init__.py"));
-    assert!(PACKAGE.iter().all(|(name, _)| name.starts_with("xdist_worker/") && !name.contains("test_")));
+    assert!(PACKAGE.iter().all(|(name, _)| name.starts_with("xdist_worker/")));
+    assert!(!PACKAGE.iter().any(|(name, _)| name.contains("__pycache__") || name.contains("/test_")));
+}
+
+#[test]
+fn the_answer_is_the_folder_of_the_package() {
+    let fallback = TempDir::new().unwrap();
+    let dir = package_dir(fallback.path()).unwrap();
+    assert!(dir.is_absolute() && dir.ends_with("xdist_worker") && dir.join("__init__.py").is_file());
 }
 
 #[test]

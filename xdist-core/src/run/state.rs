@@ -102,7 +102,9 @@ impl RunState {
     }
 
     fn ready(&mut self, worker: WorkerId, lacks: std::collections::HashSet<TestIndex>) {
-        let Some(entry) = self.workers.get_mut(worker.at()).filter(|entry| entry.phase == Phase::Starting) else { return };
+        let Some(entry) = self.workers.get_mut(worker.at()).filter(|entry| entry.phase == Phase::Starting) else {
+            return;
+        };
         entry.phase = Phase::Running;
         entry.failed_starts = 0;
         entry.lacks = lacks;
@@ -128,11 +130,8 @@ impl RunState {
         let Some(running) = self.workers.get_mut(worker.at()).and_then(|entry| entry.complete(test)) else { return };
         self.scheduler.finished(worker, test, durations.iter().sum());
         // A subtest or a plugin may have reported something although each phase passed.
-        let verdict = if running.reports.is_empty() {
-            Verdict::Passed { durations }
-        } else {
-            Verdict::Reported(running.reports)
-        };
+        let verdict =
+            if running.reports.is_empty() { Verdict::Passed { durations } } else { Verdict::Reported(running.reports) };
         self.settle(test, worker, verdict);
         self.feed(worker);
     }
@@ -195,7 +194,9 @@ impl RunState {
     fn stopping(&mut self, worker: WorkerId, stopping: Stopping) {
         let code = match stopping.kind.as_str() {
             "fail" => exit::TESTS_FAILED,
-            "exit" => stopping.code.map_or(exit::INTERRUPTED, |code| u8::try_from(code & 0xff).unwrap_or(exit::INTERRUPTED)),
+            "exit" => {
+                stopping.code.map_or(exit::INTERRUPTED, |code| u8::try_from(code & 0xff).unwrap_or(exit::INTERRUPTED))
+            }
             _ => exit::INTERRUPTED,
         };
         // A worker that was told to stop says so too: the first reason is the run's.
@@ -270,7 +271,9 @@ impl RunState {
 
     fn tell_limit(&mut self, worker: WorkerId, failed_starts: u32) {
         if failed_starts >= FAILED_STARTS {
-            self.emit(RunEvent::Notice(format!("worker {worker} could not be started {failed_starts} times, giving it up")));
+            self.emit(RunEvent::Notice(format!(
+                "worker {worker} could not be started {failed_starts} times, giving it up"
+            )));
         } else if !mem::replace(&mut self.limit_told, true) {
             let text = match self.settings.restarts {
                 0 => format!("worker {worker} crashed and worker restarting disabled"),

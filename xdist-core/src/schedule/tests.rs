@@ -17,9 +17,8 @@ fn simulate(scheduler: &mut dyn Scheduler, workers: u32, seconds: &[f64]) -> (Ve
             queue.extend(more);
             assert!(queue.len() >= 2 || scheduler.pending() == 0, "a test held back while others are pending");
         }
-        let Some(next) = (0..workers as usize)
-            .filter(|k| !queues[*k].is_empty())
-            .min_by(|a, b| clock[*a].total_cmp(&clock[*b]))
+        let Some(next) =
+            (0..workers as usize).filter(|k| !queues[*k].is_empty()).min_by(|a, b| clock[*a].total_cmp(&clock[*b]))
         else {
             return (ran, clock.into_iter().fold(0.0, f64::max));
         };

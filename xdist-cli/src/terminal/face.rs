@@ -1,0 +1,100 @@
+//! What every part of the output needs to know about this run: options, names, versions.
+
+use std::path::PathBuf;
+
+use xdist_core::event::Configured;
+use xdist_core::facts::DisplayOptions;
+use xdist_core::ids::WorkerId;
+
+use super::names::Names;
+use super::options::{TerminalOptions, layout_width};
+use super::style::{Ink, Style};
+
+/// How this run shows itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Face {
+    /// Colours and width.
+    pub(crate) style: Style,
+    /// Continuous integration: messages in full.
+    pub(crate) ci: bool,
+    /// pytest's display options.
+    pub(crate) display: DisplayOptions,
+    /// Node ids for the user.
+    pub(crate) names: Names,
+    /// Major and minor version of pytest, for what differs between them.
+    pytest: (u32, u32),
+    /// `linux -- Python 3.11.7 /path/python`.
+    interpreter: String,
+    /// The interpreter, where a rerun has to name it too.
+    python: Option<String>,
+}
+
+impl Face {
+    /// Before anything is known of the run.
+    pub(crate) fn new(options: &TerminalOptions) -> Self {
+        Self {
+            style: Style { color: options.color, width: layout_width(options.width) },
+            ci: options.ci,
+            display: DisplayOptions::default(),
+            names: Names::default(),
+            pytest: (u32::MAX, 0),
+            interpreter: String::new(),
+            python: None,
+        }
+    }
+
+    /// Takes over what pytest said.
+    pub(crate) fn configure(&mut self, configured: &Configured) {
+        let interpreter = &configured.interpreter;
+        self.display = configured.facts.display.clone();
+        self.names.rootdir = PathBuf::from(&configured.facts.rootdir);
+        self.names.invoked = PathBuf::from(&configured.facts.invocation_dir);
+        self.pytest = version(&interpreter.pytest);
+        self.interpreter =
+            format!("{} -- Python {} {}", interpreter.platform, interpreter.version, interpreter.executable);
+        self.python = configured.interpreter_source.contains("--python").then(|| interpreter.executable.clone());
+    }
+
+    /// Whether `-r` asked for this character.
+    pub(crate) fn wants(&self, character: char) -> bool {
+        self.display.reportchars.contains(character)
+    }
+
+    /// Whether this pytest is at least `major.minor`.
+    pub(crate) fn since(&self, major: u32, minor: u32) -> bool {
+        self.pytest >= (major, minor)
+    }
+
+    /// Whether messages are printed in full, not cut to the width.
+    pub(crate) fn full_messages(&self) -> bool {
+        (self.ci || (self.display.verbosity >= 2 && self.since(8, 1))) && !self.display.force_short_summary
+    }
+
+    /// The line that says where a report was made.
+    pub(crate) fn worker_line(&self, worker: WorkerId) -> String {
+        format!("[{worker}] {}\n", self.interpreter)
+    }
+
+    /// The last line of every failure: how to run it alone.
+    pub(crate) fn rerun_line(&self, nodeid: &str) -> String {
+        let command = self.names.rerun(nodeid, self.python.as_deref());
+        format!("{} {command}\n", self.style.paint("rerun:", &[Ink::CYAN]))
+    }
+
+    /// A node id as the user would type it, its part within the file in bold.
+    pub(crate) fn bold_nodeid(&self, nodeid: &str) -> String {
+        let nodeid = self.names.relative(nodeid);
+        match super::names::split(&nodeid) {
+            (path, Some(rest)) => format!("{path}::{}", self.style.paint(rest, &[Ink::BOLD])),
+            (path, None) => path.to_owned(),
+        }
+    }
+}
+
+/// Major and minor version; of a text that is none, the newest there could be.
+fn version(text: &str) -> (u32, u32) {
+    let mut parts = text.split('.');
+    let major = parts.next().and_then(|part| part.parse().ok());
+    let minor = parts.next().and_then(|part| part.parse().ok());
+    (major.unwrap_or(u32::MAX), minor.unwrap_or(0))
+}

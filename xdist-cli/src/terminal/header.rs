@@ -1,0 +1,97 @@
+//! What stands above the progress: versions, configuration, interpreter, workers, how they were started and why.
+
+use xdist_core::event::{Collected, Configured};
+
+use super::face::Face;
+use super::style::Ink;
+
+/// The header up to the collection.
+pub(crate) fn session(face: &Face, configured: &Configured, out: &mut String) {
+    if face.display.verbosity < 0 {
+        return;
+    }
+    out.push_str(&face.style.rule('=', "test session starts", &[Ink::BOLD]));
+    if face.display.no_header {
+        return;
+    }
+    let interpreter = &configured.interpreter;
+    put!(
+        *out,
+        "platform {} -- Python {}, pytest-{}, pluggy-{}",
+        interpreter.platform,
+        interpreter.version,
+        interpreter.pytest,
+        interpreter.pluggy
+    );
+    if face.display.verbosity > 0 {
+        put!(*out, " -- {}", interpreter.executable);
+    }
+    out.push('\n');
+    for line in &configured.header {
+        out.push_str(line);
+        out.push('\n');
+    }
+    let implementation = match interpreter.implementation.as_str() {
+        "" | "CPython" => String::new(),
+        other => format!("{other} "),
+    };
+    put!(*out, "xdist: {}, {implementation}{}", configured.version, interpreter.executable);
+    if !configured.interpreter_source.is_empty() {
+        put!(*out, " (from {})", configured.interpreter_source);
+    }
+    out.push('\n');
+    for (path, why) in &configured.passed_over {
+        put!(*out, "xdist: passed over {path}: {why}\n");
+    }
+}
+
+/// The lines that say what will run where.
+pub(crate) fn collected(face: &Face, collected: &Collected, out: &mut String) {
+    if face.display.verbosity < 0 {
+        return;
+    }
+    let collection = &collected.collection;
+    let items = collection.ids.len();
+    let mut line = if collected.workers == 0 {
+        let all = items + collection.deselected as usize;
+        format!("collected {}", plural(all, "item"))
+    } else {
+        format!("{} [{}]", plural(collected.workers as usize, "worker"), plural(items, "item"))
+    };
+    let with = |outcome: &str| collection.reports.iter().filter(|report| report.outcome == outcome).count();
+    let (errors, skipped) = (with("failed"), with("skipped"));
+    if errors > 0 {
+        put!(line, " / {}", plural(errors, "error"));
+    }
+    if collection.deselected > 0 {
+        put!(line, " / {} deselected", collection.deselected);
+    }
+    if skipped > 0 {
+        put!(line, " / {skipped} skipped");
+    }
+    if collected.workers == 0 && collection.deselected > 0 {
+        put!(line, " / {items} selected");
+    }
+    if collected.workers > 0 && collected.asked > collected.workers {
+        put!(line, " ({} asked for)", collected.asked);
+    }
+    out.push_str(&face.style.paint(&line, &[Ink::BOLD]));
+    out.push('\n');
+    if collected.workers > 0 && !collected.fork.is_empty() {
+        let reason = match collected.fork_reason.as_str() {
+            "" => String::new(),
+            reason => format!(": {reason}"),
+        };
+        put!(*out, "fork: {}{reason}\n", collected.fork);
+    }
+    for line in &collection.lines {
+        out.push_str(line);
+        out.push('\n');
+    }
+}
+
+/// `1 worker`, `2 workers`.
+pub(crate) fn plural(number: usize, noun: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{ending}")
+}

@@ -1,0 +1,128 @@
+//! Passes the events of a run to everyone who reads them: the terminal, junit.xml, pytest's cache.
+
+use std::io::{self, IsTerminal, Stdout, Write};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use xdist_core::cache::{self, CacheState};
+use xdist_core::engine::Observer;
+use xdist_core::event::RunEvent;
+use xdist_core::exit;
+use xdist_core::facts::Facts;
+use xdist_core::protocol::Rendering;
+use xdist_core::timestamp;
+
+use crate::complain;
+use crate::junit::JunitReporter;
+use crate::terminal::{TerminalOptions, TerminalReporter, resolve_color};
+
+/// Columns where nobody knows.
+const COLUMNS: u16 = 80;
+
+/// All readers of a run.
+pub(crate) struct Watcher {
+    options: TerminalOptions,
+    terminal: Option<TerminalReporter<Stdout>>,
+    junit: Option<JunitReporter>,
+    cache: Option<CacheState>,
+    /// What could not be written.
+    faults: Vec<String>,
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn terminal_columns() -> Option<u16> {
+    rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| size.ws_col).filter(|columns| *columns > 0)
+}
+
+/// Columns to write help in.
+pub(crate) fn columns() -> usize {
+    usize::from(terminal_columns().unwrap_or(COLUMNS))
+}
+
+/// Whether to write colours to stdout, given `--color`.
+pub(crate) fn color(option: &str) -> bool {
+    resolve_color(option, io::stdout().is_terminal(), variable)
+}
+
+impl Watcher {
+    pub(crate) fn new() -> Self {
+        let options = TerminalOptions::detect(io::stdout().is_terminal(), terminal_columns(), variable);
+        Self { options, terminal: None, junit: None, cache: None, faults: Vec::new() }
+    }
+
+    /// Everything is over: says what could not be written. Results that could not be written are no success.
+    pub(crate) fn finish(mut self, code: u8) -> u8 {
+        if let Some(terminal) = &mut self.terminal {
+            terminal.finish();
+        }
+        for fault in &self.faults {
+            complain(fault, code);
+        }
+        if self.faults.is_empty() || code != exit::OK { code } else { exit::TESTS_FAILED }
+    }
+
+    fn write_cache(&mut self) {
+        let Some(state) = &self.cache else { return };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
+        for warning in cache::write(state.dir().as_ref(), &state.files(&timestamp::local_iso(now, false))) {
+            complain(&warning, exit::OK);
+        }
+    }
+}
+
+impl Observer for Watcher {
+    fn rendering(&mut self, facts: &Facts) -> Rendering {
+        self.options.color = color(&facts.display.color);
+        self.junit = facts.junit.clone().map(|options| JunitReporter::new(options, hostname()));
+        self.cache = facts.cache.clone().map(CacheState::new);
+        let logging = facts.junit.as_ref().is_some_and(|junit| junit.log_passing && junit.logging != "no");
+        let width = crate::terminal::layout_width(self.options.width);
+        Rendering {
+            width: u32::try_from(width).unwrap_or(u32::from(COLUMNS)),
+            color: self.options.color,
+            passed_output: logging || facts.display.reportchars.contains('P'),
+            junit: facts.junit.is_some(),
+        }
+    }
+
+    fn event(&mut self, event: &RunEvent) {
+        if let Some(cache) = &mut self.cache {
+            cache.handle(event);
+        }
+        if let Some(junit) = &mut self.junit
+            && let Err(error) = junit.handle(event)
+        {
+            self.faults.push(error.to_string());
+            self.junit = None;
+        }
+        if matches!(event, RunEvent::Ended(_)) {
+            self.write_cache();
+        }
+        let options = &self.options;
+        let terminal = self.terminal.get_or_insert_with(|| TerminalReporter::new(options.clone(), io::stdout()));
+        if let Err(error) = terminal.handle(event)
+            && self.faults.is_empty()
+        {
+            self.faults.push(format!("cannot write to stdout: {error}"));
+        }
+    }
+
+    fn raw(&mut self, stderr: bool, bytes: &[u8]) {
+        // A closed terminal loses what was meant for it.
+        let _ = if stderr { io::stderr().write_all(bytes) } else { io::stdout().write_all(bytes) };
+        let _ = io::stdout().flush();
+    }
+
+    fn tick(&mut self) {
+        if let Some(terminal) = &mut self.terminal {
+            let _ = terminal.tick();
+        }
+    }
+}
+
+/// This machine's name, for junit.xml.
+fn hostname() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}

@@ -1,0 +1,69 @@
+"""coverage.py and pytest-cov.
+
+What the collector measured (imports, configure) is saved once, by the collector. Each worker goes on with a data file
+of its own. pytest-cov finds in the worker what its controller half would have told it; nobody combines the files here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from .context import Worker
+
+_paused: list[Any] = []
+
+
+def worker_inputs(config: Any) -> dict[str, Any]:
+    """Keys of `config.workerinput` that pytest-cov's worker half reads; empty without `--cov`."""
+    if not config.pluginmanager.hasplugin("_cov"):
+        return {}
+    import socket
+
+    return {
+        "cov_master_host": socket.gethostname(),
+        "cov_master_topdir": os.getcwd(),
+        "cov_master_rsync_roots": [],
+    }
+
+
+def pause(_config: Any) -> None:
+    """Stop every running measurement and save it."""
+    _paused.clear()
+    for measurement in _running():
+        _paused.append(measurement)
+        measurement._warn_no_data = False
+        measurement.stop()
+        measurement.save()
+
+
+def resume(worker: Worker) -> None:
+    """Go on with the innermost measurement, into a file of this worker's own."""
+    if not _paused:
+        return
+    measurement = _paused[0]
+    measurement._warn_unimported_source = False
+    data = measurement.get_data()
+    if not data._suffix:
+        data._suffix = True
+    plugin = worker.config.pluginmanager.getplugin("_cov")
+    if plugin is not None and plugin.cov_controller is not None:
+        plugin.pid = os.getpid()
+        plugin.cov_controller.nodeid = worker.id
+    measurement.start()
+
+
+def save_running() -> None:
+    """Before an end without coverage's own exit handler (a measurement started by a .pth file)."""
+    for measurement in _running():
+        measurement._warn_no_data = False
+        measurement.stop()
+        measurement.save()
+
+
+def _running() -> list[Any]:
+    """Measurements at work, the innermost first."""
+    module = sys.modules.get("coverage.control")
+    instances = getattr(getattr(module, "Coverage", None), "_instances", [])
+    return [measurement for measurement in reversed(list(instances)) if getattr(measurement, "_started", False)]

@@ -1,0 +1,142 @@
+"""The standard streams as descriptors: exchanged together with every duplicate of them.
+
+capture keeps copies of 0, 1 and 2, faulthandler one of 2. A duplicate is known by device and inode. While capture is
+at work, 1 and 2 are its unnamed files: these stay, and the stream's former place is known from the last exchange.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from typing import Any
+
+_FOLDERS = ("/proc/self/fd", "/dev/fd")
+
+
+def _place(fd: int) -> tuple[int, int] | None:
+    try:
+        status = os.fstat(fd)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+_last: dict[int, tuple[int, int] | None] = {fd: _place(fd) for fd in (0, 1, 2)}
+_null = os.stat(os.devnull)
+
+OWN_RANGE = 200
+"""Descriptors from here up are the program's own (its links, the saved terminal) and never exchanged."""
+
+
+def redirect_stdio(stdout_path: str, stderr_path: str) -> None:
+    """Make the two named pipes this process's output, and the null device its input.
+
+    Copies of the former streams that must stay (the saved terminal) have to lie at `OWN_RANGE` or above.
+    """
+    flush()
+    opened = {
+        1: os.open(stdout_path, os.O_WRONLY),
+        2: os.open(stderr_path, os.O_WRONLY),
+        0: os.open(os.devnull, os.O_RDONLY),
+    }
+    _exchange(opened)
+    for fd in opened.values():
+        os.close(fd)
+
+
+def restore_terminal(saved: tuple[int, int]) -> None:
+    """Make the saved descriptors this process's output again, and close them."""
+    flush()
+    _exchange({1: saved[0], 2: saved[1]})
+    for fd in set(saved):
+        os.close(fd)
+    terminal = os.isatty(1)
+    for stream in {id(s): s for s in (sys.__stdout__, sys.stdout)}.values():
+        if stream is not None and hasattr(stream, "reconfigure"):
+            stream.reconfigure(line_buffering=terminal)
+
+
+def open_descriptors() -> list[int]:
+    """Numbers of the open descriptors; of the first 256 where the system does not list them."""
+    for folder in _FOLDERS:
+        try:
+            return sorted(int(name) for name in os.listdir(folder))
+        except (OSError, ValueError):
+            continue
+    return list(range(256))
+
+
+def put_over(new: int, fd: int) -> None:
+    """`dup2` that keeps what `fd` says about inheriting."""
+    os.dup2(new, fd, inheritable=os.get_inheritable(fd))
+
+
+def _exchange(opened: dict[int, int]) -> None:
+    former = {fd: _former(fd) for fd in opened}
+    for fd in open_descriptors():
+        place = _place(fd)
+        if place is None or fd in opened.values() or fd >= OWN_RANGE:
+            continue
+        for target in (fd,) if fd in opened else opened:
+            if place == former[target]:
+                put_over(opened[target], fd)
+                break
+    for target, fd in opened.items():
+        if _place(target) is None or (target in (1, 2) and _is_null(target)) or _last[target] is None:
+            os.dup2(fd, target)
+        if target == 0 and not _is_null(0):
+            os.dup2(fd, 0)
+        _last[target] = _place(fd)
+
+
+def _former(fd: int) -> tuple[int, int] | None:
+    """Where a stream went before; None when its duplicates cannot be told from other uses of the null device."""
+    try:
+        status = os.fstat(fd)
+    except OSError:
+        return None
+    captured = stat.S_ISREG(status.st_mode) and status.st_nlink == 0
+    place = _last[fd] if captured or (fd == 0 and _is_null(0)) else (status.st_dev, status.st_ino)
+    return None if place == (_null.st_dev, _null.st_ino) else place
+
+
+def _is_null(fd: int) -> bool:
+    return _place(fd) == (_null.st_dev, _null.st_ino)
+
+
+def flush() -> None:
+    """Write out what Python and C hold back."""
+    for stream in {id(s): s for s in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)}.values():
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            continue
+    _flush_c()
+
+
+def flush_before(_config: Any) -> None:
+    """The row of the table."""
+    flush()
+
+
+def _flush_c() -> None:
+    """C's own buffers, if anything is loaded that may use them: importing ctypes for nothing costs milliseconds."""
+    if "ctypes" not in sys.modules and not _has_extensions():
+        return
+    try:
+        import ctypes
+
+        ctypes.CDLL(None).fflush(None)
+    except (ImportError, OSError, AttributeError, TypeError):
+        return
+
+
+def _has_extensions() -> bool:
+    """Whether a module of machine code from outside the standard library is loaded."""
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if isinstance(file, str) and file.endswith(".so") and "lib-dynload" not in file:
+            return True
+    return False

@@ -1,0 +1,211 @@
+"""Tells the controller what a session collected (`Collection`), and has pytest write down the collected node ids."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Dict, Iterable, List, Optional, Sequence, Tuple
+
+from .render import Renderer, crash_of
+from .safe_text import attribute, integer, text
+from .spool import Spool
+
+
+def collection(
+    session: object,
+    config: object,
+    collect_reports: Iterable[object],
+    deselected: int,
+    rendering: Optional[Dict[str, object]] = None,
+) -> Dict[str, object]:
+    """Return the `Collection` of a session; `rendering` is the controller's (80 columns without colours if missing).
+
+    Calls `pytest_report_collectionfinish`, as the terminal does in serial pytest; what it raises is raised here.
+    """
+    items = attribute(session, "items") or []
+    ids = [text(item.nodeid) for item in items]  # type: ignore[attr-defined]
+    data: Dict[str, object] = {
+        "ids": ids,
+        "digest": digest(ids),
+        "display": _display(config, items, ids),  # type: ignore[arg-type]
+        "deselected": integer(deselected),
+        "reports": _collect_reports(config, collect_reports, rendering or {}),
+        "lines": _lines(config, items),  # type: ignore[arg-type]
+        "failed_first": _failed_first(config, len(ids)),
+    }
+    if getattr(config.option, "xmlpath", None):  # type: ignore[attr-defined]
+        data["places"] = [_place(item, nodeid) for item, nodeid in zip(items, ids)]  # type: ignore[call-overload]
+    stopped = attribute(session, "shouldfail") or attribute(session, "shouldstop")
+    if stopped:
+        data["stopped"] = text(stopped)
+    data.update(_cache_state(config))
+    return data
+
+
+def digest(ids: Iterable[str]) -> str:
+    """Return a digest of node ids in their order: equal for equal lists, for comparing workers' collections."""
+    state = hashlib.blake2b(digest_size=16)
+    for nodeid in ids:
+        data = nodeid.encode("utf-8", "backslashreplace")
+        state.update(b"%d:" % len(data))
+        state.update(data)
+    return state.hexdigest()
+
+
+def write_nodeids(config: object, session: object) -> None:
+    """Have pytest's own plugins write what they know after collection: `cache/nodeids`, exactly when serial would.
+
+    The plugins decline in sessions that look like a worker's, so the sign of that is put out of their sight. Up to
+    pytest 8.3 the stepwise module forgets its state in runs without `--stepwise`; it does so here as well.
+    """
+    manager = config.pluginmanager  # type: ignore[attr-defined]
+    new_first = manager.get_plugin("nfplugin")
+    if new_first is None:
+        return
+    marks = config.__dict__
+    hidden = {name: marks.pop(name) for name in ("workerinput", "slaveinput") if name in marks}
+    try:
+        new_first.pytest_sessionfinish()
+        stepwise = manager.get_plugin("stepwise")
+        if stepwise is not None:
+            stepwise.pytest_sessionfinish(session=session)
+    finally:
+        marks.update(hidden)
+
+
+def _display(config: object, items: Sequence[object], ids: List[str]) -> List[str]:
+    """Return what `-v` prints for each test, empty where that is the node id; an empty list if it is for all."""
+    start = config.invocation_params.dir  # type: ignore[attr-defined]
+    root = config.rootpath  # type: ignore[attr-defined]
+    verbose = integer(getattr(config.option, "verbose", 0))  # type: ignore[attr-defined]
+    if start == root and verbose < 1:
+        return []
+    relative: Dict[str, str] = {}
+    shown = []
+    for item, nodeid in zip(items, ids):
+        path, separator, rest = nodeid.partition("::")
+        if start != root and path not in relative:
+            relative[path] = _bestrelpath(start, root / path)
+        line = _with_domain(item, relative.get(path, path) + separator + rest)
+        if verbose >= 2:
+            line += _other_file(item, start, path)
+        shown.append("" if line == nodeid else line)
+    return shown if any(shown) else []
+
+
+def _with_domain(item: object, line: str) -> str:
+    """Write a test's name with `::` for dots, where its node id ends in the dotted name of its location."""
+    tail = line.rsplit("::", 1)[-1].split("[")[0]
+    if "." not in tail:
+        return line
+    domain = _location(item)[2]
+    if not domain or not line.endswith(domain):
+        return line
+    name, bracket, parameters = domain.partition("[")
+    return line[: -len(domain)] + name.replace(".", "::") + bracket + parameters
+
+
+def _other_file(item: object, start: Path, path: str) -> str:
+    other = _location(item)[0]
+    if not other or other.replace("\\", "/") == path:
+        return ""
+    return f" <- {_bestrelpath(start, Path(other))}"
+
+
+def _bestrelpath(start: Path, path: Path) -> str:
+    from _pytest.pathlib import bestrelpath
+
+    return text(bestrelpath(start, path))
+
+
+def _location(item: object) -> Tuple[str, int, str]:
+    """Return `(file, line or -1, name)` of a test; a plugin's own test may fail to tell."""
+    location = attribute(item, "location")
+    if not isinstance(location, tuple) or len(location) != 3:
+        return "", -1, ""
+    path, line, domain = location
+    return text(path), integer(line, -1), text(domain)
+
+
+def _place(item: object, nodeid: str) -> Tuple[str, int]:
+    path, line, _ = _location(item)
+    return (path or nodeid.partition("::")[0]), line
+
+
+def _lines(config: object, items: Sequence[object]) -> List[str]:
+    answers = config.hook.pytest_report_collectionfinish(  # type: ignore[attr-defined]
+        config=config,
+        start_path=config.invocation_params.dir,  # type: ignore[attr-defined]
+        items=items,
+    )
+    lines: List[str] = []
+    for answer in reversed(answers):
+        if isinstance(answer, str):
+            lines.append(text(answer))
+        else:
+            lines.extend(text(line) for line in answer)
+    return lines
+
+
+def _failed_first(config: object, total: int) -> int:
+    plugin = config.pluginmanager.get_plugin("lfplugin")  # type: ignore[attr-defined]
+    if plugin is None or not attribute(plugin, "active"):
+        return 0
+    return max(0, min(total, integer(attribute(plugin, "_previously_failed_count") or 0)))
+
+
+def _cache_state(config: object) -> Dict[str, object]:
+    """Return what pytest's cache plugins hold after collection, which changes some of it."""
+    data: Dict[str, object] = {}
+    failed = attribute(config.pluginmanager.get_plugin("lfplugin"), "lastfailed")  # type: ignore[attr-defined]
+    if isinstance(failed, dict):
+        data["lastfailed"] = [text(nodeid) for nodeid in failed]
+    stepwise = config.pluginmanager.get_plugin("stepwiseplugin")  # type: ignore[attr-defined]
+    if stepwise is not None:
+        info = attribute(stepwise, "cached_info")
+        count = attribute(info, "last_test_count")
+        # Up to pytest 8.3 the plugin holds nothing but the node id.
+        failed = attribute(stepwise, "lastfailed") if info is None else attribute(info, "last_failed")
+        data["stepwise"] = {
+            "last_failed": None if failed is None else text(failed),
+            "last_test_count": None if count is None else integer(count),
+            "skip": bool(attribute(stepwise, "skip")),
+        }
+    return data
+
+
+def _collect_reports(config: object, reports: Iterable[object], rendering: Dict[str, object]) -> List[Dict[str, object]]:
+    renderer = Renderer(config, integer(rendering.get("width"), 80), bool(rendering.get("color")))
+    spool = Spool(config)
+    encoded = []
+    for report in reports:
+        outcome = attribute(report, "outcome")
+        if outcome != "passed":
+            encoded.append(_collect_report(report, text(outcome), renderer, spool))
+    return encoded
+
+
+def _collect_report(report: object, outcome: str, renderer: Renderer, spool: Spool) -> Dict[str, object]:
+    longrepr = attribute(report, "longrepr")
+    head_line = text(attribute(report, "head_line") or "test session")
+    terminal, plain = renderer.both(report)
+    shown: Dict[str, object] = {"terminal": spool.bounded("collection", terminal), "plain": spool.bounded("plain", plain)}
+    if outcome == "skipped" and isinstance(longrepr, tuple) and len(longrepr) == 3:
+        shown["skip"] = (text(longrepr[0]), integer(longrepr[1], -1), text(longrepr[2]))
+    crash = crash_of(longrepr)
+    if crash is not None:
+        crash["message"] = spool.bounded("message", crash["message"])
+        shown["crash"] = crash
+    if renderer.tbstyle == "line" and outcome == "failed":
+        shown["line"] = renderer.crash_line(report)
+    try:
+        sections = [(text(title), spool.bounded("section", content)) for title, content in report.sections]  # type: ignore[attr-defined]
+    except Exception:
+        sections = []
+    return {
+        "nodeid": text(attribute(report, "nodeid", "")),
+        "outcome": outcome,
+        "head_line": f"ERROR collecting {head_line}" if outcome == "failed" else head_line,
+        "longrepr": shown,
+        "sections": sections,
+    }

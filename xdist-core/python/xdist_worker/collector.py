@@ -1,0 +1,113 @@
+"""The session that collects for the whole run, and then forks workers on request; it runs no test itself.
+
+Single-threaded: it waits for the controller and nothing else. A worker forked here returns from the fork in the middle
+of `pytest_runtestloop` and goes on as the worker it now is, through session finish to the end.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List
+
+import pytest
+
+from . import afterfork
+from .collected import write_nodeids
+from .forking import fork_detached
+from .link import name_of
+from .run import Run
+from .worker import WorkerHooks
+
+
+class CollectorHooks(WorkerHooks):
+    """Plugin of the collector, and of the workers that come out of it."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
+        self._forked = False
+        self._is_worker = False
+
+    def pytest_warning_recorded(self, warning_message: Any, when: str, nodeid: str, location: Any) -> None:
+        """Pass a warning on."""
+        self._run.tell_warning(warning_message, when, nodeid, location)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionstart(self, session: Any) -> None:
+        """Tell the header, which the muted reporter does not print."""
+        run = self._run
+        run.session = session
+        config = run.config
+        lines = config.hook.pytest_report_header(config=config, start_path=config.invocation_params.dir)
+        run.link.send({"configured": list(_flat(reversed(lines)))})
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_collection(self) -> Any:
+        """A collection that does not come to its end is told as it stands."""
+        afterfork.pause_gc()
+        outcome = yield
+        if outcome.excinfo is None:
+            return
+        error = outcome.excinfo[1]
+        if isinstance(error, pytest.UsageError):
+            return
+        self._run.tell_collection(stopped=str(error) or type(error).__name__)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: Any) -> bool:
+        """Tell what was collected and do what the controller asks for."""
+        run = self._run
+        if run.watch is not None:
+            found = run.watch.check(run.config)
+            if found is not None:
+                run.tell_evidence(found)
+        run.tell_collection()
+        while True:
+            message = run.link.receive()
+            name = name_of(message)
+            if name == "fork_workers":
+                if self._fork(session, message[name]):
+                    return self.work(session)
+            elif name == "become":
+                write_nodeids(run.config, session)
+                run.become_first()
+                self._is_worker = True
+                return self.work(session)
+            elif message is None or name == "finish":
+                return self._finish(session)
+
+    def _fork(self, session: Any, identities: List[Dict[str, Any]]) -> bool:
+        """Fork workers; true in each of them."""
+        run = self._run
+        if not self._forked:
+            afterfork.prepare(run.config, session)
+        for who in identities:
+            try:
+                pid = fork_detached()
+            except OSError as error:
+                run.link.send({"internal_error": f"cannot fork worker {who['id']}: {error}"})
+                return False
+            if pid is None:
+                self._is_worker = True
+                run.become_forked(who, not self._forked)
+                return True
+            self._forked = True
+            run.link.send({"forked": [who["id"], who.get("incarnation", 0), pid]})
+        return False
+
+    def _finish(self, session: Any) -> bool:
+        """The run is over. What workers have finished on the collector's behalf is not finished again here."""
+        run = self._run
+        write_nodeids(run.config, session)
+        if self._forked:
+            afterfork.finish_collector(0)
+        if session.testsfailed and not run.config.option.continue_on_collection_errors:
+            count = session.testsfailed
+            raise session.Interrupted(f"{count} error{'s' if count != 1 else ''} during collection")
+        return True
+
+
+def _flat(lines: Any) -> Any:
+    for line in lines:
+        if isinstance(line, (list, tuple)):
+            yield from (str(part) for part in line)
+        else:
+            yield str(line)

@@ -1,0 +1,123 @@
+"""Reads the options of pytest-xdist as pytest's parser left them, and decides whether the run is distributed at all.
+
+What is decided here is decided once: the controller goes by it and parses none of it again.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Dict, List, Optional
+
+import pytest
+
+from .safe_text import attribute, integer, text
+
+# Options that make pytest do something else than run tests, or write to the terminal while it runs them.
+_FOREGROUND = (
+    ("help", "--help"),
+    ("version", "--version"),
+    ("markers", "--markers"),
+    ("showfixtures", "--fixtures"),
+    ("show_fixtures_per_test", "--fixtures-per-test"),
+    ("cacheshow", "--cache-show"),
+    ("collectonly", "--collect-only"),
+    ("setupplan", "--setup-plan"),
+    ("setuponly", "--setup-only"),
+    ("setupshow", "--setup-show"),
+)
+
+
+def dist_options(config: object) -> Dict[str, object]:
+    """Return the options about distribution (`DistOptions` of the controller); bad combinations are usage errors."""
+    option = config.option  # type: ignore[attr-defined]
+    numprocesses = getattr(option, "numprocesses", None)
+    tx = [text(spec) for spec in getattr(option, "tx", None) or ()]
+    mode = text(getattr(option, "dist", None) or "no")
+    if getattr(option, "distload", False):
+        mode = "load"
+    auto: Optional[str] = None
+    if isinstance(numprocesses, str):
+        auto, number = text(numprocesses), None
+    else:
+        number = None if numprocesses is None else integer(numprocesses)
+    if number is not None and number < 0:
+        raise pytest.UsageError(f"-n {number}: the number of workers must not be negative")
+    if number == 0:
+        # As pytest-xdist has it: `-n 0` rules over `--tx` and `--dist`.
+        mode, tx = "no", []
+    elif mode == "no" and (number or auto or tx):
+        mode = "load"
+    if mode != "no" and number is None and auto is None and not tx:
+        auto = "auto"
+    data: Dict[str, object] = {
+        "mode": mode,
+        "tx": tx,
+        "testrunuid": text(getattr(option, "testrunuid", None) or uuid.uuid4().hex),
+        "fork": text(ini(config, "xdist_fork", "")),
+        "unsupported": _unsupported(option),
+    }
+    if number is not None:
+        data["numprocesses"] = number
+    if auto is not None:
+        data["auto"] = auto
+    maxprocesses = getattr(option, "maxprocesses", None)
+    if maxprocesses:
+        data["maxprocesses"] = integer(maxprocesses)
+    restarts = getattr(option, "maxworkerrestart", None)
+    if restarts is not None:
+        data["max_worker_restart"] = _restarts(restarts)
+    return data
+
+
+def plain_reason(config: object, dist: Dict[str, object]) -> Optional[str]:
+    """Return why the run is plain pytest in the foreground, or None if it is distributed."""
+    option = config.option  # type: ignore[attr-defined]
+    for dest, name in _FOREGROUND:
+        if getattr(option, dest, None):
+            return name
+    if dist.get("numprocesses") == 0:
+        return "-n 0"
+    if dist["mode"] == "no":
+        return "no -n, --tx, -d or --dist"
+    debugger = _debugger(option)
+    if debugger is None:
+        return None
+    # Resolved to a number, `-n auto` still says that the user did not insist on workers.
+    if dist.get("auto") is not None or attribute(option.numprocesses, "auto") is not None:
+        return f"{debugger} with -n {dist.get('auto') or 'auto'}"
+    if debugger == "--pdb":
+        raise pytest.UsageError(
+            "--pdb is incompatible with distributing tests over workers, which have no terminal: "
+            "add -n 0 to debug in this process"
+        )
+    return None
+
+
+def ini(config: object, name: str, default: object) -> object:
+    """Return an ini value, or `default` where no plugin registered that name."""
+    try:
+        value = config.getini(name)  # type: ignore[attr-defined]
+    except (ValueError, KeyError):
+        return default
+    return default if value is None else value
+
+
+def _debugger(option: object) -> Optional[str]:
+    if getattr(option, "usepdb", False):
+        return "--pdb"
+    return "--trace" if getattr(option, "trace", False) else None
+
+
+def _restarts(value: object) -> int:
+    try:
+        number = int(value)  # type: ignore[call-overload]
+    except (TypeError, ValueError):
+        raise pytest.UsageError(f"--max-worker-restart: not a number: {text(value)!r}") from None
+    if number < 0:
+        raise pytest.UsageError(f"--max-worker-restart {number}: must not be negative")
+    return integer(number)
+
+
+def _unsupported(option: object) -> List[str]:
+    given = (("px", "--px"), ("rsyncdir", "--rsyncdir"), ("looponfail", "-f"))
+    return [name for dest, name in given if getattr(option, dest, None)]

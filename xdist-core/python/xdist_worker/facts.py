@@ -1,0 +1,171 @@
+"""Tells the controller what pytest made of the arguments, ini files and initial conftests (`Facts`).
+
+Called when pytest has parsed and loaded all that, but has configured nothing: no plugin's `pytest_configure` ran, and
+nothing here may have a side effect that a later `pytest_configure` would notice.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Dict, List, Optional, Sequence
+
+import pytest
+
+from .distribution import dist_options, ini, plain_reason
+from .preload import preload_modules
+from .safe_text import attribute, integer, seconds, text
+
+__all__ = ["cache_facts", "gather_facts", "preload_modules"]
+
+
+def gather_facts(config: object, watch: object, args: Sequence[str]) -> Dict[str, object]:
+    """Return the `Facts` of this session; raises `pytest.UsageError` for options that contradict each other.
+
+    `watch.identity_read` is `(file, line, what)` of the first read of the worker's identity, or None. `args` are the
+    arguments as typed; what counts is what pytest made of them, `config.args`.
+    """
+    option = config.option  # type: ignore[attr-defined]
+    dist = dist_options(config)
+    facts: Dict[str, object] = {
+        "dist": dist,
+        "rootdir": text(config.rootpath),  # type: ignore[attr-defined]
+        "invocation_dir": text(config.invocation_params.dir),  # type: ignore[attr-defined]
+        "configfile": _configfile(config),
+        "display": _display(config),
+        "maxfail": _maxfail(option),
+        "continue_on_collection_errors": bool(getattr(option, "continue_on_collection_errors", False)),
+        "terminal": bool(config.pluginmanager.has_plugin("terminal")),  # type: ignore[attr-defined]
+        "args": [text(arg) for arg in attribute(config, "args") or args],  # type: ignore[attr-defined]
+        "plugin_modules": preload_modules(config),
+    }
+    plain = plain_reason(config, dist)
+    if plain is not None:
+        facts["plain"] = plain
+    read = attribute(watch, "identity_read")
+    if read is not None:
+        path, line, what = read  # type: ignore[misc]
+        facts["identity_read"] = (text(path), integer(line), text(what))
+    junit = _junit(config)
+    if junit is not None:
+        facts["junit"] = junit
+    cache = cache_facts(config)
+    if cache is not None:
+        facts["cache"] = cache
+    return facts
+
+
+def cache_facts(config: object) -> Optional[Dict[str, object]]:
+    """Return the state of pytest's cache before the run (`CacheFacts`); None if the cache provider is off.
+
+    Works before and after configure. Before, a `Cache` is made for reading alone; `--cache-clear`, which pytest heeds
+    when it configures, means that there is nothing to read.
+    """
+    if not config.pluginmanager.has_plugin("cacheprovider"):  # type: ignore[attr-defined]
+        return None
+    from _pytest.cacheprovider import Cache
+
+    option = config.option  # type: ignore[attr-defined]
+    directory = Cache.cache_dir_from_config(config, _ispytest=True)  # type: ignore[arg-type]
+    facts: Dict[str, object] = {
+        "dir": text(directory),
+        "lf": bool(getattr(option, "lf", False) or getattr(option, "failedfirst", False)),
+        "stepwise": any(getattr(option, name, False) for name in ("stepwise", "stepwise_skip", "stepwise_reset")),
+        "pytest": _pytest_version(),
+    }
+    if not config.pluginmanager.is_blocked("lfplugin"):  # type: ignore[attr-defined]
+        known: object = {}
+        if not getattr(option, "cacheclear", False):
+            known = Cache(directory, config, _ispytest=True).get("cache/lastfailed", {})  # type: ignore[arg-type]
+        facts["lastfailed"] = [text(nodeid) for nodeid in known] if isinstance(known, dict) else []
+    return facts
+
+
+def _configfile(config: object) -> str:
+    path = config.inipath  # type: ignore[attr-defined]
+    if path is None:
+        return ""
+    from _pytest.pathlib import bestrelpath
+
+    return text(bestrelpath(config.rootpath, path))  # type: ignore[attr-defined]
+
+
+def _maxfail(option: object) -> int:
+    maxfail = integer(getattr(option, "maxfail", 0))
+    # pytest compares the number of failures with it when there is one: below zero it means the first.
+    return 1 if maxfail < 0 else min(maxfail, 2**32 - 1)
+
+
+def _display(config: object) -> Dict[str, object]:
+    option = config.option  # type: ignore[attr-defined]
+    verbosity = integer(getattr(option, "verbose", 0))
+    minimum = getattr(option, "durations_min", None)
+    data: Dict[str, object] = {
+        "verbosity": verbosity,
+        "verbosity_test_cases": _test_cases_verbosity(config, verbosity),
+        "tbstyle": text(getattr(option, "tbstyle", "auto")),
+        "reportchars": _reportchars(config),
+        "durations_min": seconds(minimum, 0.005 if verbosity < 2 else 0.0),
+        "showcapture": text(getattr(option, "showcapture", "all")),
+        "color": text(getattr(option, "color", "auto")),
+        "no_capture": getattr(option, "capture", "fd") == "no",
+        "no_header": bool(getattr(option, "no_header", False)),
+        "no_summary": bool(getattr(option, "no_summary", False)),
+        "fold_skipped": bool(getattr(option, "fold_skipped", True)),
+        "disable_warnings": bool(getattr(option, "disable_warnings", False)),
+        "output_style": text(ini(config, "console_output_style", "progress")),
+        "xfail_tb": bool(getattr(option, "xfail_tb", False)),
+        "force_short_summary": bool(getattr(option, "force_short_summary", False)),
+    }
+    durations = getattr(option, "durations", None)
+    if durations is not None:
+        data["durations"] = integer(durations)
+    return data
+
+
+def _test_cases_verbosity(config: object, verbosity: int) -> int:
+    name = attribute(config, "VERBOSITY_TEST_CASES")
+    if name is None:
+        return verbosity
+    try:
+        return integer(config.get_verbosity(name), verbosity)  # type: ignore[attr-defined]
+    except (AttributeError, KeyError, ValueError):
+        return verbosity
+
+
+def _reportchars(config: object) -> str:
+    from _pytest.terminal import getreportopt
+
+    try:
+        return text(getreportopt(config))  # type: ignore[arg-type]
+    except AttributeError:
+        # Without the terminal plugin there is no such option.
+        return ""
+
+
+def _junit(config: object) -> Optional[Dict[str, object]]:
+    option = config.option  # type: ignore[attr-defined]
+    path = getattr(option, "xmlpath", None)
+    if not path:
+        return None
+    family = text(ini(config, "junit_family", "xunit2"))
+    path = os.path.expanduser(os.path.expandvars(path))
+    return {
+        "path": text(os.path.normpath(os.path.abspath(path))),
+        "prefix": text(getattr(option, "junitprefix", None) or ""),
+        "suite_name": text(ini(config, "junit_suite_name", "pytest")),
+        "logging": text(ini(config, "junit_logging", "no")),
+        "log_passing": bool(ini(config, "junit_log_passing_tests", True)),
+        "duration": text(ini(config, "junit_duration_report", "total")),
+        "family": "xunit1" if family == "legacy" else family,
+        "pytest": _pytest_version(),
+    }
+
+
+def _pytest_version() -> List[int]:
+    version = getattr(pytest, "version_tuple", None) or pytest.__version__.split(".")
+    numbers = []
+    for part in version:
+        if not str(part).isdigit():
+            break
+        numbers.append(int(part))
+    return numbers

@@ -1,0 +1,29 @@
+"""Fixtures and marker of pytest-xdist. Registered as a plugin of its own, so that pytest finds the fixtures."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def worker_id(request: Any) -> str:
+    """Return the id of the current worker: 'gw0', 'gw1', or 'master' where tests are not distributed."""
+    workerinput = getattr(request.config, "workerinput", None)
+    return "master" if workerinput is None else str(workerinput["workerid"])
+
+
+@pytest.fixture(scope="session")
+def testrun_uid(request: Any) -> str:
+    """Return the id of the current run, which is the same in all workers."""
+    workerinput = getattr(request.config, "workerinput", None)
+    return uuid.uuid4().hex if workerinput is None else str(workerinput["testrunuid"])
+
+
+def pytest_configure(config: Any) -> None:
+    """Register the marker."""
+    config.addinivalue_line(
+        "markers", "xdist_group(name): run the tests that share this name in one worker, with --dist=loadgroup."
+    )

@@ -1,0 +1,164 @@
+"""The connection of one process to the controller: a unix socket, blocking, owned by one pid.
+
+Everything that tests may replace or disturb (socket classes, `os` functions, low descriptors) is bound here at import
+or avoided: the descriptor lives above 200 and closes on exec, and a child that a test forked ends hard when it tries to
+send, since its frames would be taken for its parent's.
+"""
+
+from __future__ import annotations
+
+import _socket
+import fcntl
+import select
+import signal
+import struct
+from os import _exit, getpid
+from typing import Any, Callable, List, Optional
+
+from . import wire
+
+LOWEST_DESCRIPTOR = 201
+# One write of up to this size is taken as a whole or not at all, so an interrupt cannot cut a frame in two.
+_ATOMIC = 16384
+_HEADER = struct.Struct(">I")
+_NOSIGNAL = getattr(_socket, "MSG_NOSIGNAL", 0)
+
+
+class LinkLost(KeyboardInterrupt):
+    """The controller is gone. Ends the session as an interrupt does: clean-up runs, nothing more starts."""
+
+
+def high_descriptor(fd: int) -> int:
+    """A close-on-exec duplicate of `fd`, out of the reach of tests that close low numbers, where limits allow it."""
+    try:
+        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, LOWEST_DESCRIPTOR)
+    except (OSError, ValueError):
+        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
+
+
+class Link:
+    """Sends and receives messages."""
+
+    def __init__(self, sock: _socket.socket) -> None:
+        fd = high_descriptor(sock.fileno())
+        sock.close()
+        self._sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, fileno=fd)
+        self._sock.settimeout(None)
+        self._send: Callable[..., int] = self._sock.send
+        self._pid = getpid()
+        self._buffer = bytearray()
+        self._poll = select.poll()
+        self._poll.register(fd, select.POLLIN)
+        self.lost = False
+        self.path = ""
+
+    @classmethod
+    def connect(cls, path: str) -> Link:
+        """Connect to the controller that listens at `path`."""
+        sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0)
+        sock.settimeout(None)
+        sock.connect(path)
+        link = cls(sock)
+        link.path = path
+        return link
+
+    def fileno(self) -> int:
+        """The descriptor."""
+        return self._sock.fileno()
+
+    def close(self) -> None:
+        """Close this process's end; in a forked child the parent's stays open."""
+        self.lost = True
+        self._sock.close()
+
+    def send(self, message: Any) -> None:
+        """Send a message: a name, or a map of one name to its fields."""
+        self.send_frame(wire.frame(message))
+
+    def send_frame(self, data: bytes) -> None:
+        """Send a ready frame. Raises `LinkLost` once when the controller is gone; sends nothing from then on."""
+        if getpid() != self._pid:
+            _exit(1)
+        if self.lost:
+            return
+        try:
+            if len(data) <= _ATOMIC:
+                if self._send(data, _NOSIGNAL) == len(data):
+                    return
+                self._fail()
+            self._send_long(data)
+        except (BrokenPipeError, ConnectionError):
+            self._fail()
+
+    def _send_long(self, data: bytes) -> None:
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGALRM})
+        try:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[self._send(rest, _NOSIGNAL) :]
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+    def _fail(self) -> None:
+        self.lost = True
+        raise LinkLost("the xdist program is gone")
+
+    def receive(self) -> Optional[Any]:
+        """The next message; waits for it. `None`: the controller closed the connection."""
+        while True:
+            message = self._take()
+            if message is not None:
+                return message
+            if not self._fill():
+                return None
+
+    def pending(self) -> List[Any]:
+        """Messages that have arrived, without waiting. Sets `lost` when the controller closed the connection."""
+        while not self.lost and self._poll.poll(0):
+            if not self._fill():
+                break
+        if not self._buffer:
+            return []
+        messages = []
+        while True:
+            message = self._take()
+            if message is None:
+                return messages
+            messages.append(message)
+
+    def quiet(self) -> bool:
+        """Whether nothing has arrived: the cheap question before each test."""
+        return not self._buffer and not self._poll.poll(0)
+
+    def _fill(self) -> bool:
+        if self.lost:
+            return False
+        try:
+            data = self._sock.recv(65536)
+        except ConnectionError:
+            data = b""
+        if not data:
+            self.lost = True
+            return False
+        self._buffer += data
+        return True
+
+    def _take(self) -> Optional[Any]:
+        buffer = self._buffer
+        if len(buffer) < 4:
+            return None
+        size = _HEADER.unpack_from(buffer)[0]
+        if len(buffer) < 4 + size:
+            return None
+        message = wire.decode(bytes(buffer[4 : 4 + size]))
+        del buffer[: 4 + size]
+        return message
+
+
+def name_of(message: Any) -> str:
+    """The variant of a message."""
+    if isinstance(message, dict) and len(message) == 1:
+        return str(next(iter(message)))
+    return str(message)
+
+

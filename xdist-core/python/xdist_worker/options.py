@@ -1,0 +1,174 @@
+"""The command line options and ini keys of pytest-xdist, under its names, and those of this program.
+
+They are registered in pytest's own parser, so that `addopts`, `PYTEST_ADDOPTS` and ini files may contain them.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import Any, Optional, Union
+
+MODES = ("each", "load", "loadscope", "loadfile", "loadgroup", "worksteal", "no")
+FORK_LEVELS = ("collected", "imported", "never")
+
+
+class ResolvedCount(int):
+    """A number of workers that stands for `auto` or `logical`, which is kept as `auto`."""
+
+    auto: str
+
+    @classmethod
+    def of(cls, count: int, word: str) -> ResolvedCount:
+        """`count`, remembering that the user typed `word`."""
+        made = cls(count)
+        made.auto = word
+        return made
+
+
+def parse_numprocesses(text: str) -> Union[int, str]:
+    """The argument of `-n`."""
+    return text if text in ("auto", "logical") else int(text)
+
+
+def add_options(parser: Any) -> None:
+    """Register options and ini keys."""
+    group = parser.getgroup("xdist", "distributed and subprocess testing")
+    group._addoption(
+        "-n",
+        "--numprocesses",
+        dest="numprocesses",
+        metavar="numprocesses",
+        action="store",
+        type=parse_numprocesses,
+        help="Run tests on this many workers; 'auto' for the machine's physical, 'logical' for its logical CPUs. "
+        "0: run them in this process.",
+    )
+    group.addoption(
+        "--maxprocesses",
+        dest="maxprocesses",
+        metavar="maxprocesses",
+        action="store",
+        type=int,
+        help="Never more workers than this.",
+    )
+    group.addoption(
+        "--max-worker-restart",
+        dest="maxworkerrestart",
+        metavar="COUNT",
+        action="store",
+        default=None,
+        help="How many workers that died may be replaced; 0: none.",
+    )
+    group.addoption(
+        "--dist",
+        dest="dist",
+        metavar="distmode",
+        action="store",
+        choices=list(MODES),
+        default="no",
+        help="How tests are handed out: " + ", ".join(MODES) + ".",
+    )
+    group._addoption(
+        "-d", dest="distload", action="store_true", default=False, help="Short for '--dist=load'."
+    )
+    group.addoption(
+        "--tx",
+        dest="tx",
+        metavar="xspec",
+        action="append",
+        default=[],
+        help="Add a test execution environment, such as popen//python=python3.12, ssh=host or socket=host:port.",
+    )
+    group.addoption(
+        "--px",
+        dest="px",
+        metavar="xspec",
+        action="append",
+        default=[],
+        help="Add a proxy that '--tx' refers to by via=.",
+    )
+    group.addoption(
+        "--loadscope-reorder",
+        dest="loadscopereorder",
+        action="store_true",
+        default=True,
+        help="Hand out scopes with many tests first (default).",
+    )
+    group.addoption(
+        "--no-loadscope-reorder",
+        dest="loadscopereorder",
+        action="store_false",
+        help="Hand out scopes in the order of collection.",
+    )
+    group.addoption(
+        "--maxschedchunk",
+        dest="maxschedchunk",
+        metavar="COUNT",
+        action="store",
+        type=int,
+        help="At most this many tests in one batch.",
+    )
+    group.addoption(
+        "--testrunuid", dest="testrunuid", action="store", help="Id of this run, shared by all workers; default random."
+    )
+    group.addoption(
+        "--rsyncdir",
+        dest="rsyncdir",
+        metavar="DIR",
+        action="append",
+        default=[],
+        help="Copy this directory to remote environments.",
+    )
+    group.addoption(
+        "--rsyncignore",
+        dest="rsyncignore",
+        metavar="GLOB",
+        action="append",
+        default=[],
+        help="Do not copy what matches this pattern.",
+    )
+    group._addoption(
+        "-f",
+        "--looponfail",
+        dest="looponfail",
+        action="store_true",
+        default=False,
+        help="Run again, failed tests first, whenever a file changes.",
+    )
+    parser.addini("rsyncdirs", "directories to copy to remote environments", type="paths")
+    parser.addini("rsyncignore", "patterns of what not to copy to remote environments", type="paths")
+    parser.addini("looponfailroots", "directories in which '-f' looks for changes", type="paths")
+    parser.addini("xdist_fork", "how workers are started: " + ", ".join(FORK_LEVELS), default="")
+
+
+def resolve_numprocesses(config: Any) -> None:
+    """Ask hooks and environment how many workers `-n auto` is; left as a word if nobody says."""
+    option = config.option
+    word = getattr(option, "numprocesses", None)
+    if not isinstance(word, str):
+        return
+    count = config.hook.pytest_xdist_auto_num_workers(config=config)
+    if count is None:
+        count = _from_environment()
+    if count is not None:
+        option.numprocesses = ResolvedCount.of(int(count), word)
+
+
+def _from_environment() -> Optional[int]:
+    text = os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS")
+    if not text:
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        warnings.warn(f"PYTEST_XDIST_AUTO_NUM_WORKERS is not a number: {text!r}. Ignoring it.", stacklevel=2)
+        return None
+
+
+def settle_plain(config: Any) -> None:
+    """Leave the options as a run without workers has them."""
+    option = config.option
+    option.dist, option.tx, option.distload = "no", [], False
+    if option.numprocesses is not None:
+        option.numprocesses = 0

@@ -1,0 +1,69 @@
+"""The pytest plugin that every session has, plain or distributed: options, hooks, names, fixtures.
+
+It is registered before pytest looks for installed plugins, under the names that pytest-xdist would take, so an
+installed pytest-xdist stays out of the way and plugins that ask for one find one. `-p no:xdist` and `-p xdist.plugin`
+find those names too and change nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any, List, Tuple
+
+import pytest
+
+from . import fixtures, newhooks, shim
+from .options import add_options
+
+NAMES = ("xdist", "xdist.plugin", "xdist.looponfail")
+
+
+class _StandIn:
+    """Has a name that plugins look for, and nothing else."""
+
+
+class _Distribution:
+    """What pytest needs to know of an installed distribution in order to check `required_plugins`."""
+
+    project_name = "pytest-xdist"
+
+    def __init__(self) -> None:
+        self.metadata = {"name": self.project_name, "Name": self.project_name}
+
+    @property
+    def version(self) -> str:
+        """The version of an installed pytest-xdist, else the one whose behaviour is provided here."""
+        return shim.version()
+
+
+class OptionsPlugin:
+    """Options, hook specifications and stand-ins; knows nothing of the controller."""
+
+    def __init__(self) -> None:
+        self._distinfo: List[Tuple[Any, Any]] = []
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_addhooks(self, pluginmanager: Any) -> None:
+        """Take the names before pytest loads installed plugins, and have `required_plugins` find them."""
+        pluginmanager.add_hookspecs(newhooks)
+        for name in NAMES:
+            if not pluginmanager.is_blocked(name) and not pluginmanager.has_plugin(name):
+                pluginmanager.register(_StandIn(), name)
+        pluginmanager.register(fixtures, "xdist_worker.fixtures")
+        shim.install()
+        known = getattr(pluginmanager, "_plugin_distinfo", None)
+        if isinstance(known, list):
+            entry = (self, _Distribution())
+            self._distinfo.append(entry)
+            known.append(entry)
+
+    def pytest_addoption(self, parser: Any) -> None:
+        """Register options and ini keys; usage errors speak of `pytest`, whatever `sys.argv` is at that time."""
+        parser.prog = "pytest"
+        add_options(parser)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_load_initial_conftests(self, early_config: Any) -> None:
+        """`required_plugins` was checked: the header lists installed plugins only."""
+        known = getattr(early_config.pluginmanager, "_plugin_distinfo", None)
+        if isinstance(known, list):
+            known[:] = [entry for entry in known if not any(entry is own for own in self._distinfo)]

@@ -1,0 +1,92 @@
+"""Lets pytest render a failure as it would print it, into text instead of onto a terminal.
+
+The writer is pytest's own `TerminalWriter`, set up as `create_terminal_writer` sets it up for this run, on a file
+that takes UTF-8 only: what pytest does about text that a terminal cannot show happens here too. Total: a failure that
+cannot be rendered becomes something that says so.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Dict, Optional, Tuple
+
+from _pytest._io import TerminalWriter
+
+from .safe_text import attribute, integer, text
+
+
+class Renderer:
+    """Renders failures for one run: width, colours and `--tb` are settled."""
+
+    def __init__(self, config: object, width: int, color: bool) -> None:
+        option = getattr(config, "option", None)
+        self.width = width if width > 0 else 80
+        self.color = color
+        self.tbstyle = str(getattr(option, "tbstyle", "auto"))
+        self._highlight = getattr(option, "code_highlight", "yes") != "no"
+
+    def both(self, report: object) -> Tuple[str, str]:
+        """Return the failure with the run's colours, and without; the second is empty where the first has none."""
+        if not self.color:
+            return self.plain(report), ""
+        try:
+            colored = self._toterminal(report, True)
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
+            return self.plain(report), ""
+        plain = self.plain(report)
+        return colored, ("" if plain == colored else plain)
+
+    def plain(self, report: object) -> str:
+        """Return the failure without colours."""
+        try:
+            return self._toterminal(report, False)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            return self._in_need(report, error)
+
+    def crash_line(self, report: object) -> str:
+        """Return the line that `--tb=line` prints for the failure."""
+        longrepr = attribute(report, "longrepr")
+        try:
+            return text(str(longrepr.reprcrash))  # type: ignore[union-attr]
+        except AttributeError:
+            return text(longrepr)[:50]
+        except Exception as error:
+            return f"<unprintable location: {type(error).__name__}>"
+
+    def _toterminal(self, report: object, color: bool) -> str:
+        data = io.BytesIO()
+        file = io.TextIOWrapper(data, encoding="utf-8", newline="\n")
+        writer = TerminalWriter(file)
+        writer.hasmarkup = color
+        writer.code_highlight = self._highlight
+        writer.fullwidth = self.width
+        report.toterminal(writer)  # type: ignore[attr-defined]
+        file.flush()
+        return data.getvalue().decode("utf-8")
+
+    def _in_need(self, report: object, error: BaseException) -> str:
+        longrepr = attribute(report, "longrepr")
+        crash = attribute(longrepr, "reprcrash")
+        notice = f"<pytest could not render this failure: {type(error).__name__}: {text(error)}>\n"
+        if crash is not None:
+            place = f"{text(attribute(crash, 'path', '?'))}:{text(attribute(crash, 'lineno', '?'))}"
+            return f"{place}: {text(attribute(crash, 'message', ''))}\n{notice}"
+        return f"{text(longrepr)}\n{notice}"
+
+
+def crash_of(longrepr: object) -> Optional[Dict[str, object]]:
+    """Return `reprcrash` as data; a failure that is nothing but a string has its text as message and no place."""
+    if isinstance(longrepr, str):
+        return {"message": longrepr}
+    crash = attribute(longrepr, "reprcrash")
+    if crash is None:
+        return None
+    return {
+        "path": text(attribute(crash, "path", "")),
+        "lineno": integer(attribute(crash, "lineno", 0)),
+        "message": attribute(crash, "message", ""),
+    }

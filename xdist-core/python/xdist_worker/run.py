@@ -1,0 +1,143 @@
+"""What a distributed session shares among its phases: its link, who it is, and what it tells the controller.
+
+The collector and the worker that is forked from it use the same object; `adopt` makes it the worker's.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Dict, List, Optional
+
+import pytest
+
+from . import afterfork, identity
+from .afterfork.memory import resume_gc
+from .collected import collection
+from .evidence import Watch
+from .junit_stub import install
+from .link import Link
+from .reports import ReportEncoder
+from .server import connect
+from .stop_page import NoPage, StopPage
+from .terminal import mute
+from .warnings_ import encode_warning
+
+
+class Run:
+    """One distributed session."""
+
+    def __init__(
+        self, config: Any, link: Link, who: Dict[str, Any], rendering: Dict[str, Any], watch: Optional[Watch]
+    ) -> None:
+        self.config = config
+        self.link = link
+        self.who = who
+        self.rendering = rendering
+        self.watch = watch
+        self.session: Any = None
+        self.reporter: Any = None
+        self.encoder: Any = None
+        self.page: Any = NoPage()
+        self.index: Optional[int] = None
+        self.exit_before: Optional[int] = None
+        self.collect_reports: List[Any] = []
+        self.deselected = 0
+        self.evidence_told = False
+        self.collection_told = False
+
+    def configured(self) -> None:
+        """Every plugin has configured itself; the session has not started."""
+        self.reporter = mute(self.config)
+        self.encoder = ReportEncoder(self.config, self.rendering)
+        install(self.config, self.tell_suite_property)
+        self.who.setdefault("incarnation", 0)
+
+    def current_nodeid(self) -> str:
+        """The node id of the test that runs, or nothing."""
+        if self.index is None or self.session is None:
+            return ""
+        return str(self.session.items[self.index].nodeid)
+
+    def start_worker(self) -> None:
+        """This process is about to run tests."""
+        resume_gc()
+        who = self.who
+        if who.get("page"):
+            self.page = StopPage(who["page"], who["slot"], int(self.config.getoption("maxfail", 0) or 0))
+        session = self.session
+        # Errors of collection are the controller's affair and no failure of this worker's.
+        session.testsfailed = 0
+
+    def become_forked(self, who: Dict[str, Any], first: bool) -> None:
+        """Make this process, just forked from the collector (as the `first` of them), worker `who`."""
+        self.link.close()
+        self._redirect(who)
+        try:
+            os.setpgid(0, 0)
+        except OSError:
+            # Forked by a leader that left its group to us.
+            pass
+        self.link = connect(self.link.path, "worker", who["id"], who.get("incarnation", 0))
+        base = os.path.dirname(self.who.get("basetemp") or "")
+        if not who.get("basetemp") and base:
+            who["basetemp"] = os.path.join(base, f"popen-{who['id']}")
+        self.who = who
+        identity.set_environment(who)
+        config = self.config
+        dict.update(config.workerinput, identity.worker_input(who))
+        config.workeroutput = {}
+        if self.watch is not None:
+            self.watch.stop()
+        afterfork.repair(config, self.session, who, first)
+
+    def become_first(self) -> None:
+        """Make this process, which collected, worker `gw0` itself, without forking."""
+        if self.watch is not None:
+            self.watch.stop()
+        self._redirect(self.who)
+
+    @staticmethod
+    def _redirect(who: Dict[str, Any]) -> None:
+        if who.get("stdout"):
+            afterfork.redirect_stdio(who["stdout"], who["stderr"])
+
+    # What is told.
+
+    def tell_evidence(self, text: str) -> None:
+        """The first reason not to fork after collection."""
+        if not self.evidence_told:
+            self.evidence_told = True
+            self.link.send({"evidence": text})
+
+    def tell_suite_property(self, name: str, value: str) -> None:
+        """A property of the whole suite."""
+        self.link.send({"suite_property": [name, value]})
+
+    def tell_warning(self, warning_message: Any, when: str, nodeid: str, location: Any) -> None:
+        """A warning."""
+        data = encode_warning(warning_message, when, nodeid, location)
+        if data is not None:
+            self.link.send({"warning": data})
+
+    def tell_collection(self, stopped: str = "") -> None:
+        """Everything that was collected, once."""
+        if self.collection_told:
+            return
+        self.collection_told = True
+        data = collection(self.session, self.config, self.collect_reports, self.deselected, self.rendering)
+        if stopped:
+            data["stopped"] = stopped
+        self.link.send({"collection": data})
+
+    def tell_end_of_session(self, excinfo: Any) -> None:
+        """The session ends by an interrupt, `pytest.exit`, or `session.shouldstop`."""
+        crash = getattr(excinfo.getrepr(funcargs=False), "reprcrash", None)
+        reason = str(excinfo.value) if crash is None else crash.message
+        data: Dict[str, Any] = {"kind": "interrupt", "reason": reason}
+        if isinstance(excinfo.value, pytest.exit.Exception):
+            data["kind"] = "exit"
+            if excinfo.value.returncode is not None:
+                data["code"] = int(excinfo.value.returncode)
+        elif isinstance(excinfo.value, pytest.Session.Interrupted):
+            data["kind"] = "stop"
+        self.link.send({"stopping": data})

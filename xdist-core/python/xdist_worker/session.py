@@ -1,0 +1,234 @@
+"""One forked process from pytest's arguments to its end: plain pytest, the collector, or a worker by itself.
+
+pytest's own `pytest.main` runs everything; the plugin of this module steps in when arguments are parsed. Until a
+session is distributed it is, to all appearances, the `pytest` command: errors in arguments, ini files and initial
+conftests are printed by pytest itself.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+import traceback
+from typing import Any, Dict, List, Optional
+
+import pytest
+
+from . import afterfork, identity, options
+from .bootstrap import scripts_dir
+from .collector import CollectorHooks
+from .debugger import refuse
+from .evidence import Watch
+from .facts import gather_facts
+from .link import Link, name_of
+from .plugin import OptionsPlugin
+from .run import Run
+from .worker import WorkerHooks
+
+
+class Leave(BaseException):
+    """The controller has no use for this session: end it without another word."""
+
+
+def run(request: Dict[str, Any], link: Link) -> None:
+    """Be the process that `request` asks for. Ends the process, or returns from plain pytest by `SystemExit`."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    session = Session(request, link)
+    try:
+        code = session.main()
+    except BaseException as error:
+        if session.plain:
+            raise
+        code = session.failed(error)
+    if session.plain:
+        _leave_as_pytest(code)
+    session.link().send({"ended": session.ended(code)})
+    afterfork.finish_worker(code)
+
+
+def _leave_as_pytest(code: int) -> None:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    sys.exit(code)
+
+
+class Session(OptionsPlugin):
+    """Drives pytest through one session; registered as its plugin from the first moment on."""
+
+    def __init__(self, request: Dict[str, Any], link: Link) -> None:
+        super().__init__()
+        self._request = request
+        self._link = link
+        self._is_worker = request["role"] == "worker"
+        self._early_evidence: Optional[str] = None
+        self._watch: Optional[Watch] = None
+        self._errors: Optional[io.StringIO] = None
+        self._message = ""
+        self.plain = False
+        self.run: Optional[Run] = None
+
+    def main(self) -> int:
+        """Run pytest; returns its exit code."""
+        request = self._request
+        args: List[str] = [str(arg) for arg in request["args"]]
+        worker = request.get("identity")
+        if self._is_worker:
+            self._become_group()
+            afterfork.redirect_stdio(worker["stdout"], worker["stderr"])
+        if self._is_worker or request.get("expect_distribution"):
+            sys.argv[:] = ["-c"]
+            if worker:
+                identity.set_environment(worker)
+            else:
+                os.environ["PYTEST_XDIST_WORKER"] = "gw0"
+        else:
+            sys.argv[:] = [os.path.join(scripts_dir(), "pytest"), *args]
+        if not self._is_worker:
+            self._watch = Watch(self._first_evidence)
+            self._watch.start()
+        stderr = sys.stderr
+        try:
+            return int(pytest.main(args, plugins=[self]))
+        finally:
+            if self._errors is not None:
+                sys.stderr = stderr
+
+    def _first_evidence(self, text: str) -> None:
+        if self.run is None:
+            self._early_evidence = text
+        else:
+            self.run.tell_evidence(text)
+
+    # Until pytest has parsed its arguments.
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_cmdline_parse(self) -> Any:
+        """What is wrong with the arguments pytest prints on the terminal, which a session still has."""
+        outcome = yield
+        if outcome.excinfo is not None:
+            self._before_error()
+
+    def _before_error(self) -> None:
+        """What pytest prints from here on, if it is a worker, is for the controller to show once for all of them."""
+        if self._errors is None and (self._is_worker or self.run is not None):
+            self._errors = io.StringIO()
+            sys.stderr = self._errors
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_cmdline_main(self, config: Any) -> Any:
+        """Everything is parsed and nothing configured: ask the controller what this session is to be."""
+        try:
+            if self._is_worker:
+                self._distribute(config, self._request["identity"], self._request.get("rendering") or {})
+            else:
+                self._ask(config)
+        except pytest.UsageError:
+            self._before_error()
+            raise
+        outcome = yield
+        if outcome.excinfo is not None and not self.plain:
+            self._before_error()
+
+    def _ask(self, config: Any) -> None:
+        options.resolve_numprocesses(config)
+        facts = gather_facts(config, self._watch, self._request["args"])
+        base = "" if facts.get("plain") else identity.base_temp(config)
+        facts["basetemp"] = base
+        self._link.send({"facts": facts})
+        answer = self._link.receive()
+        name = name_of(answer)
+        if name == "plain":
+            self._go_plain(config)
+        elif name == "collect":
+            who, rendering = answer[name]
+            if not who.get("basetemp") and base:
+                who["basetemp"] = os.path.join(base, f"popen-{who['id']}")
+            self._distribute(config, who, rendering)
+        else:
+            raise Leave
+
+    def _go_plain(self, config: Any) -> None:
+        self.plain = True
+        if self._watch is not None:
+            self._watch.stop()
+        if self._request.get("expect_distribution"):
+            identity.clear_environment()
+        self._link.close()
+        sys.argv[:] = [os.path.join(scripts_dir(), "pytest"), *self._request["args"]]
+        options.settle_plain(config)
+
+    def _distribute(self, config: Any, who: Dict[str, Any], rendering: Dict[str, Any]) -> None:
+        """Make the session worker `who`, before anything is configured."""
+        if not self._is_worker:
+            self._become_group()
+            own = self._request if self._request.get("stdout") else who
+            afterfork.redirect_stdio(own["stdout"], own["stderr"])
+        sys.argv[:] = ["-c"]
+        identity.set_environment(who)
+        identity.force_options(config)
+        identity.set_base_temp(config, who.get("basetemp") or "", who.get("incarnation", 0))
+        content = {**identity.worker_input(who), **afterfork.worker_inputs(config)}
+        config.workerinput = content if self._watch is None else self._watch.track(content)
+        config.workeroutput = {}
+        run = self.run = Run(config, self._link, who, rendering, self._watch)
+        hooks = WorkerHooks(run) if self._is_worker else CollectorHooks(run)
+        config.pluginmanager.register(hooks, "xdist_worker.session")
+        refuse(run.current_nodeid)
+        if self._early_evidence is not None:
+            run.tell_evidence(self._early_evidence)
+
+    @staticmethod
+    def _become_group() -> None:
+        try:
+            os.setpgid(0, 0)
+        except OSError:
+            # Already the leader of a session.
+            pass
+
+    # The end.
+
+    def failed(self, error: BaseException) -> int:
+        """The exit code after pytest itself let an exception through, as the `pytest` command would exit."""
+        if isinstance(error, Leave):
+            return 0
+        if isinstance(error, SystemExit):
+            return self._exited(error)
+        if isinstance(error, KeyboardInterrupt):
+            self._message = "KeyboardInterrupt"
+            return 2
+        # Drop the frames of this package: the user's business starts in pytest.
+        shown = error.__traceback__
+        for _ in range(2):
+            shown = shown.tb_next if shown is not None and shown.tb_next is not None else shown
+        text = "".join(traceback.format_exception(type(error), error, shown))
+        if self._is_worker or self.run is not None:
+            self.link().send({"internal_error": text})
+            return 3
+        sys.stderr.write(text)
+        return 1
+
+    def _exited(self, error: SystemExit) -> int:
+        frames = traceback.extract_tb(error.__traceback__)
+        place = f"{frames[-1].filename}:{frames[-1].lineno}: " if frames else ""
+        self._message = f"{place}sys.exit({'' if error.code is None else repr(error.code)}) ended the session"
+        if error.code is None:
+            return 0
+        return error.code & 0xFF if isinstance(error.code, int) else 1
+
+    def link(self) -> Link:
+        """The connection of this process: a forked worker has its own."""
+        return self._link if self.run is None else self.run.link
+
+    def ended(self, code: int) -> Dict[str, Any]:
+        """The fields of `ended`."""
+        run = self.run
+        message = self._message
+        if self._errors is not None:
+            message = (message + "\n" if message else "") + self._errors.getvalue()
+        before = code if run is None or run.exit_before is None else run.exit_before
+        return {"before": before, "after": code, "message": message}

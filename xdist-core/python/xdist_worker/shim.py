@@ -1,0 +1,98 @@
+"""`import xdist` where pytest-xdist is not installed.
+
+The finder stands last in `sys.meta_path`: whatever else is called `xdist` on this machine is found before it.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any, Optional
+
+# The release of pytest-xdist whose interface is provided.
+COMPATIBLE = "3.8.0"
+
+
+def is_xdist_worker(request_or_session: Any) -> bool:
+    """Return whether this is a worker."""
+    return hasattr(request_or_session.config, "workerinput")
+
+
+def is_xdist_controller(request_or_session: Any) -> bool:
+    """Return whether this is the process that distributes tests to workers."""
+    config = request_or_session.config
+    return not is_xdist_worker(request_or_session) and config.option.dist != "no"
+
+
+def get_xdist_worker_id(request_or_session: Any) -> str:
+    """Return the id of the worker ('gw0'), or 'master' if this is none."""
+    if is_xdist_worker(request_or_session):
+        return str(request_or_session.config.workerinput["workerid"])
+    return "master"
+
+
+def version() -> str:
+    """The version of an installed pytest-xdist, else the one provided here."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
+
+    try:
+        return installed("pytest-xdist")
+    except PackageNotFoundError:
+        return COMPATIBLE
+
+
+class _Loader(Loader):
+    def create_module(self, spec: ModuleSpec) -> Optional[ModuleType]:
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        if module.__name__ == "xdist":
+            _fill_package(module)
+        else:
+            from . import newhooks
+
+            module.__doc__ = newhooks.__doc__
+            module.__dict__.update(
+                {name: hook for name, hook in vars(newhooks).items() if name.startswith("pytest_")}
+            )
+
+
+def _fill_package(module: ModuleType) -> None:
+    module.__doc__ = "The functions of pytest-xdist for tests and conftests."
+    module.__dict__.update(
+        __version__=COMPATIBLE,
+        is_xdist_worker=is_xdist_worker,
+        is_xdist_controller=is_xdist_controller,
+        is_xdist_master=is_xdist_controller,
+        get_xdist_worker_id=get_xdist_worker_id,
+        __all__=[
+            "__version__",
+            "get_xdist_worker_id",
+            "is_xdist_controller",
+            "is_xdist_master",
+            "is_xdist_worker",
+        ],
+    )
+
+
+class Finder(MetaPathFinder):
+    """Finds `xdist` and `xdist.newhooks`."""
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Optional[ModuleSpec]:
+        """Return how to load one of the modules provided here."""
+        if fullname == "xdist":
+            return ModuleSpec(fullname, _Loader(), origin="xdist_worker", is_package=True)
+        if fullname == "xdist.newhooks" and getattr(sys.modules.get("xdist"), "__spec__", None) is not None:
+            parent = sys.modules["xdist"].__spec__
+            if parent is not None and isinstance(parent.loader, _Loader):
+                return ModuleSpec(fullname, _Loader(), origin="xdist_worker")
+        return None
+
+
+def install() -> None:
+    """Put the finder where everything else comes first."""
+    if not any(isinstance(finder, Finder) for finder in sys.meta_path):
+        sys.meta_path.append(Finder())

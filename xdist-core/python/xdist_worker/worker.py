@@ -1,0 +1,222 @@
+"""The hooks of a worker, and its run loop: takes tests by index, runs them by pytest's protocol, tells what came out.
+
+A test is taken only when its successor is known, or that there is none: pytest needs it to decide which fixtures to
+tear down. A test that plainly passes costs one send, which also announces the next.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, Deque, List, Optional
+
+import pytest
+
+from . import wire
+from .afterfork import pause_gc
+from .collected import digest
+from .link import name_of
+from .run import Run
+from .stop_page import CALL, IDLE, SETUP, TEARDOWN
+
+_PHASES = ("setup", "call", "teardown")
+_FOLLOWING = {"setup": CALL, "call": TEARDOWN}
+
+
+class WorkerHooks:
+    """Plugin of a session that will run tests; registered last, so that its trailing hooks are last."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._queue: Deque[int] = deque()
+        self._closed = False
+        self._stopped = False
+        self._plain: List[Any] = []
+        self._wordy = False
+
+    # From configure to the end of collection.
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self) -> None:
+        """All other plugins are configured."""
+        self._run.configured()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self, session: Any) -> None:
+        """Know the session."""
+        self._run.session = session
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_collection(self) -> Any:
+        """Collecting makes much and drops little: it is faster without the garbage collector."""
+        pause_gc()
+        yield
+
+    def pytest_collectreport(self, report: Any) -> None:
+        """Remember what did not pass."""
+        if not report.passed:
+            self._run.collect_reports.append(report)
+
+    def pytest_deselected(self, items: Any) -> None:
+        """Count."""
+        self._run.deselected += len(items)
+
+    def pytest_warning_recorded(self, warning_message: Any, when: str, nodeid: str, location: Any) -> None:
+        """Pass a warning on; those of configuration and collection were told by the session that collected first."""
+        if when == "runtest":
+            self._run.tell_warning(warning_message, when, nodeid, location)
+
+    def pytest_internalerror(self, excrepr: Any) -> bool:
+        """Tell the controller; true: nothing is written to stderr."""
+        self._run.link.send({"internal_error": str(excrepr)})
+        return True
+
+    def pytest_keyboard_interrupt(self, excinfo: Any) -> None:
+        """The session ends before its time."""
+        self._run.tell_end_of_session(excinfo)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: Any, exitstatus: int) -> None:
+        """Keep the exit status before plugins change it, and give them the output of a worker."""
+        run = self._run
+        run.exit_before = int(exitstatus)
+        run.config.workeroutput.update(
+            exitstatus=int(exitstatus), shouldfail=session.shouldfail, shouldstop=session.shouldstop
+        )
+
+    # The run loop.
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: Any) -> bool:
+        """Run what the controller sends."""
+        ids = [item.nodeid for item in session.items]
+        self._run.link.send({"collected": [len(ids), digest(str(nodeid) for nodeid in ids)]})
+        return self.work(session)
+
+    def work(self, session: Any) -> bool:
+        """Run tests until there are no more, or the session is to stop."""
+        run = self._run
+        run.start_worker()
+        run.link.send("ready")
+        protocol = run.config.hook.pytest_runtest_protocol
+        items, queue, page, link = session.items, self._queue, run.page, run.link
+        announced = False
+        try:
+            while self._wait_for_test():
+                if not announced and page.stopped():
+                    break
+                index = queue.popleft()
+                run.index = index
+                if not announced:
+                    link.send_frame(wire.started(index))
+                page.phase(SETUP)
+                self._plain.clear()
+                self._wordy = False
+                protocol(item=items[index], nextitem=items[queue[0]] if queue else None)
+                page.phase(IDLE)
+                announced = self._complete(session, index)
+                if session.shouldfail:
+                    link.send({"stopping": {"kind": "fail", "reason": str(session.shouldfail)}})
+                    raise session.Failed(session.shouldfail)
+                if session.shouldstop:
+                    raise session.Interrupted(session.shouldstop)
+        finally:
+            page.phase(IDLE)
+        return True
+
+    def _wait_for_test(self) -> bool:
+        """Wait until a test can be taken; false if none is left."""
+        link = self._run.link
+        if not link.quiet():
+            self._take(link.pending())
+        while not self._closed and len(self._queue) < 2:
+            message = link.receive()
+            if message is None:
+                # The controller is gone: nothing counts any more.
+                self._queue.clear()
+                self._closed = True
+            else:
+                self._take([message])
+        return bool(self._queue) and not self._stopped
+
+    def _take(self, messages: List[Any]) -> None:
+        for message in messages:
+            name = name_of(message)
+            if name == "run":
+                self._queue.extend(message[name])
+            elif name == "no_more":
+                self._closed = True
+            elif name == "stop" or name == "finish":
+                self._closed = self._stopped = True
+            elif name == "send_ids":
+                self._run.tell_collection()
+        if self._run.link.lost:
+            self._closed = self._stopped = True
+
+    def _complete(self, session: Any, index: int) -> bool:
+        """Tell that a test is done; returns whether the next one was announced along with it."""
+        run = self._run
+        run.index = None
+        link, plain = run.link, self._plain
+        if self._wordy or len(plain) != 3:
+            self._say_plain()
+            link.send_frame(wire.done(index))
+            return False
+        setup, call, teardown = plain
+        following = self._following(session)
+        if following is None:
+            link.send_frame(wire.passed(index, setup.duration, call.duration, teardown.duration))
+            return False
+        link.send_frame(wire.passed_next(index, setup.duration, call.duration, teardown.duration, following))
+        return True
+
+    def _following(self, session: Any) -> Optional[int]:
+        """The test that starts right now, if one does."""
+        if session.shouldfail or session.shouldstop:
+            return None
+        queue = self._queue
+        if not self._run.link.quiet():
+            self._take(self._run.link.pending())
+        if self._stopped or not queue or (len(queue) < 2 and not self._closed) or self._run.page.stopped():
+            return None
+        return queue[0]
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """Tell a report, unless it is one of the three of a plain pass, which are told together."""
+        run = self._run
+        when = report.when
+        if run.index is None:
+            nodeid = None
+        else:
+            nodeid = run.session.items[run.index].nodeid
+        data = run.encoder.report(report, nodeid)
+        reporter = run.reporter
+        if data is None:
+            plain = self._plain
+            if not self._wordy and len(plain) < 3 and _PHASES[len(plain)] == when:
+                plain.append(report)
+            else:
+                self._tell(run.encoder.plain(report))
+            if reporter is not None:
+                reporter.stats.setdefault("passed" if when == "call" else "", []).append(report)
+        else:
+            self._tell(data)
+            if reporter is not None:
+                reporter.stats.setdefault(data.get("category", ""), []).append(report)
+            if report.failed and not hasattr(report, "wasxfail"):
+                run.page.failed()
+        phase = _FOLLOWING.get(when)
+        if phase is not None:
+            run.page.phase(phase)
+
+    def _tell(self, data: Any) -> None:
+        self._say_plain()
+        self._wordy = True
+        if self._run.index is not None:
+            self._run.link.send({"report": [self._run.index, data]})
+
+    def _say_plain(self) -> None:
+        """Tell the reports that were held back in the hope of a plain pass."""
+        run = self._run
+        held, self._plain = self._plain, []
+        for report in held:
+            run.link.send({"report": [run.index, run.encoder.plain(report)]})
