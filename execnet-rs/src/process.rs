@@ -30,11 +30,6 @@ pub enum HowEnded {
 }
 
 impl HowEnded {
-    /// Whether it exited with code 0.
-    pub fn is_success(self) -> bool {
-        self == Self::Exited(0)
-    }
-
     fn from_status(status: &WaitIdStatus) -> Self {
         if let Some(code) = status.exit_status() {
             Self::Exited(code)

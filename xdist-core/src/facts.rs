@@ -36,10 +36,11 @@ pub struct Facts {
     pub terminal: bool,
     /// `config.args`: paths and node ids to collect.
     pub args: Vec<String>,
-    /// The base temporary directory of the run; workers have theirs below it. Empty without pytest's tmpdir plugin.
-    pub basetemp: String,
     /// Modules of third-party plugins that this session imported, in order, none of them under rootdir.
     pub plugin_modules: Vec<String>,
+    /// The run's base temporary directory, made by pytest; empty if the run is plain or has none. Workers that are not
+    /// forked from the collector are to be given `<basetemp>/popen-gwN`.
+    pub basetemp: String,
 }
 
 /// Options about distribution.

@@ -4,10 +4,11 @@
 //! collection, which is pytest's own order and does not depend on which worker was faster. A plainly passed test is kept
 //! as its duration alone; every other test is rendered at once, so that reports do not have to be kept.
 //!
-//! [`testcase`] applies pytest's rules to the reports of one test, [`dialect`] knows where versions of pytest differ,
-//! [`text`] cleans and shortens what tests wrote, [`xml`] puts it down.
+//! `testcase` applies pytest's rules to the reports of one test, `dialect` knows where versions of pytest differ,
+//! `model` is what a file is made of, `text` cleans and shortens what tests wrote, `xml` puts it down.
 
 mod dialect;
+mod model;
 mod testcase;
 mod text;
 mod xml;
@@ -23,7 +24,8 @@ use xdist_core::files;
 use xdist_core::ids::TestIndex;
 use xdist_core::timestamp::local_iso;
 
-use testcase::{Recorder, Stats, Style};
+use model::{Stats, Style};
+use testcase::Recorder;
 use xml::Suite;
 
 /// Gathers a run and writes `junit.xml` at its end.
@@ -164,3 +166,6 @@ fn recorder<'a>(style: &'a Style, collection: &'a Collection, test: usize, stats
     let place = collection.places.get(test).map(|(file, line)| (file.as_str(), *line));
     Recorder::new(style, collection.ids.get(test).map_or("", String::as_str), place, stats)
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,111 +3,11 @@
 //! Usually one test is one `<testcase>`, closed by the report of its teardown. A test whose call failed and whose
 //! teardown fails too has two, since the schema allows a case one failure or one error.
 
-use std::borrow::Cow;
-use std::fmt::Write;
-
 use xdist_core::event::Crashed;
-use xdist_core::facts::JunitOptions;
 use xdist_core::report::{CollectReport, Longrepr, Report};
 
-use super::dialect::Dialect;
-use super::text::{shortened, stripped};
-
-/// What the user chose.
-#[derive(Clone, Debug)]
-pub(super) struct Style {
-    pub(super) dialect: Dialect,
-    prefix: String,
-    /// xunit1: attributes beyond `classname` and `name`.
-    wide: bool,
-    logging: String,
-    log_passing: bool,
-    /// `total` or the phase whose duration counts.
-    duration: String,
-}
-
-impl Style {
-    pub(super) fn new(options: &JunitOptions) -> Self {
-        Self {
-            dialect: Dialect::of(&options.pytest),
-            prefix: options.prefix.clone(),
-            wide: matches!(options.family.as_str(), "xunit1" | "legacy"),
-            logging: options.logging.clone(),
-            log_passing: options.log_passing,
-            duration: options.duration.clone(),
-        }
-    }
-
-    /// The seconds that count of set-up, call and teardown.
-    pub(super) fn duration(&self, [setup, call, teardown]: [f64; 3]) -> f64 {
-        match self.duration.as_str() {
-            "total" => setup + call + teardown,
-            "call" => call,
-            _ => 0.0,
-        }
-    }
-
-    fn counts_duration(&self, when: &str) -> bool {
-        self.duration == "total" || self.duration == when
-    }
-}
-
-/// The suite's totals, counted as pytest counts them.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Stats {
-    pub(super) errors: u64,
-    pub(super) failures: u64,
-    pub(super) skipped: u64,
-    passed: u64,
-    /// Outcomes beyond the first one of what counts as one test.
-    doubles: u64,
-}
-
-impl Stats {
-    pub(super) fn tests(&self) -> u64 {
-        (self.errors + self.failures + self.skipped + self.passed).saturating_sub(self.doubles)
-    }
-}
-
-/// One `<testcase>`.
-#[derive(Clone, Debug)]
-pub(super) struct Case {
-    nodeid: String,
-    open: bool,
-    /// Outcomes counted for it.
-    outcomes: u64,
-    /// `classname`, `name` and what the family allows beyond them.
-    base: Vec<(String, String)>,
-    /// `record_xml_attribute`.
-    own: Vec<(String, String)>,
-    seconds: f64,
-    pub(super) properties: Vec<(String, String)>,
-    pub(super) nodes: Vec<Node>,
-}
-
-/// An element in a test case.
-#[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) tag: &'static str,
-    pub(super) attributes: Vec<(&'static str, String)>,
-    pub(super) text: String,
-}
-
-impl Case {
-    /// Attributes in the order in which they are written, those of the user over pytest's.
-    pub(super) fn attributes(&self) -> Vec<(&str, Cow<'_, str>)> {
-        let mut all: Vec<(&str, Cow<'_, str>)> = Vec::with_capacity(self.base.len() + self.own.len() + 1);
-        let pairs = self.base.iter().chain(&self.own).map(|(name, value)| (name.as_str(), Cow::from(value)));
-        let time = ("time", Cow::from(format!("{:.3}", self.seconds)));
-        for (name, value) in pairs.chain([time]) {
-            match all.iter_mut().find(|(known, _)| *known == name) {
-                Some(known) => known.1 = value,
-                None => all.push((name, value)),
-            }
-        }
-        all
-    }
-}
+use super::model::{Case, Node, Stats, Style};
+use super::text::{quoted, shortened, stripped};
 
 /// Applies the rules to one test, or one collector.
 pub(super) struct Recorder<'a> {
@@ -377,7 +277,8 @@ impl<'a> Recorder<'a> {
     }
 
     fn own_attribute(&mut self, nodeid: &str, name: &str, value: &str) {
-        if !self.style.wide {
+        // xunit2 allows no others.
+        if !self.style.wide && !matches!(name, "classname" | "name") {
             return;
         }
         let legal = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ':');
@@ -406,27 +307,5 @@ fn full(report: &Report) -> &str {
 }
 
 fn plain(longrepr: &Longrepr) -> &str {
-    if longrepr.plain.is_empty() { stripped(&longrepr.terminal) } else { &longrepr.plain }
-}
-
-/// Text as Python's `repr` writes it.
-fn quoted(text: &str) -> String {
-    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
-    let mut out = String::from(quote);
-    for c in text.chars() {
-        match c {
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            _ if c == quote => out.extend(['\\', quote]),
-            _ if c.is_control() => {
-                // Writing into a String cannot fail.
-                let _ = write!(out, "\\x{:02x}", u32::from(c));
-            }
-            _ => out.push(c),
-        }
-    }
-    out.push(quote);
-    out
+    stripped(if longrepr.plain.is_empty() { &longrepr.terminal } else { &longrepr.plain })
 }

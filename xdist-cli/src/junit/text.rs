@@ -92,6 +92,28 @@ pub(super) fn stripped(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{1c}'..='\u{1f}'))
 }
 
+/// Text as Python's `repr` writes it.
+pub(super) fn quoted(text: &str) -> String {
+    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    let mut out = String::from(quote);
+    for c in text.chars() {
+        match c {
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            _ if c == quote => out.extend(['\\', quote]),
+            _ if c.is_control() => {
+                // Writing into a String cannot fail.
+                let _ = write!(out, "\\x{:02x}", u32::from(c));
+            }
+            _ => out.push(c),
+        }
+    }
+    out.push(quote);
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -116,8 +138,8 @@ mod tests {
         let wide = "\u{e4}".repeat(500);
         assert_eq!(shortened(&wide, new), wide, "characters count, not bytes");
         let line = "y".repeat(99);
-        let lines = vec![line.as_str(); 7].join("\n");
-        assert_eq!(shortened(&lines, new), vec![line.as_str(); 5].join("\n") + &note("+2 more lines"));
+        let lines = [line.as_str(); 7].join("\n");
+        assert_eq!(shortened(&lines, new), [line.as_str(); 5].join("\n") + &note("+2 more lines"));
         assert_eq!(shortened(&format!("{long}\nend"), new), "x".repeat(500) + "..." + &note("+1 more line"));
         assert_eq!(shortened("a\nb\n", new), "a\nb\n");
     }
@@ -128,12 +150,22 @@ mod tests {
         assert_eq!(lines(""), [""; 0]);
     }
 
+    #[test]
+    fn quotes_as_python_chooses_them() {
+        assert_eq!(quoted("it"), "'it'");
+        assert_eq!(quoted("it's"), "\"it's\"");
+        assert_eq!(quoted("it's \"it\"\n\\\u{7}"), "'it\\'s \"it\"\\n\\\\\\x07'");
+    }
+
     proptest! {
         #[test]
         fn what_is_visible_is_legal(text in any::<String>(), new in any::<bool>()) {
             let dialect = Dialect::of(if new { &[9, 2] } else { &[7, 4] });
             let seen = visible(&text, dialect);
-            prop_assert!(seen.chars().all(|c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)));
+            let legal = seen
+                .chars()
+                .all(|c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..));
+            prop_assert!(legal);
             prop_assert_eq!(visible(&seen, dialect), seen.clone(), "done once is done");
         }
 

@@ -10,7 +10,7 @@ use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
 use super::dialect::Dialect;
-use super::testcase::{Case, Node, Stats, Style};
+use super::model::{Case, Node, Stats, Style};
 use super::text::visible;
 
 /// What stands in the head of the file.

@@ -18,6 +18,7 @@ const DEFAULT_MIN: f64 = 0.005;
 pub(crate) struct Durations {
     wanted: Option<usize>,
     min: f64,
+    hint: bool,
     seen: u64,
     kept: BinaryHeap<Reverse<Entry>>,
 }
@@ -39,11 +40,12 @@ enum When {
 }
 
 impl Durations {
-    /// Ready for what was asked; `always_all` where `-vv` lifts the minimum whatever it is (pytest before 8.1).
-    pub(crate) fn new(display: &DisplayOptions, always_all: bool) -> Self {
+    /// Ready for what was asked. pytest before 8.1 always hints at `-vv`, because there it lifts any minimum.
+    pub(crate) fn new(display: &DisplayOptions, before_8_1: bool) -> Self {
         let wanted = display.durations.map(|number| usize::try_from(number).unwrap_or(0));
-        let min = if always_all { 0.0 } else { display.durations_min };
-        Self { wanted, min, ..Self::default() }
+        let min = if before_8_1 && display.verbosity >= 2 { 0.0 } else { display.durations_min };
+        let hint = before_8_1 || (min - DEFAULT_MIN).abs() < f64::EPSILON;
+        Self { wanted, min, hint, ..Self::default() }
     }
 
     /// A test that plainly passed.
@@ -105,8 +107,7 @@ impl Durations {
             put!(*out, "{:.2}s {when:<8} {nodeid}\n", entry.seconds);
         }
         if shown < listed {
-            let hint =
-                if (self.min - DEFAULT_MIN).abs() < f64::EPSILON { "  Use -vv to show these durations." } else { "" };
+            let hint = if self.hint { "  Use -vv to show these durations." } else { "" };
             put!(*out, "\n({} durations < {}s hidden.{hint})\n", listed - shown, self.min);
         }
     }

@@ -15,12 +15,14 @@ macro_rules! put {
 mod bar;
 mod closing;
 mod durations;
+mod ending;
 mod face;
 mod frame;
 mod header;
 mod held;
 mod names;
 mod options;
+mod outcomes;
 mod progress;
 mod screen;
 mod sections;
@@ -36,9 +38,8 @@ mod warnings;
 use std::io::{self, Write};
 use std::time::Instant;
 
-use xdist_core::event::{Collected, Configured, Crashed, Ended, RunEvent, Verdict};
+use xdist_core::event::{Collected, Configured, RunEvent};
 use xdist_core::ids::{TestIndex, WorkerId};
-use xdist_core::report::Report;
 
 use self::bar::Bar;
 use self::durations::Durations;
@@ -48,10 +49,13 @@ use self::held::{Held, marked};
 pub use self::options::{TerminalOptions, layout_width, resolve_color, resolve_width};
 use self::progress::Info;
 use self::screen::Screen;
-use self::shelf::{Kept, Shelf, from_collector, from_crash};
+use self::shelf::{Shelf, from_collector};
 use self::style::Ink;
 use self::tally::Tally;
 use self::warnings::Warnings;
+
+/// What a terminal shows until the collection is known.
+const COLLECTING: &str = "collecting ... ";
 
 /// Shows a run as pytest would, and what pytest cannot know: workers.
 pub struct TerminalReporter<W: Write> {
@@ -141,17 +145,11 @@ impl<W: Write> TerminalReporter<W> {
             return Ok(());
         }
         match event {
-            RunEvent::Started { test, worker } => self.running.start(*worker, *test, now),
-            RunEvent::Finished { test, worker, verdict } => {
-                self.running.end(*worker, *test);
-                match verdict {
-                    Verdict::Passed { durations } => self.passed(*test, *worker, durations),
-                    Verdict::Reported(reports) => self.reported(*test, *worker, reports),
-                    Verdict::Crashed(crashed) => self.crashed(*test, *worker, crashed),
-                    Verdict::Interrupted => self.interrupt(*test, *worker),
-                }
-                self.release(*worker);
+            RunEvent::Started { test, worker } => {
+                self.running.start(*worker, *test, now);
+                self.shelf.alive(*worker);
             }
+            RunEvent::Finished { test, worker, verdict } => self.finished(*test, *worker, verdict),
             RunEvent::Configured(configured) => self.configure(configured)?,
             RunEvent::Collected(collected) => self.collected(collected, now)?,
             RunEvent::WorkerUp { worker, incarnation } => self.worker_up(*worker, *incarnation),
@@ -164,7 +162,8 @@ impl<W: Write> TerminalReporter<W> {
             RunEvent::InternalError { worker, text } => self.internal_error(*worker, text)?,
             RunEvent::Notice(text) => self.notice(text)?,
             RunEvent::Stopping { why } => {
-                let text = format!("xdist: stopping ({why}): running tests are being interrupted");
+                let again = if why == "Ctrl-C" { ", once more kills them" } else { "" };
+                let text = format!("xdist: stopping ({why}): running tests are being interrupted{again}");
                 self.say(&text, &[Ink::YELLOW]);
                 self.screen.flush()?;
             }
@@ -182,12 +181,19 @@ impl<W: Write> TerminalReporter<W> {
         self.face.configure(configured);
         self.info = Info::of(&self.face.display);
         self.tally.subtests_known = self.face.since(9, 0);
-        let all_durations = self.face.display.verbosity >= 2 && !self.face.since(8, 1);
-        self.durations = Durations::new(&self.face.display, all_durations);
+        self.durations = Durations::new(&self.face.display, !self.face.since(8, 1));
         let mut out = String::new();
         header::session(&self.face, configured, &mut out);
         self.screen.lines(&out);
+        if self.is_live() && self.face.display.verbosity >= 0 {
+            self.screen.write(&self.face.style.paint(COLLECTING, &[Ink::BOLD]), COLLECTING.len());
+        }
         self.screen.flush()
+    }
+
+    /// Whether the output moves: a bar, and lines that are written over.
+    fn is_live(&self) -> bool {
+        self.options.is_terminal && !self.options.ci && self.face.display.output_style != "classic"
     }
 
     fn collected(&mut self, collected: &Collected, now: Instant) -> io::Result<()> {
@@ -199,6 +205,9 @@ impl<W: Write> TerminalReporter<W> {
             self.tally.add(&kept.report.category, 1, true);
             self.shelf.keep(&self.face, kept);
         }
+        if self.is_live() {
+            self.screen.erase_line();
+        }
         let mut out = String::new();
         header::collected(&self.face, collected, &mut out);
         self.screen.lines(&out);
@@ -209,140 +218,11 @@ impl<W: Write> TerminalReporter<W> {
         if self.face.display.verbosity >= 0 {
             self.screen.lines("\n");
         }
-        let classic = self.face.display.output_style == "classic";
-        if self.options.is_terminal && !self.options.ci && !classic {
+        if self.is_live() {
             let width = self.options.width.unwrap_or(80).max(20);
             self.screen.show(Bar::new(self.tally.collected, width, self.options.utf8, self.face.style));
         }
         self.tick_at(now)
-    }
-
-    fn passed(&mut self, test: TestIndex, worker: WorkerId, seconds: &[f64; 3]) {
-        self.tally.add("passed", 1, true);
-        self.tally.done += 1;
-        self.durations.passed(test, seconds);
-        if self.info == Info::Times {
-            self.unshown += seconds.iter().sum::<f64>();
-        }
-        if self.face.wants('p') {
-            self.shelf.passed_tests.push(test);
-        }
-        if self.by_lines() {
-            let figure = self.info.message(&self.tally, &mut self.unshown);
-            let name = self.face.names.display(test);
-            let line = progress::passed_line(&self.face, worker, &figure, &name);
-            self.screen.lines(&line);
-        } else {
-            self.letter(".", &[Ink::GREEN]);
-        }
-    }
-
-    fn reported(&mut self, test: TestIndex, worker: WorkerId, reports: &[Report]) {
-        self.tally.done += 1;
-        let teardown = captured_in_teardown(reports);
-        for report in reports {
-            self.report(test, worker, report, &teardown);
-        }
-    }
-
-    fn crashed(&mut self, test: TestIndex, worker: WorkerId, crashed: &Crashed) {
-        self.tally.done += 1;
-        // The crash report shows them.
-        drop(self.held.take(worker));
-        let report = from_crash(&self.face, self.face.names.nodeid(test), worker, crashed);
-        for earlier in &crashed.reports {
-            self.durations.report(test, earlier);
-        }
-        self.report(test, worker, &report, &[]);
-    }
-
-    fn interrupt(&mut self, test: TestIndex, worker: WorkerId) {
-        self.interrupted.push((test, worker));
-        if self.by_lines() {
-            let figure = self.info.message(&self.tally, &mut self.unshown);
-            let name = self.face.names.display(test);
-            let line = progress::line(&self.face, worker, &figure, "INTERRUPTED", &[Ink::YELLOW], &name);
-            self.screen.lines(&line);
-        }
-    }
-
-    fn report(&mut self, test: TestIndex, worker: WorkerId, report: &Report, teardown: &[(String, String)]) {
-        self.tally.add(&report.category, 1, !report.uncounted);
-        self.durations.report(test, report);
-        self.unshown += report.duration;
-        let shown = !(report.letter.is_empty() && report.word.is_empty());
-        if self.by_lines() && shown {
-            let figure = self.info.message(&self.tally, &mut self.unshown);
-            let name = self.face.names.display(test);
-            let line = progress::report_line(&self.face, worker, &figure, report, &name);
-            self.screen.lines(&line);
-        } else if shown {
-            self.letter(&report.letter, &progress::inks_of(report));
-        }
-        if report.category.is_empty() || report.category == "passed" && !self.face.wants('p') && !self.face.wants('P') {
-            return;
-        }
-        let nodeid =
-            if report.nodeid.is_empty() { self.face.names.nodeid(test).to_owned() } else { report.nodeid.clone() };
-        let kept = Kept {
-            test: Some(test),
-            worker: Some(worker),
-            nodeid,
-            report: report.clone(),
-            teardown: teardown.to_vec(),
-        };
-        if self.announces(report) {
-            let mark = format!("[{worker}] ");
-            let columns = self.face.style.width.saturating_sub(mark.len() + 1);
-            let line = format!("{mark}{}\n", short::failing_in(&self.face, &kept, columns));
-            self.screen.lines(&line);
-        }
-        self.shelf.keep(&self.face, kept);
-    }
-
-    /// Failures are told above the bar as they come; without a bar their letter tells, and with `-v` their line.
-    fn announces(&self, report: &Report) -> bool {
-        matches!(report.category.as_str(), "failed" | "error")
-            && self.screen.bar().is_some()
-            && !self.by_lines()
-            && self.face.display.verbosity > -2
-    }
-
-    fn by_lines(&self) -> bool {
-        self.face.display.verbosity_test_cases > 0
-    }
-
-    fn letter(&mut self, letter: &str, inks: &[Ink]) {
-        if self.screen.bar().is_some() || letter.is_empty() {
-            return;
-        }
-        self.lettered = true;
-        let columns = style::width_of(letter);
-        if self.face.style.color {
-            let painted = self.face.style.paint(letter, inks);
-            self.screen.write(&painted, columns);
-        } else {
-            self.screen.write(letter, columns);
-        }
-        let past_edge = self.screen.column() + self.info.room(&self.tally) + 1 >= self.face.style.width;
-        if past_edge && self.info != Info::None && self.tally.done != self.tally.collected {
-            let figure = self.info.message(&self.tally, &mut self.unshown);
-            let columns = figure.len();
-            let figure = self.face.style.paint(&figure, &[self.tally.main_ink()]);
-            self.screen.write(&figure, columns);
-            self.screen.newline();
-        }
-    }
-
-    /// The figure of the last line, at the right edge.
-    fn last_figure(&mut self) {
-        if !self.lettered || self.info == Info::None {
-            return;
-        }
-        let figure = self.info.message(&self.tally, &mut self.unshown);
-        let fill = self.face.style.width.saturating_sub(self.screen.column() + 1);
-        let figure = self.face.style.paint(&format!("{figure:>fill$}"), &[self.tally.main_ink()]);
-        self.screen.write(&figure, fill);
     }
 
     fn worker_up(&mut self, worker: WorkerId, incarnation: u32) {
@@ -362,16 +242,16 @@ impl<W: Write> TerminalReporter<W> {
     fn output(&mut self, worker: WorkerId, line: &str) {
         // Of a line that was drawn over and over (a progress bar of the test's) its last state.
         let line = line.trim_end_matches('\r').rsplit('\r').next().unwrap_or_default();
-        if self.face.display.no_capture || !self.running.is_busy(worker) {
-            self.screen.lines(&marked(worker, line));
-        } else if let Some(text) = self.held.hold(worker, line) {
+        let shown = if self.face.display.no_capture {
+            Some(marked(worker, line))
+        } else if self.running.is_busy(worker) {
+            self.held.hold(worker, line)
+        } else {
+            (!self.shelf.late_words(worker, line)).then(|| marked(worker, line))
+        };
+        if let Some(text) = shown {
             self.screen.lines(&text);
         }
-    }
-
-    fn release(&mut self, worker: WorkerId) {
-        let text = self.held.take(worker);
-        self.screen.lines(&text);
     }
 
     fn internal_error(&mut self, worker: Option<WorkerId>, text: &str) -> io::Result<()> {
@@ -399,67 +279,4 @@ impl<W: Write> TerminalReporter<W> {
         let line = self.face.style.paint(text, inks);
         self.screen.lines(&format!("{line}\n"));
     }
-
-    fn ended(&mut self, ended: &Ended) -> io::Result<()> {
-        self.screen.hide();
-        if self.configured && !self.silent {
-            self.summary(ended);
-        }
-        let shown = self.screen.flush_all();
-        if let Some(text) = &ended.error {
-            let newline = if text.ends_with('\n') { "" } else { "\n" };
-            write!(self.errors, "{text}{newline}").or_else(closed_is_fine)?;
-            self.errors.flush().or_else(closed_is_fine)?;
-        }
-        shown
-    }
-
-    fn summary(&mut self, ended: &Ended) {
-        let held = self.held.take_all();
-        self.screen.lines(&held);
-        self.last_figure();
-        let began = self.screen.column() > 0 || self.lettered;
-        self.screen.newline();
-        if !began || self.face.display.verbosity >= 0 {
-            self.screen.lines("\n");
-        }
-        self.shelf.sort();
-        self.interrupted.sort_unstable();
-        let face = &self.face;
-        let mut out = String::new();
-        if !face.display.no_summary {
-            sections::errors(face, &self.shelf.errors, &mut out);
-            sections::failures(face, &self.shelf.failed, &mut out);
-            sections::xfailures(face, &self.shelf.xfailed, &mut out);
-            self.warnings.render(face, &mut out);
-            let any = |category: &str| self.tally.count(category) > 0;
-            sections::passes(face, "PASSES", face.wants('P') && any("passed"), &self.shelf.passed, &mut out);
-            let xpasses = face.wants('X') && any("xpassed") && face.since(8, 0);
-            sections::passes(face, "XPASSES", xpasses, &self.shelf.xpassed, &mut out);
-        }
-        if !face.display.no_summary || face.since(9, 2) {
-            self.durations.render(&mut out, &face.style, &face.names);
-        }
-        closing::notices(face, &self.notices, &mut out);
-        closing::interrupted(face, &self.interrupted, &mut out);
-        if !face.display.no_summary {
-            short::summary(face, &self.shelf, &mut out);
-        }
-        closing::stopped(face, &self.tally, ended, &mut out);
-        closing::final_line(face, &self.tally, ended.elapsed, &mut out);
-        self.screen.lines(&out);
-    }
-}
-
-/// What a test's teardown captured, where the teardown itself passed.
-fn captured_in_teardown(reports: &[Report]) -> Vec<(String, String)> {
-    reports
-        .iter()
-        .filter(|report| report.category.is_empty() && report.when == "teardown")
-        .flat_map(|report| report.sections.iter().filter(|(title, _)| title.contains("teardown")).cloned())
-        .collect()
-}
-
-fn closed_is_fine(error: io::Error) -> io::Result<()> {
-    if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) }
 }

@@ -35,6 +35,9 @@ impl<W: Write> Screen<W> {
     /// Shows a bar below the text from now on.
     pub(crate) fn show(&mut self, bar: Bar) {
         self.newline();
+        // What came before is no business of the bar: it would draw itself first.
+        self.bytes.extend_from_slice(self.text.as_bytes());
+        self.text.clear();
         self.bar = Some(bar);
     }
 
@@ -73,6 +76,14 @@ impl<W: Write> Screen<W> {
         self.text.push_str(text);
         if !text.ends_with('\n') {
             self.text.push('\n');
+        }
+    }
+
+    /// Wipes what stands in the line; for terminals.
+    pub(crate) fn erase_line(&mut self) {
+        if self.column > 0 {
+            self.text.push_str("\r\x1b[2K");
+            self.column = 0;
         }
     }
 

@@ -93,6 +93,10 @@ fn body(face: &Face, kept: &Kept, out: &mut String) {
     if let Some(longrepr) = &kept.report.longrepr {
         push_line(out, &longrepr.terminal);
     }
+    if let (Some(worker), false) = (kept.worker, kept.words.trim().is_empty()) {
+        out.push_str(&face.style.rule('-', &format!("last output of {worker}"), &[]));
+        push_line(out, kept.words.trim_end());
+    }
     captured(face, kept.report.sections.iter(), out);
 }
 

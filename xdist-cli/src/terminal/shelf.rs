@@ -1,5 +1,7 @@
 //! The reports that will be shown again at the end, and no others: plain passes leave nothing here.
 
+use std::collections::HashMap;
+
 use xdist_core::event::Crashed;
 use xdist_core::ids::{TestIndex, WorkerId};
 use xdist_core::report::{CollectReport, Crash, Longrepr, Report};
@@ -7,6 +9,9 @@ use xdist_core::report::{CollectReport, Crash, Longrepr, Report};
 use super::face::Face;
 use super::names::domain;
 use super::style::Ink;
+
+/// Last words are not collected beyond this size.
+const LAST_WORDS: usize = 64 * 1024;
 
 /// A report with where it came from.
 #[derive(Clone, Debug)]
@@ -21,6 +26,8 @@ pub(crate) struct Kept {
     pub(crate) report: Report,
     /// Captured output of the test's passed teardown.
     pub(crate) teardown: Vec<(String, String)>,
+    /// What a worker that died wrote last.
+    pub(crate) words: String,
 }
 
 /// Kept reports by category.
@@ -35,9 +42,23 @@ pub(crate) struct Shelf {
     pub(crate) passed: Vec<Kept>,
     /// Everything that passed, if `-rp` asked for it.
     pub(crate) passed_tests: Vec<TestIndex>,
+    /// Places in `failed` of the crashes that took each worker down, while no other test runs there.
+    crashes: HashMap<WorkerId, usize>,
 }
 
 impl Shelf {
+    /// Whether anything will show a report of this category.
+    pub(crate) fn shows(face: &Face, category: &str) -> bool {
+        match category {
+            "failed" | "error" => true,
+            "skipped" => face.wants('s'),
+            "xfailed" => face.wants('x') || face.display.xfail_tb,
+            "xpassed" => face.wants('X'),
+            "passed" => face.wants('p') || face.wants('P'),
+            _ => false,
+        }
+    }
+
     /// Keeps a report if something will show it.
     pub(crate) fn keep(&mut self, face: &Face, kept: Kept) {
         let slim = |mut kept: Kept| {
@@ -62,6 +83,31 @@ impl Shelf {
             }
             _ => {}
         }
+    }
+
+    /// The report kept last was of a crash, and these were the worker's words.
+    pub(crate) fn crashed(&mut self, worker: WorkerId, words: String) {
+        if let Some(kept) = self.failed.last_mut() {
+            kept.words = words;
+            self.crashes.insert(worker, self.failed.len() - 1);
+        }
+    }
+
+    /// A worker, or the one in its place, runs a test: what it writes is about that.
+    pub(crate) fn alive(&mut self, worker: WorkerId) {
+        if !self.crashes.is_empty() {
+            self.crashes.remove(&worker);
+        }
+    }
+
+    /// Adds a line that came after its writer's death was known. False: it did not die.
+    pub(crate) fn late_words(&mut self, worker: WorkerId, line: &str) -> bool {
+        let Some(kept) = self.crashes.get(&worker).and_then(|&at| self.failed.get_mut(at)) else { return false };
+        if kept.words.len() < LAST_WORDS && !kept.words.lines().any(|known| known == line) {
+            kept.words.push_str(line);
+            kept.words.push('\n');
+        }
+        true
     }
 
     /// Puts everything into the order of collection, which is that of a serial run.
@@ -89,6 +135,7 @@ pub(crate) fn from_collector(report: &CollectReport) -> Kept {
         worker: None,
         nodeid: report.nodeid.clone(),
         teardown: Vec::new(),
+        words: String::new(),
         report: Report {
             when: "collect".to_owned(),
             outcome: report.outcome.clone(),
@@ -102,17 +149,12 @@ pub(crate) fn from_collector(report: &CollectReport) -> Kept {
     }
 }
 
-/// A death in the form of a failed report: who died how, what it wrote last, what had been reported before.
+/// A death in the form of a failed report: who died how, and what had been reported before.
 pub(crate) fn from_crash(face: &Face, nodeid: &str, worker: WorkerId, crashed: &Crashed) -> Report {
     let place = face.names.relative(nodeid);
     let what = format!("worker {worker} crashed while running {place}: {}", crashed.how);
     let mut terminal = face.style.paint(&what, &[Ink::RED]);
     terminal.push('\n');
-    if !crashed.output.trim().is_empty() {
-        terminal.push_str(&face.style.rule('-', &format!("last output of {worker}"), &[]));
-        terminal.push_str(crashed.output.trim_end());
-        terminal.push('\n');
-    }
     let mut sections = Vec::new();
     for report in &crashed.reports {
         if let (true, Some(longrepr)) = (report.is_failure(), &report.longrepr) {

@@ -102,7 +102,7 @@ impl Style {
 
 /// Columns that `text` takes; it must not hold escape sequences.
 pub(crate) fn width_of(text: &str) -> usize {
-    text.width()
+    if text.is_ascii() { text.len() } else { text.width() }
 }
 
 /// As [`width_of`], of a text that may hold the escape sequences of colours.

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+import types
 
 import pytest
+
 from xdist_worker import collected, facts, junit_stub, warnings_
 from xdist_worker.reports import ReportEncoder
 
@@ -37,6 +39,12 @@ class Feed:
             session, self.config, self.collect_reports, self.deselected, self.rendering
         )
 
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session):
+        if os.environ.get("FEED_NODEIDS"):
+            collected.write_nodeids(self.config, session)
+            assert self.config.workerinput == {}
+
     def pytest_warning_recorded(self, warning_message, when, nodeid, location):
         self.data["warnings"].append(warnings_.encode_warning(warning_message, when, nodeid, location))
 
@@ -61,8 +69,27 @@ def pytest_unconfigure(config):
         json.dump(config.feed.data, file, ensure_ascii=False, allow_nan=False)
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_load_initial_conftests(early_config):
+def pytest_addoption(parser):
+    if "FEED_FACTS" not in os.environ:
+        return
+    group = parser.getgroup("xdist")
+    group._addoption("-n", dest="numprocesses", type=lambda word: word if word.isalpha() else int(word))
+    group.addoption("--maxprocesses", type=int)
+    group.addoption("--max-worker-restart", dest="maxworkerrestart")
+    group.addoption("--dist", default="no")
+    group._addoption("-d", dest="distload", action="store_true")
+    group.addoption("--tx", action="append", default=[])
+    group.addoption("--px", action="append", default=[])
+    group.addoption("--rsyncdir", action="append", default=[])
+    group._addoption("-f", dest="looponfail", action="store_true")
+    group.addoption("--testrunuid")
+    parser.addini("xdist_fork", "how workers start")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config):
     if os.environ.get("FEED_FACTS"):
+        watch = types.SimpleNamespace(identity_read=("settings.py", 14, "PYTEST_XDIST_WORKER"))
+        found = facts.gather_facts(config, watch, [])
         with open(os.environ["FEED_FACTS"], "w", encoding="utf-8") as file:
-            json.dump(facts.gather_facts(early_config, None, []), file)
+            json.dump(found, file)

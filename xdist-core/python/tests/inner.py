@@ -38,35 +38,46 @@ class Inner:
         return None
 
 
-def run(folder, *args, color=False, rendering=None, env=None, facts=False, check=True):
+def environment(extra_path=()):
+    """Return an environment that makes an inner pytest behave the same everywhere."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "FEED_"))}
+    for name in ("CI", "NO_COLOR", "FORCE_COLOR", "PY_COLORS", "BUILD_NUMBER"):
+        environ.pop(name, None)
+    path = os.pathsep.join([str(HERE), str(HERE.parent), *extra_path])
+    environ.update(PYTHONPATH=path, COLUMNS=str(WIDTH), PYTHONIOENCODING="utf-8")
+    return environ
+
+
+def run(folder, *args, color=False, rendering=None, env=None, facts=False, check=True, extra_path=()):
     """Run pytest on `folder` with the feeding plugin."""
     folder = Path(folder)
     out = folder / "feed.json"
     facts_out = folder / "facts.json"
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "FEED_"))}
-    for name in ("CI", "NO_COLOR", "FORCE_COLOR", "PY_COLORS", "BUILD_NUMBER"):
-        environ.pop(name, None)
-    rendering = {"width": WIDTH, "color": color, "passed_output": False, "junit": False, **(rendering or {})}
-    environ.update(
-        PYTHONPATH=os.pathsep.join([str(HERE), str(HERE.parent)]),
-        COLUMNS=str(WIDTH),
-        PYTHONIOENCODING="utf-8",
-        FEED_OUT=str(out),
-        FEED_RENDERING=json.dumps(rendering),
-        **(env or {}),
-    )
+    rendering = {"width": WIDTH, "color": bool(color), "passed_output": False, "junit": False, **(rendering or {})}
+    environ = environment(extra_path)
+    environ.update(FEED_OUT=str(out), FEED_RENDERING=json.dumps(rendering), **(env or {}))
     if facts:
         environ["FEED_FACTS"] = str(facts_out)
-    command = [sys.executable, "-m", "pytest", "-p", "feed", f"--color={'yes' if color else 'no'}", *args]
-    done = subprocess.run(
-        command, cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", check=False
-    )
+    command = [sys.executable, "-m", "pytest", "-p", "feed", *args]
+    if color is not None:
+        command.append(f"--color={'yes' if color else 'no'}")
+    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, encoding="utf-8", check=False)
     if check:
         assert out.exists(), done.stdout + done.stderr
     data = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {}
     if facts_out.exists():
         data["facts"] = json.loads(facts_out.read_text(encoding="utf-8"))
     return Inner(done, data)
+
+
+def parse(folder, lists):
+    """Return the facts of many lists of arguments, parsed in one process."""
+    environ = environment()
+    environ["FEED_FACTS"] = ""
+    command = [sys.executable, str(HERE / "parse_many.py"), json.dumps(lists)]
+    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)
 
 
 def rebuilt(reports, titles, color, teardowns=(), style="auto"):

@@ -303,3 +303,11 @@ def test_subtests_fail_the_test_that_contains_them(tmp_path):
     loud = inner.run(tmp_path, "-v")
     assert len(loud.reports("subtests passed")) == 3
     assert "3 subtests passed" in loud.out.splitlines()[-1]
+
+
+def test_explanations_are_highlighted_though_there_is_no_terminal(tmp_path):
+    (tmp_path / "test_a.py").write_text("def test_a():\n    assert {1: 2} == {1: 3}\n", encoding="utf-8")
+    serial = inner.run(tmp_path, color=True)
+    worker = inner.run(tmp_path, color=None, rendering={"color": True})
+    assert "\x1b[" in serial.reports("failed")[0]["longrepr"]["terminal"]
+    assert serial.reports("failed")[0]["longrepr"] == worker.reports("failed")[0]["longrepr"]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Any
 
 from .render import Renderer, crash_of
 from .safe_text import attribute, integer, text
@@ -12,29 +13,29 @@ from .spool import Spool
 
 
 def collection(
-    session: object,
-    config: object,
-    collect_reports: Iterable[object],
+    session: Any,
+    config: Any,
+    collect_reports: Iterable[Any],
     deselected: int,
-    rendering: Optional[Dict[str, object]] = None,
-) -> Dict[str, object]:
+    rendering: dict[str, object] | None = None,
+) -> dict[str, object]:
     """Return the `Collection` of a session; `rendering` is the controller's (80 columns without colours if missing).
 
     Calls `pytest_report_collectionfinish`, as the terminal does in serial pytest; what it raises is raised here.
     """
     items = attribute(session, "items") or []
-    ids = [text(item.nodeid) for item in items]  # type: ignore[attr-defined]
-    data: Dict[str, object] = {
+    ids = [text(item.nodeid) for item in items]
+    data: dict[str, object] = {
         "ids": ids,
         "digest": digest(ids),
-        "display": _display(config, items, ids),  # type: ignore[arg-type]
+        "display": _display(config, items, ids),
         "deselected": integer(deselected),
         "reports": _collect_reports(config, collect_reports, rendering or {}),
-        "lines": _lines(config, items),  # type: ignore[arg-type]
+        "lines": _lines(config, items),
         "failed_first": _failed_first(config, len(ids)),
     }
-    if getattr(config.option, "xmlpath", None):  # type: ignore[attr-defined]
-        data["places"] = [_place(item, nodeid) for item, nodeid in zip(items, ids)]  # type: ignore[call-overload]
+    if getattr(config.option, "xmlpath", None):
+        data["places"] = [_place(item, nodeid) for item, nodeid in zip(items, ids)]
     stopped = attribute(session, "shouldfail") or attribute(session, "shouldstop")
     if stopped:
         data["stopped"] = text(stopped)
@@ -52,13 +53,13 @@ def digest(ids: Iterable[str]) -> str:
     return state.hexdigest()
 
 
-def write_nodeids(config: object, session: object) -> None:
+def write_nodeids(config: Any, session: Any) -> None:
     """Have pytest's own plugins write what they know after collection: `cache/nodeids`, exactly when serial would.
 
     The plugins decline in sessions that look like a worker's, so the sign of that is put out of their sight. Up to
     pytest 8.3 the stepwise module forgets its state in runs without `--stepwise`; it does so here as well.
     """
-    manager = config.pluginmanager  # type: ignore[attr-defined]
+    manager = config.pluginmanager
     new_first = manager.get_plugin("nfplugin")
     if new_first is None:
         return
@@ -73,14 +74,14 @@ def write_nodeids(config: object, session: object) -> None:
         marks.update(hidden)
 
 
-def _display(config: object, items: Sequence[object], ids: List[str]) -> List[str]:
+def _display(config: Any, items: Sequence[Any], ids: list[str]) -> list[str]:
     """Return what `-v` prints for each test, empty where that is the node id; an empty list if it is for all."""
-    start = config.invocation_params.dir  # type: ignore[attr-defined]
-    root = config.rootpath  # type: ignore[attr-defined]
-    verbose = integer(getattr(config.option, "verbose", 0))  # type: ignore[attr-defined]
+    start = config.invocation_params.dir
+    root = config.rootpath
+    verbose = integer(getattr(config.option, "verbose", 0))
     if start == root and verbose < 1:
         return []
-    relative: Dict[str, str] = {}
+    relative: dict[str, str] = {}
     shown = []
     for item, nodeid in zip(items, ids):
         path, separator, rest = nodeid.partition("::")
@@ -93,7 +94,7 @@ def _display(config: object, items: Sequence[object], ids: List[str]) -> List[st
     return shown if any(shown) else []
 
 
-def _with_domain(item: object, line: str) -> str:
+def _with_domain(item: Any, line: str) -> str:
     """Write a test's name with `::` for dots, where its node id ends in the dotted name of its location."""
     tail = line.rsplit("::", 1)[-1].split("[")[0]
     if "." not in tail:
@@ -105,7 +106,7 @@ def _with_domain(item: object, line: str) -> str:
     return line[: -len(domain)] + name.replace(".", "::") + bracket + parameters
 
 
-def _other_file(item: object, start: Path, path: str) -> str:
+def _other_file(item: Any, start: Path, path: str) -> str:
     other = _location(item)[0]
     if not other or other.replace("\\", "/") == path:
         return ""
@@ -118,7 +119,7 @@ def _bestrelpath(start: Path, path: Path) -> str:
     return text(bestrelpath(start, path))
 
 
-def _location(item: object) -> Tuple[str, int, str]:
+def _location(item: Any) -> tuple[str, int, str]:
     """Return `(file, line or -1, name)` of a test; a plugin's own test may fail to tell."""
     location = attribute(item, "location")
     if not isinstance(location, tuple) or len(location) != 3:
@@ -127,18 +128,18 @@ def _location(item: object) -> Tuple[str, int, str]:
     return text(path), integer(line, -1), text(domain)
 
 
-def _place(item: object, nodeid: str) -> Tuple[str, int]:
+def _place(item: Any, nodeid: str) -> tuple[str, int]:
     path, line, _ = _location(item)
     return (path or nodeid.partition("::")[0]), line
 
 
-def _lines(config: object, items: Sequence[object]) -> List[str]:
-    answers = config.hook.pytest_report_collectionfinish(  # type: ignore[attr-defined]
+def _lines(config: Any, items: Sequence[Any]) -> list[str]:
+    answers = config.hook.pytest_report_collectionfinish(
         config=config,
-        start_path=config.invocation_params.dir,  # type: ignore[attr-defined]
+        start_path=config.invocation_params.dir,
         items=items,
     )
-    lines: List[str] = []
+    lines: list[str] = []
     for answer in reversed(answers):
         if isinstance(answer, str):
             lines.append(text(answer))
@@ -147,34 +148,34 @@ def _lines(config: object, items: Sequence[object]) -> List[str]:
     return lines
 
 
-def _failed_first(config: object, total: int) -> int:
-    plugin = config.pluginmanager.get_plugin("lfplugin")  # type: ignore[attr-defined]
+def _failed_first(config: Any, total: int) -> int:
+    plugin = config.pluginmanager.get_plugin("lfplugin")
     if plugin is None or not attribute(plugin, "active"):
         return 0
     return max(0, min(total, integer(attribute(plugin, "_previously_failed_count") or 0)))
 
 
-def _cache_state(config: object) -> Dict[str, object]:
+def _cache_state(config: Any) -> dict[str, object]:
     """Return what pytest's cache plugins hold after collection, which changes some of it."""
-    data: Dict[str, object] = {}
-    failed = attribute(config.pluginmanager.get_plugin("lfplugin"), "lastfailed")  # type: ignore[attr-defined]
+    data: dict[str, object] = {}
+    failed = attribute(config.pluginmanager.get_plugin("lfplugin"), "lastfailed")
     if isinstance(failed, dict):
         data["lastfailed"] = [text(nodeid) for nodeid in failed]
-    stepwise = config.pluginmanager.get_plugin("stepwiseplugin")  # type: ignore[attr-defined]
+    stepwise = config.pluginmanager.get_plugin("stepwiseplugin")
     if stepwise is not None:
         info = attribute(stepwise, "cached_info")
         count = attribute(info, "last_test_count")
         # Up to pytest 8.3 the plugin holds nothing but the node id.
         failed = attribute(stepwise, "lastfailed") if info is None else attribute(info, "last_failed")
         data["stepwise"] = {
-            "last_failed": None if failed is None else text(failed),
+            "last_failed": text(failed) if failed else None,
             "last_test_count": None if count is None else integer(count),
             "skip": bool(attribute(stepwise, "skip")),
         }
     return data
 
 
-def _collect_reports(config: object, reports: Iterable[object], rendering: Dict[str, object]) -> List[Dict[str, object]]:
+def _collect_reports(config: Any, reports: Iterable[Any], rendering: dict[str, object]) -> list[dict[str, object]]:
     renderer = Renderer(config, integer(rendering.get("width"), 80), bool(rendering.get("color")))
     spool = Spool(config)
     encoded = []
@@ -185,11 +186,14 @@ def _collect_reports(config: object, reports: Iterable[object], rendering: Dict[
     return encoded
 
 
-def _collect_report(report: object, outcome: str, renderer: Renderer, spool: Spool) -> Dict[str, object]:
+def _collect_report(report: Any, outcome: str, renderer: Renderer, spool: Spool) -> dict[str, object]:
     longrepr = attribute(report, "longrepr")
     head_line = text(attribute(report, "head_line") or "test session")
     terminal, plain = renderer.both(report)
-    shown: Dict[str, object] = {"terminal": spool.bounded("collection", terminal), "plain": spool.bounded("plain", plain)}
+    shown: dict[str, object] = {
+        "terminal": spool.bounded("collection", terminal),
+        "plain": spool.bounded("plain", plain),
+    }
     if outcome == "skipped" and isinstance(longrepr, tuple) and len(longrepr) == 3:
         shown["skip"] = (text(longrepr[0]), integer(longrepr[1], -1), text(longrepr[2]))
     crash = crash_of(longrepr)
@@ -199,7 +203,7 @@ def _collect_report(report: object, outcome: str, renderer: Renderer, spool: Spo
     if renderer.tbstyle == "line" and outcome == "failed":
         shown["line"] = renderer.crash_line(report)
     try:
-        sections = [(text(title), spool.bounded("section", content)) for title, content in report.sections]  # type: ignore[attr-defined]
+        sections = [(text(title), spool.bounded("section", content)) for title, content in report.sections]
     except Exception:
         sections = []
     return {

@@ -34,7 +34,7 @@ class CollectorHooks(WorkerHooks):
     def pytest_sessionstart(self, session: Any) -> None:
         """Tell the header, which the muted reporter does not print."""
         run = self._run
-        run.session = session
+        run.begin(session)
         config = run.config
         lines = config.hook.pytest_report_header(config=config, start_path=config.invocation_params.dir)
         run.link.send({"configured": list(_flat(reversed(lines)))})

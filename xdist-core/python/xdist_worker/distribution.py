@@ -6,7 +6,7 @@ What is decided here is decided once: the controller goes by it and parses none 
 from __future__ import annotations
 
 import uuid
-from typing import Dict, List, Optional
+from typing import Any
 
 import pytest
 
@@ -27,15 +27,15 @@ _FOREGROUND = (
 )
 
 
-def dist_options(config: object) -> Dict[str, object]:
+def dist_options(config: Any) -> dict[str, object]:
     """Return the options about distribution (`DistOptions` of the controller); bad combinations are usage errors."""
-    option = config.option  # type: ignore[attr-defined]
+    option = config.option
     numprocesses = getattr(option, "numprocesses", None)
     tx = [text(spec) for spec in getattr(option, "tx", None) or ()]
     mode = text(getattr(option, "dist", None) or "no")
     if getattr(option, "distload", False):
         mode = "load"
-    auto: Optional[str] = None
+    auto: str | None = None
     if isinstance(numprocesses, str):
         auto, number = text(numprocesses), None
     else:
@@ -49,7 +49,7 @@ def dist_options(config: object) -> Dict[str, object]:
         mode = "load"
     if mode != "no" and number is None and auto is None and not tx:
         auto = "auto"
-    data: Dict[str, object] = {
+    data: dict[str, object] = {
         "mode": mode,
         "tx": tx,
         "testrunuid": text(getattr(option, "testrunuid", None) or uuid.uuid4().hex),
@@ -69,9 +69,9 @@ def dist_options(config: object) -> Dict[str, object]:
     return data
 
 
-def plain_reason(config: object, dist: Dict[str, object]) -> Optional[str]:
+def plain_reason(config: Any, dist: dict[str, object]) -> str | None:
     """Return why the run is plain pytest in the foreground, or None if it is distributed."""
-    option = config.option  # type: ignore[attr-defined]
+    option = config.option
     for dest, name in _FOREGROUND:
         if getattr(option, dest, None):
             return name
@@ -83,8 +83,9 @@ def plain_reason(config: object, dist: Dict[str, object]) -> Optional[str]:
     if debugger is None:
         return None
     # Resolved to a number, `-n auto` still says that the user did not insist on workers.
-    if dist.get("auto") is not None or attribute(option.numprocesses, "auto") is not None:
-        return f"{debugger} with -n {dist.get('auto') or 'auto'}"
+    auto = dist.get("auto") or attribute(option.numprocesses, "auto")
+    if auto is not None:
+        return f"{debugger} with -n {text(auto)}"
     if debugger == "--pdb":
         raise pytest.UsageError(
             "--pdb is incompatible with distributing tests over workers, which have no terminal: "
@@ -93,16 +94,16 @@ def plain_reason(config: object, dist: Dict[str, object]) -> Optional[str]:
     return None
 
 
-def ini(config: object, name: str, default: object) -> object:
+def ini(config: Any, name: str, default: object) -> object:
     """Return an ini value, or `default` where no plugin registered that name."""
     try:
-        value = config.getini(name)  # type: ignore[attr-defined]
+        value = config.getini(name)
     except (ValueError, KeyError):
         return default
     return default if value is None else value
 
 
-def _debugger(option: object) -> Optional[str]:
+def _debugger(option: Any) -> str | None:
     if getattr(option, "usepdb", False):
         return "--pdb"
     return "--trace" if getattr(option, "trace", False) else None
@@ -110,7 +111,7 @@ def _debugger(option: object) -> Optional[str]:
 
 def _restarts(value: object) -> int:
     try:
-        number = int(value)  # type: ignore[call-overload]
+        number = int(value)
     except (TypeError, ValueError):
         raise pytest.UsageError(f"--max-worker-restart: not a number: {text(value)!r}") from None
     if number < 0:
@@ -118,6 +119,6 @@ def _restarts(value: object) -> int:
     return integer(number)
 
 
-def _unsupported(option: object) -> List[str]:
+def _unsupported(option: Any) -> list[str]:
     given = (("px", "--px"), ("rsyncdir", "--rsyncdir"), ("looponfail", "-f"))
     return [name for dest, name in given if getattr(option, dest, None)]

@@ -7,7 +7,8 @@ nothing here may have a side effect that a later `pytest_configure` would notice
 from __future__ import annotations
 
 import os
-from typing import Dict, List, Optional, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -18,24 +19,24 @@ from .safe_text import attribute, integer, seconds, text
 __all__ = ["cache_facts", "gather_facts", "preload_modules"]
 
 
-def gather_facts(config: object, watch: object, args: Sequence[str]) -> Dict[str, object]:
+def gather_facts(config: Any, watch: Any, args: Sequence[str]) -> dict[str, object]:
     """Return the `Facts` of this session; raises `pytest.UsageError` for options that contradict each other.
 
     `watch.identity_read` is `(file, line, what)` of the first read of the worker's identity, or None. `args` are the
     arguments as typed; what counts is what pytest made of them, `config.args`.
     """
-    option = config.option  # type: ignore[attr-defined]
+    option = config.option
     dist = dist_options(config)
-    facts: Dict[str, object] = {
+    facts: dict[str, object] = {
         "dist": dist,
-        "rootdir": text(config.rootpath),  # type: ignore[attr-defined]
-        "invocation_dir": text(config.invocation_params.dir),  # type: ignore[attr-defined]
+        "rootdir": text(config.rootpath),
+        "invocation_dir": text(config.invocation_params.dir),
         "configfile": _configfile(config),
         "display": _display(config),
         "maxfail": _maxfail(option),
         "continue_on_collection_errors": bool(getattr(option, "continue_on_collection_errors", False)),
-        "terminal": bool(config.pluginmanager.has_plugin("terminal")),  # type: ignore[attr-defined]
-        "args": [text(arg) for arg in attribute(config, "args") or args],  # type: ignore[attr-defined]
+        "terminal": bool(config.pluginmanager.has_plugin("terminal")),
+        "args": [text(arg) for arg in attribute(config, "args") or args],
         "plugin_modules": preload_modules(config),
     }
     plain = plain_reason(config, dist)
@@ -43,7 +44,7 @@ def gather_facts(config: object, watch: object, args: Sequence[str]) -> Dict[str
         facts["plain"] = plain
     read = attribute(watch, "identity_read")
     if read is not None:
-        path, line, what = read  # type: ignore[misc]
+        path, line, what = read
         facts["identity_read"] = (text(path), integer(line), text(what))
     junit = _junit(config)
     if junit is not None:
@@ -54,52 +55,52 @@ def gather_facts(config: object, watch: object, args: Sequence[str]) -> Dict[str
     return facts
 
 
-def cache_facts(config: object) -> Optional[Dict[str, object]]:
+def cache_facts(config: Any) -> dict[str, object] | None:
     """Return the state of pytest's cache before the run (`CacheFacts`); None if the cache provider is off.
 
     Works before and after configure. Before, a `Cache` is made for reading alone; `--cache-clear`, which pytest heeds
     when it configures, means that there is nothing to read.
     """
-    if not config.pluginmanager.has_plugin("cacheprovider"):  # type: ignore[attr-defined]
+    if not config.pluginmanager.has_plugin("cacheprovider"):
         return None
     from _pytest.cacheprovider import Cache
 
-    option = config.option  # type: ignore[attr-defined]
-    directory = Cache.cache_dir_from_config(config, _ispytest=True)  # type: ignore[arg-type]
-    facts: Dict[str, object] = {
+    option = config.option
+    directory = Cache.cache_dir_from_config(config, _ispytest=True)
+    facts: dict[str, object] = {
         "dir": text(directory),
         "lf": bool(getattr(option, "lf", False) or getattr(option, "failedfirst", False)),
         "stepwise": any(getattr(option, name, False) for name in ("stepwise", "stepwise_skip", "stepwise_reset")),
         "pytest": _pytest_version(),
     }
-    if not config.pluginmanager.is_blocked("lfplugin"):  # type: ignore[attr-defined]
+    if not config.pluginmanager.is_blocked("lfplugin"):
         known: object = {}
         if not getattr(option, "cacheclear", False):
-            known = Cache(directory, config, _ispytest=True).get("cache/lastfailed", {})  # type: ignore[arg-type]
+            known = Cache(directory, config, _ispytest=True).get("cache/lastfailed", {})
         facts["lastfailed"] = [text(nodeid) for nodeid in known] if isinstance(known, dict) else []
     return facts
 
 
-def _configfile(config: object) -> str:
-    path = config.inipath  # type: ignore[attr-defined]
+def _configfile(config: Any) -> str:
+    path = config.inipath
     if path is None:
         return ""
     from _pytest.pathlib import bestrelpath
 
-    return text(bestrelpath(config.rootpath, path))  # type: ignore[attr-defined]
+    return text(bestrelpath(config.rootpath, path))
 
 
-def _maxfail(option: object) -> int:
+def _maxfail(option: Any) -> int:
     maxfail = integer(getattr(option, "maxfail", 0))
     # pytest compares the number of failures with it when there is one: below zero it means the first.
     return 1 if maxfail < 0 else min(maxfail, 2**32 - 1)
 
 
-def _display(config: object) -> Dict[str, object]:
-    option = config.option  # type: ignore[attr-defined]
+def _display(config: Any) -> dict[str, object]:
+    option = config.option
     verbosity = integer(getattr(option, "verbose", 0))
     minimum = getattr(option, "durations_min", None)
-    data: Dict[str, object] = {
+    data: dict[str, object] = {
         "verbosity": verbosity,
         "verbosity_test_cases": _test_cases_verbosity(config, verbosity),
         "tbstyle": text(getattr(option, "tbstyle", "auto")),
@@ -122,28 +123,28 @@ def _display(config: object) -> Dict[str, object]:
     return data
 
 
-def _test_cases_verbosity(config: object, verbosity: int) -> int:
+def _test_cases_verbosity(config: Any, verbosity: int) -> int:
     name = attribute(config, "VERBOSITY_TEST_CASES")
     if name is None:
         return verbosity
     try:
-        return integer(config.get_verbosity(name), verbosity)  # type: ignore[attr-defined]
+        return integer(config.get_verbosity(name), verbosity)
     except (AttributeError, KeyError, ValueError):
         return verbosity
 
 
-def _reportchars(config: object) -> str:
+def _reportchars(config: Any) -> str:
     from _pytest.terminal import getreportopt
 
     try:
-        return text(getreportopt(config))  # type: ignore[arg-type]
+        return text(getreportopt(config))
     except AttributeError:
         # Without the terminal plugin there is no such option.
         return ""
 
 
-def _junit(config: object) -> Optional[Dict[str, object]]:
-    option = config.option  # type: ignore[attr-defined]
+def _junit(config: Any) -> dict[str, object] | None:
+    option = config.option
     path = getattr(option, "xmlpath", None)
     if not path:
         return None
@@ -161,7 +162,7 @@ def _junit(config: object) -> Optional[Dict[str, object]]:
     }
 
 
-def _pytest_version() -> List[int]:
+def _pytest_version() -> list[int]:
     version = getattr(pytest, "version_tuple", None) or pytest.__version__.split(".")
     numbers = []
     for part in version:

@@ -8,23 +8,23 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
-from typing import List, Optional
+from typing import Any
 
 from .safe_text import attribute
 
 _PYTEST = ("pytest", "_pytest", "pluggy", "xdist_worker")
 
 
-def preload_modules(config: object) -> List[str]:
+def preload_modules(config: Any) -> list[str]:
     """Return the names of the modules of third-party plugins, in the order in which pytest registered them.
 
     Left out are pytest's own, conftests, and all whose file is below rootdir, unless it is in the interpreter's
     site-packages: many projects keep their virtual environment in their own directory.
     """
-    manager = config.pluginmanager  # type: ignore[attr-defined]
-    root = os.path.realpath(str(config.rootpath))  # type: ignore[attr-defined]
+    manager = config.pluginmanager
+    root = os.path.realpath(str(config.rootpath))
     site = _site_directories()
-    names: List[str] = []
+    names: list[str] = []
     for registered, plugin in manager.list_name_plugin():
         name = _module_name(plugin)
         if name is None or name in names or name.split(".")[0] in _PYTEST:
@@ -38,7 +38,7 @@ def preload_modules(config: object) -> List[str]:
     return names
 
 
-def _module_name(plugin: object) -> Optional[str]:
+def _module_name(plugin: Any) -> str | None:
     """Return the name of the module that a plugin is, or that defines it."""
     if plugin is None:
         return None
@@ -48,7 +48,7 @@ def _module_name(plugin: object) -> Optional[str]:
     return name if isinstance(name, str) and name in sys.modules and name != "__main__" else None
 
 
-def _site_directories() -> List[str]:
+def _site_directories() -> list[str]:
     paths = sysconfig.get_paths()
     return [os.path.realpath(paths[key]) for key in ("purelib", "platlib") if paths.get(key)]
 

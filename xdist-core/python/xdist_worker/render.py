@@ -8,7 +8,7 @@ cannot be rendered becomes something that says so.
 from __future__ import annotations
 
 import io
-from typing import Dict, Optional, Tuple
+from typing import Any
 
 from _pytest._io import TerminalWriter
 
@@ -18,14 +18,14 @@ from .safe_text import attribute, integer, text
 class Renderer:
     """Renders failures for one run: width, colours and `--tb` are settled."""
 
-    def __init__(self, config: object, width: int, color: bool) -> None:
+    def __init__(self, config: Any, width: int, color: bool) -> None:
         option = getattr(config, "option", None)
         self.width = width if width > 0 else 80
         self.color = color
         self.tbstyle = str(getattr(option, "tbstyle", "auto"))
         self._highlight = getattr(option, "code_highlight", "yes") != "no"
 
-    def both(self, report: object) -> Tuple[str, str]:
+    def both(self, report: Any) -> tuple[str, str]:
         """Return the failure with the run's colours, and without; the second is empty where the first has none."""
         if not self.color:
             return self.plain(report), ""
@@ -38,7 +38,7 @@ class Renderer:
         plain = self.plain(report)
         return colored, ("" if plain == colored else plain)
 
-    def plain(self, report: object) -> str:
+    def plain(self, report: Any) -> str:
         """Return the failure without colours."""
         try:
             return self._toterminal(report, False)
@@ -47,28 +47,28 @@ class Renderer:
         except BaseException as error:
             return self._in_need(report, error)
 
-    def crash_line(self, report: object) -> str:
+    def crash_line(self, report: Any) -> str:
         """Return the line that `--tb=line` prints for the failure."""
         longrepr = attribute(report, "longrepr")
         try:
-            return text(str(longrepr.reprcrash))  # type: ignore[union-attr]
+            return text(str(longrepr.reprcrash))
         except AttributeError:
             return text(longrepr)[:50]
         except Exception as error:
             return f"<unprintable location: {type(error).__name__}>"
 
-    def _toterminal(self, report: object, color: bool) -> str:
+    def _toterminal(self, report: Any, color: bool) -> str:
         data = io.BytesIO()
         file = io.TextIOWrapper(data, encoding="utf-8", newline="\n")
         writer = TerminalWriter(file)
         writer.hasmarkup = color
         writer.code_highlight = self._highlight
         writer.fullwidth = self.width
-        report.toterminal(writer)  # type: ignore[attr-defined]
+        report.toterminal(writer)
         file.flush()
         return data.getvalue().decode("utf-8")
 
-    def _in_need(self, report: object, error: BaseException) -> str:
+    def _in_need(self, report: Any, error: BaseException) -> str:
         longrepr = attribute(report, "longrepr")
         crash = attribute(longrepr, "reprcrash")
         notice = f"<pytest could not render this failure: {type(error).__name__}: {text(error)}>\n"
@@ -78,7 +78,19 @@ class Renderer:
         return f"{text(longrepr)}\n{notice}"
 
 
-def crash_of(longrepr: object) -> Optional[Dict[str, object]]:
+def match_terminal(config: Any, width: int, color: bool) -> None:
+    """Give pytest's own terminal writer the width and colours of the run.
+
+    pytest highlights the explanation of a failed assertion with it while the test runs; in a worker it does not know
+    what terminal the run has.
+    """
+    writer = attribute(config.pluginmanager.get_plugin("terminalreporter"), "_tw")
+    if writer is not None:
+        writer.hasmarkup = color
+        writer.fullwidth = width
+
+
+def crash_of(longrepr: Any) -> dict[str, object] | None:
     """Return `reprcrash` as data; a failure that is nothing but a string has its text as message and no place."""
     if isinstance(longrepr, str):
         return {"message": longrepr}

@@ -7,14 +7,14 @@ Most reports are plain passes, for which nothing needs to be sent; they leave by
 from __future__ import annotations
 
 import time
-from typing import Dict, List, Optional, Tuple
+from typing import Any
 
 import pytest
 from _pytest.reports import TestReport
 
 from . import status
 from .junit_stub import stub_of
-from .render import Renderer, crash_of
+from .render import Renderer, crash_of, match_terminal
 from .safe_text import attribute, integer, seconds, text, unprintable
 from .spool import Spool
 
@@ -25,16 +25,17 @@ class ReportEncoder:
     """Encodes the reports of one worker, in the order in which pytest made them.
 
     `rendering` is the controller's: `width`, `color`, `passed_output` (captured output of passed tests is wanted) and
-    `junit` (properties and attributes are wanted).
+    `junit` (properties and attributes are wanted). pytest's own terminal writer is given the same width and colours.
     """
 
-    def __init__(self, config: object, rendering: Dict[str, object]) -> None:
+    def __init__(self, config: Any, rendering: dict[str, object]) -> None:
         self._config = config
         self._junit = bool(rendering.get("junit"))
         self._passed_output = bool(rendering.get("passed_output"))
         self._implementations = status.Implementations(config)
-        self._render = Renderer(config, integer(rendering.get("width"), 80), bool(rendering.get("color")))
-        self._xfail_tb = bool(getattr(config.option, "xfail_tb", False))  # type: ignore[attr-defined]
+        self._render = render = Renderer(config, integer(rendering.get("width"), 80), bool(rendering.get("color")))
+        match_terminal(config, render.width, render.color)
+        self._xfail_tb = bool(getattr(config.option, "xfail_tb", False))
         # Up to pytest 8, `--tb=line` shows a failure by its line and nothing else.
         self._one_line = self._render.tbstyle == "line" and int(pytest.__version__.split(".")[0]) < 9
         self._spool = Spool(config)
@@ -42,14 +43,14 @@ class ReportEncoder:
         # Whether a report of the test at hand was sent: then all that follow are, too.
         self._sent = False
 
-    def report(self, report: object, nodeid: Optional[str] = None) -> Optional[Dict[str, object]]:
+    def report(self, report: Any, nodeid: str | None = None) -> dict[str, object] | None:
         """Return the data of `report`, or None if it is a plain pass of which nothing needs to be told.
 
         Once a report of a test needed to be told, those that follow of the same test are told as well; the plain ones
         before it can be had from `plain`. `nodeid` is the id of the test that is running, if the caller knows it.
         """
         try:
-            if report.when == "setup":  # type: ignore[attr-defined]
+            if report.when == "setup":
                 self._begin()
             if (
                 self._only_pytest
@@ -68,11 +69,11 @@ class ReportEncoder:
         return self._encode(report, nodeid)
 
     @staticmethod
-    def plain(report: object) -> Dict[str, object]:
+    def plain(report: Any) -> dict[str, object]:
         """Return the data of a report for which `report` returned None."""
         when = text(attribute(report, "when", ""))
         usual = status.usual(when, "passed")
-        data: Dict[str, object] = {"when": when, "outcome": "passed", **_times(report)}
+        data: dict[str, object] = {"when": when, "outcome": "passed", **_times(report)}
         if usual.category:
             data.update(category=usual.category, letter=usual.letter, word=usual.word)
         return data
@@ -88,14 +89,14 @@ class ReportEncoder:
         stub = stub_of(self._config)
         return stub is not None and stub.has_attributes(report.nodeid)
 
-    def _encode(self, report: object, nodeid: Optional[str]) -> Optional[Dict[str, object]]:
+    def _encode(self, report: Any, nodeid: str | None) -> dict[str, object] | None:
         # The hook may change the report, so it is asked before anything is read.
         found = status.ask(self._config, report)
         outcome = text(attribute(report, "outcome", "failed"))
         when = text(attribute(report, "when", ""))
         if found.trouble is not None:
             outcome = "failed"
-        data: Dict[str, object] = {"when": when, "outcome": outcome, **_times(report)}
+        data: dict[str, object] = {"when": when, "outcome": outcome, **_times(report)}
         for name, value in (("category", found.category), ("letter", found.letter), ("word", found.word)):
             if value:
                 data[name] = value
@@ -129,13 +130,13 @@ class ReportEncoder:
         return data
 
     def _longrepr(
-        self, report: object, outcome: str, wasxfail: Optional[str], one_line: bool, trouble: Optional[str]
-    ) -> Optional[Dict[str, object]]:
+        self, report: Any, outcome: str, wasxfail: str | None, one_line: bool, trouble: str | None
+    ) -> dict[str, object] | None:
         longrepr = attribute(report, "longrepr")
         if longrepr is None and trouble is None:
             # A failure without a word is shown by pytest with an empty section.
             return {} if outcome == "failed" else None
-        data: Dict[str, object] = {}
+        data: dict[str, object] = {}
         if outcome == "skipped" and wasxfail is None and _is_skip(longrepr):
             data["skip"] = _skip(longrepr)
             if _skipped_without_line(report):
@@ -158,7 +159,7 @@ class ReportEncoder:
             data["line"] = self._render.crash_line(report)
         return data
 
-    def _texts(self, report: object, shown: bool, expected: bool) -> Dict[str, object]:
+    def _texts(self, report: Any, shown: bool, expected: bool) -> dict[str, object]:
         """Return the failure as text, as far as somebody prints it."""
         if shown:
             terminal, plain = self._render.both(report)
@@ -166,12 +167,12 @@ class ReportEncoder:
             terminal, plain = "", self._render.plain(report)
         else:
             return {}
-        data: Dict[str, object] = {"terminal": self._spool.bounded("failure", terminal)}
+        data: dict[str, object] = {"terminal": self._spool.bounded("failure", terminal)}
         if plain:
             data["plain"] = self._spool.bounded("failure plain", plain)
         return data
 
-    def _sections(self, report: object, outcome: str, wasxfail: Optional[str]) -> List[Tuple[str, str]]:
+    def _sections(self, report: Any, outcome: str, wasxfail: str | None) -> list[tuple[str, str]]:
         found = attribute(report, "sections")
         if not found:
             return []
@@ -183,7 +184,7 @@ class ReportEncoder:
             teardown_only = outcome == "passed" and wasxfail is None
         sections = []
         try:
-            for entry in found:  # type: ignore[attr-defined]
+            for entry in found:
                 title, content = entry
                 title = text(title)
                 if not teardown_only or "teardown" in title:
@@ -194,10 +195,10 @@ class ReportEncoder:
             return []
         return sections
 
-    def _add_junit_data(self, report: object, when: str, data: Dict[str, object]) -> None:
+    def _add_junit_data(self, report: Any, when: str, data: dict[str, object]) -> None:
         properties = []
         try:
-            for entry in attribute(report, "user_properties") or ():  # type: ignore[attr-defined]
+            for entry in attribute(report, "user_properties") or ():
                 name, value = entry
                 properties.append((text(name), self._spool.bounded("property", text(value))))
         except Exception as error:
@@ -211,7 +212,7 @@ class ReportEncoder:
                 data["xml_attributes"] = attributes
 
 
-def _says_nothing(data: Dict[str, object]) -> bool:
+def _says_nothing(data: dict[str, object]) -> bool:
     """Return whether `data` is what `ReportEncoder.plain` says anyway."""
     usual = status.usual(data["when"], "passed")
     expected = {"category": usual.category, "letter": usual.letter, "word": usual.word}
@@ -220,31 +221,31 @@ def _says_nothing(data: Dict[str, object]) -> bool:
     } == {name: value for name, value in expected.items() if value}
 
 
-def _times(report: object) -> Dict[str, object]:
+def _times(report: Any) -> dict[str, object]:
     duration = seconds(attribute(report, "duration", 0.0))
     start = seconds(attribute(report, "start", 0.0))
     return {"duration": duration, "start": start or time.time() - duration}
 
 
-def _wasxfail(report: object) -> Optional[str]:
+def _wasxfail(report: Any) -> str | None:
     missing = object()
     value = attribute(report, "wasxfail", missing)
     return None if value is missing else text(value)
 
 
-def _is_skip(longrepr: object) -> bool:
+def _is_skip(longrepr: Any) -> bool:
     return isinstance(longrepr, tuple) and len(longrepr) == 3
 
 
-def _skip(longrepr: object) -> Tuple[str, int, str]:
-    path, line, reason = longrepr  # type: ignore[misc]
+def _skip(longrepr: Any) -> tuple[str, int, str]:
+    path, line, reason = longrepr
     return text(path), integer(line, -1), text(reason)
 
 
-def _skipped_without_line(report: object) -> bool:
+def _skipped_without_line(report: Any) -> bool:
     """Return whether pytest's summary folds this skip without naming a line."""
     try:
         keywords = getattr(report, "keywords", {})
-        return report.when == "setup" and "skip" in keywords and "pytestmark" not in keywords  # type: ignore[attr-defined]
+        return report.when == "setup" and "skip" in keywords and "pytestmark" not in keywords
     except Exception:
         return False

@@ -52,6 +52,12 @@ class Run:
         install(self.config, self.tell_suite_property)
         self.who.setdefault("incarnation", 0)
 
+    def begin(self, session: Any) -> None:
+        """The session starts. The muted reporter counts deselected tests and asks its session how far it is."""
+        self.session = session
+        if self.reporter is not None:
+            self.reporter._session = session
+
     def current_nodeid(self) -> str:
         """The node id of the test that runs, or nothing."""
         if self.index is None or self.session is None:

@@ -8,16 +8,14 @@ Knows nothing of pytest.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 I64_MAX = 2**63 - 1
 
 
 def text(value: object) -> str:
     """Return `value` as an exact `str` that encodes as UTF-8; lone surrogates become `\\udcff`."""
-    if type(value) is str:
-        plain = value
-    else:
-        plain = _to_str(value)
+    plain = value if type(value) is str else _to_str(value)
     if plain.isascii():
         return plain
     try:
@@ -43,7 +41,7 @@ def unprintable(value: object, error: BaseException) -> str:
     return f"<unprintable {type(value).__name__} object: str() raised {type(error).__name__}>"
 
 
-def attribute(owner: object, name: str, default: object = None) -> object:
+def attribute(owner: object, name: str, default: object = None) -> Any:
     """Return `owner.name`, or `default` where there is none or asking for it raises."""
     try:
         return getattr(owner, name, default)
@@ -53,10 +51,10 @@ def attribute(owner: object, name: str, default: object = None) -> object:
         return default
 
 
-def integer(value: object, default: int = 0) -> int:
+def integer(value: Any, default: int = 0) -> int:
     """Return `value` as an exact `int` that fits 64 bits, clamped."""
     try:
-        number = int(value)  # type: ignore[call-overload]
+        number = int(value)
     except KeyboardInterrupt:
         raise
     except BaseException:
@@ -64,11 +62,11 @@ def integer(value: object, default: int = 0) -> int:
     return max(-I64_MAX - 1, min(I64_MAX, int(number)))
 
 
-def seconds(value: object, default: float = 0.0) -> float:
+def seconds(value: Any, default: float = 0.0) -> float:
     """Return `value` as an exact, finite `float`."""
     if type(value) is not float:
         try:
-            value = float(value)  # type: ignore[arg-type]
+            value = float(value)
         except KeyboardInterrupt:
             raise
         except BaseException:

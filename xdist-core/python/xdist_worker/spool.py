@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from typing import List, Optional, Tuple
+from typing import Any
 
 from .safe_text import text
 
@@ -22,11 +22,11 @@ KEPT = 2 * 1024 * 1024
 class Spool:
     """Cuts long texts; remembers the ones it has saved for the test at hand."""
 
-    def __init__(self, config: object) -> None:
+    def __init__(self, config: Any) -> None:
         self._config = config
-        self._directory: Optional[str] = None
+        self._directory: str | None = None
         self._count = 0
-        self._saved: List[Tuple[object, str]] = []
+        self._saved: list[tuple[object, str]] = []
 
     def forget(self) -> None:
         """Forget which texts were saved: the reports of one test repeat a text, those of two do not."""

@@ -8,7 +8,8 @@ traceback is told.
 from __future__ import annotations
 
 import traceback
-from typing import List, NamedTuple, Optional, Sequence
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from .safe_text import attribute, text
 
@@ -19,9 +20,9 @@ class Status(NamedTuple):
     category: str
     letter: str
     word: str
-    markup: List[str]
+    markup: list[str]
     # What went wrong when the hook was asked, as text, or None.
-    trouble: Optional[str] = None
+    trouble: str | None = None
 
 
 def usual(when: object, outcome: object) -> Status:
@@ -36,10 +37,10 @@ def usual(when: object, outcome: object) -> Status:
     return Status(word, "F", word.upper(), [])
 
 
-def ask(config: object, report: object) -> Status:
+def ask(config: Any, report: Any) -> Status:
     """Return what the hook says of `report`; it may change the report."""
     try:
-        answer = config.hook.pytest_report_teststatus(report=report, config=config)  # type: ignore[attr-defined]
+        answer = config.hook.pytest_report_teststatus(report=report, config=config)
         if answer is None:
             return usual(attribute(report, "when"), attribute(report, "outcome"))
         return _checked(answer)
@@ -51,9 +52,9 @@ def ask(config: object, report: object) -> Status:
         return usual(attribute(report, "when"), "failed")._replace(trouble=trouble)
 
 
-def _checked(answer: Sequence[object]) -> Status:
+def _checked(answer: Sequence[Any]) -> Status:
     category, letter, word = answer
-    markup: List[str] = []
+    markup: list[str] = []
     if isinstance(word, tuple):
         word, styles = word
         markup = [text(name) for name, on in dict(styles).items() if on]
@@ -63,8 +64,8 @@ def _checked(answer: Sequence[object]) -> Status:
 class Implementations:
     """Watches who implements the hook: as long as only pytest does, plain passes need not ask."""
 
-    def __init__(self, config: object) -> None:
-        self._caller = config.hook.pytest_report_teststatus  # type: ignore[attr-defined]
+    def __init__(self, config: Any) -> None:
+        self._caller = config.hook.pytest_report_teststatus
         self._count = -1
         self._only_pytest = False
 
@@ -77,6 +78,6 @@ class Implementations:
         return self._only_pytest
 
 
-def _is_pytest(plugin: object) -> bool:
+def _is_pytest(plugin: Any) -> bool:
     name = attribute(plugin, "__name__") or type(plugin).__module__
     return isinstance(name, str) and (name == "_pytest" or name.startswith("_pytest."))

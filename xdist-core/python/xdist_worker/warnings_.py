@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import Dict, Optional
 
 from .safe_text import attribute, integer, text
 
 
-def encode_warning(
-    warning_message: object, when: str, nodeid: str, location: Optional[tuple]
-) -> Optional[Dict[str, object]]:
+def encode_warning(warning_message: object, when: str, nodeid: str, location: tuple | None) -> dict[str, object] | None:
     """Return the data of a warning as `pytest_warning_recorded` was given it; None for what is no warning at all.
 
     The place is the one that the warning itself names, its path made absolute: `location` tells where pytest was when
@@ -18,7 +15,7 @@ def encode_warning(
     """
     if attribute(warning_message, "category") is None and attribute(warning_message, "message") is None:
         return None
-    data: Dict[str, object] = {"when": text(when), "nodeid": text(nodeid or ""), "message": _message(warning_message)}
+    data: dict[str, object] = {"when": text(when), "nodeid": text(nodeid or ""), "message": _message(warning_message)}
     place = attribute(warning_message, "filename")
     if place is None and location:
         place = location[0]

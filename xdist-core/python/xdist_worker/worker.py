@@ -43,7 +43,7 @@ class WorkerHooks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: Any) -> None:
         """Know the session."""
-        self._run.session = session
+        self._run.begin(session)
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_collection(self) -> Any:

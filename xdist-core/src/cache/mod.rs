@@ -2,7 +2,7 @@
 //!
 //! pytest's own plugins see every report and write at the end of the session. Here no single session sees them all, so
 //! the plugins' rules are applied to the stream of run events instead: [`CacheState`] gathers, [`CacheState::files`]
-//! says what the files must contain (pure), [`write`] writes. Tests count in the order of collection, so that the files
+//! says what the files must contain (pure), [`write()`] writes. Tests count in the order of collection, so that the files
 //! do not depend on which worker was faster. `cache/nodeids` is known after collection and written by pytest.
 
 mod lastfailed;

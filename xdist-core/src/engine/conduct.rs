@@ -73,7 +73,7 @@ impl Engine<'_> {
 
     /// Feeds in a message about a test, in the run's numbering.
     fn about(&mut self, member: MemberId, test: TestIndex, input: impl FnOnce(WorkerId, TestIndex) -> Input) {
-        let translated = self.members.get(member).translation.from_worker(test);
+        let translated = self.members.get(member).translation.for_run(test);
         if let (Some(worker), Some(test)) = (self.worker_of(member), translated) {
             self.feed(input(worker, test));
         }
@@ -319,18 +319,13 @@ impl Engine<'_> {
     }
 
     fn session_over(&mut self, member: MemberId, ended: Ended) {
-        match self.worker_of(member) {
-            Some(worker) => {
-                self.leave_soon(member);
-                self.feed(Input::SessionEnded(worker, ended));
-            }
-            None => {
-                if Some(member) == self.session {
-                    self.session_ended = Some(ended);
-                    self.wind_up();
-                }
-                self.leave_soon(member);
-            }
+        self.members.get_mut(member).announced = Some(ended.after & 0xff);
+        self.leave_soon(member);
+        if let Some(worker) = self.worker_of(member) {
+            self.feed(Input::SessionEnded(worker, ended));
+        } else if Some(member) == self.session {
+            self.session_ended = Some(ended);
+            self.wind_up();
         }
     }
 }

@@ -131,7 +131,7 @@ impl Engine<'_> {
                 if !output.trim().is_empty() {
                     text = format!("{text}; it wrote:\n{}", output.trim_end());
                 }
-                self.error = Some(text);
+                self.error = Some(format!("error: {text}"));
                 // As serial pytest would end, but never green.
                 self.exit = Some(match how {
                     HowEnded::Exited(code) if code != 0 => plain_exit(how),
@@ -163,19 +163,18 @@ impl Engine<'_> {
         let phase = self.page.as_ref().map_or("", |page| page.phase(worker));
         let entry = self.members.get_mut(member);
         let elapsed = entry.test_began.map(|began| began.elapsed()).unwrap_or_default();
-        let running = entry.test_began.is_some() && !how.is_success();
-        let how_text = if running && !phase.is_empty() { format!("{how} in {phase}") } else { how.to_string() };
-        let output = if how.is_success() && entry.leave_by.is_some() {
+        let how_text = if phase.is_empty() { how.to_string() } else { format!("{how} in {phase}") };
+        // It ended as it said it would: what it still wrote is ordinary output.
+        let clean = entry.announced.is_some_and(|code| how == HowEnded::Exited(i32::try_from(code).unwrap_or(-1)));
+        if clean {
             self.show_output(member);
-            self.members.get_mut(member).output.take_all()
-        } else {
-            entry.output.take_all()
-        };
+        }
+        let output = self.members.get_mut(member).output.take_all();
         // Its children may still be about: nobody else will end them.
         if let Some(pid) = self.members.get(member).pid {
             execnet_rs::process::signal_group(pid, Kill::KILL);
         }
-        let death = Death { how: how_text, clean: how.is_success(), output, elapsed };
+        let death = Death { how: how_text, clean, output, elapsed };
         self.feed(Input::Gone(worker, death));
     }
 

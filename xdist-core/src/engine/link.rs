@@ -33,8 +33,14 @@ struct Reader {
 
 impl Reader {
     /// Takes in what has arrived; `Ok(false)` at the end of the stream.
-    fn read_some(&mut self) -> io::Result<bool> {
-        let count = self.stream.try_read(&mut self.chunk)?;
+    ///
+    /// `drain` asks the system itself: what the runtime believes about readiness may be older than the last bytes.
+    fn read_some(&mut self, drain: bool) -> io::Result<bool> {
+        let count = if drain {
+            rustix::io::read(self.stream.as_ref(), &mut self.chunk)?
+        } else {
+            self.stream.try_read(&mut self.chunk)?
+        };
         self.decoder.push(&self.chunk[..count]);
         Ok(count > 0)
     }
@@ -91,7 +97,7 @@ impl Link {
 async fn first_message(reader: &mut Reader) -> Result<FromPython, String> {
     loop {
         reader.stream.readable().await.map_err(|error| error.to_string())?;
-        match reader.read_some() {
+        match reader.read_some(false) {
             Ok(true) => {}
             Ok(false) => return Err("a process connected and left at once".to_owned()),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
@@ -127,13 +133,11 @@ async fn read_all(
                 _ = dead.changed() => continue,
             }
         }
-        match reader.read_some() {
+        match reader.read_some(gone) {
             Ok(true) => {}
-            Ok(false) => break None,
-            // Everything that a dead process sent has arrived, even if a child of its own still holds the connection.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock && gone => break None,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(_) => break None,
+            // Of a dead process everything has arrived, even if a child of its own still holds the connection.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && !gone => {}
+            Ok(false) | Err(_) => break None,
         }
     };
     let _ = happenings.send(Happening::LinkClosed(member, fault)).await;

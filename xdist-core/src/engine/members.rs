@@ -60,6 +60,8 @@ pub(super) struct Member {
     pub(super) readiness: Readiness,
     /// Digest of the node ids of a worker that collected for itself.
     pub(super) digest: Option<String>,
+    /// The exit code that its session announced.
+    pub(super) announced: Option<i64>,
     /// Forked after collection: shares the collector's tests and warnings.
     pub(super) shares_collection: bool,
 }
@@ -86,6 +88,7 @@ impl Member {
             translation: Translation::Same,
             readiness: Readiness::default(),
             digest: None,
+            announced: None,
             shares_collection: false,
         }
     }

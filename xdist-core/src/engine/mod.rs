@@ -281,9 +281,9 @@ impl<'a> Engine<'a> {
             return;
         }
         if entry.leads_group {
-            self.guard.group(pid)
+            self.guard.group(pid);
         } else {
-            self.guard.process(pid)
+            self.guard.process(pid);
         }
         let (children, happenings) = (self.children.clone(), self.happenings.clone());
         tokio::spawn(async move {

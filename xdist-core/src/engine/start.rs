@@ -163,20 +163,20 @@ impl Engine<'_> {
         }
         match settings::distribution(&self.request, &self.facts) {
             Ok(distribution) => self.collect(session, distribution),
-            Err(text) => self.usage_error(text),
+            Err(text) => self.usage_error(&text),
         }
     }
 
     /// The run will not take place because of how it was asked for.
-    fn usage_error(&mut self, text: String) {
-        self.error = Some(text);
+    fn usage_error(&mut self, text: &str) {
+        self.error = Some(format!("error: {text}"));
         self.exit = Some(exit::USAGE_ERROR);
         self.wind_up();
     }
 
     /// The run will not take place because something failed here.
     pub(super) fn fail(&mut self, text: &str) {
-        self.error = Some(text.to_owned());
+        self.error = Some(format!("error: {text}"));
         self.exit = Some(exit::INTERNAL_ERROR);
         self.wind_up();
     }

@@ -54,7 +54,7 @@ impl Translation {
     }
 
     /// The run's index for a test of the worker.
-    pub(super) fn from_worker(&self, test: TestIndex) -> Option<TestIndex> {
+    pub(super) fn for_run(&self, test: TestIndex) -> Option<TestIndex> {
         match self {
             Self::Same => Some(test),
             Self::Mapped { run, .. } => run.get(&test).copied(),
@@ -72,7 +72,7 @@ mod tests {
         let translation = Translation::by_node_id(&ids("a b b c"), &ids("b x a b"));
         assert_eq!(translation.for_worker([0, 1, 2].map(TestIndex).to_vec()), [2, 0, 3].map(TestIndex));
         assert_eq!(translation.lacks(4), HashSet::from([TestIndex(3)]));
-        assert_eq!(translation.from_worker(TestIndex(3)), Some(TestIndex(2)));
-        assert_eq!(translation.from_worker(TestIndex(1)), None);
+        assert_eq!(translation.for_run(TestIndex(3)), Some(TestIndex(2)));
+        assert_eq!(translation.for_run(TestIndex(1)), None);
     }
 }

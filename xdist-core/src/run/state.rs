@@ -78,7 +78,7 @@ impl RunState {
             Input::Done(worker, test) => self.done(worker, test),
             Input::Stopping(worker, stopping) => self.stopping(worker, stopping),
             Input::SessionEnded(worker, ended) => self.session_ended(worker, &ended),
-            Input::Gone(worker, death) => self.gone(worker, death),
+            Input::Gone(worker, death) => self.gone(worker, &death),
             Input::InternalError(worker, text) => self.internal_error(worker, text),
             Input::Interrupt(why) => self.interrupt(why),
         }
@@ -213,7 +213,7 @@ impl RunState {
         }
     }
 
-    fn gone(&mut self, worker: WorkerId, death: Death) {
+    fn gone(&mut self, worker: WorkerId, death: &Death) {
         let Some(entry) = self.workers.get_mut(worker.at()).filter(|entry| entry.is_alive()) else { return };
         let before = mem::replace(&mut entry.phase, Phase::Gone);
         let queue: Vec<_> = entry.queue.drain(..).collect();
@@ -228,7 +228,7 @@ impl RunState {
         if gave_up {
             self.give_up(worker, running);
         } else if !finished {
-            self.bury(worker, &death, running, failed_starts);
+            self.bury(worker, death, running, failed_starts);
         }
         if before == Phase::Over && !death.clean {
             self.tally.bad_end = true;

@@ -70,7 +70,6 @@ impl World {
                 Effect::NoMore(worker) => self.processes[worker.at()].no_more = true,
                 Effect::StopWorker(worker) => self.processes[worker.at()].stopped = true,
                 Effect::SetStopPage => self.stop_page = true,
-                Effect::InterruptWorkers => {}
                 Effect::Replace(worker, _) => {
                     assert!(!self.processes[worker.at()].alive, "{worker} replaced while alive");
                     self.processes[worker.at()] = Process { alive: true, ..Process::default() };
@@ -78,7 +77,7 @@ impl World {
                 Effect::Emit(RunEvent::Finished { test, verdict, .. }) => {
                     assert!(self.verdicts.insert(test, verdict).is_none(), "second verdict for {test:?}");
                 }
-                Effect::Emit(_) => {}
+                Effect::Emit(_) | Effect::InterruptWorkers => {}
                 Effect::Complete => {
                     assert!(!self.complete, "completed twice");
                     self.complete = true;

@@ -69,7 +69,7 @@ proptest! {
     #[test]
     fn a_worker_is_never_given_a_test_it_does_not_have(tests in 0_u32..60, step in 2_u32..5) {
         let mut scheduler = for_mode("load", tests, 0, 2).unwrap();
-        let some = |test: TestIndex| test.0 % step == 0;
+        let some = |test: TestIndex| test.0.is_multiple_of(step);
         let mut got = Vec::new();
         loop {
             let more = scheduler.top_up(WorkerId(0), 0, &some);
@@ -79,7 +79,7 @@ proptest! {
             got.extend(more);
         }
         prop_assert!(got.iter().all(|test| some(*test)));
-        prop_assert_eq!(got.len(), (0..tests).filter(|test| test % step == 0).count());
+        prop_assert_eq!(got.len(), (0..tests).filter(|test| test.is_multiple_of(step)).count());
         prop_assert!(!scheduler.has_for(&some));
         prop_assert_eq!(scheduler.pending(), scheduler.drain().len());
     }

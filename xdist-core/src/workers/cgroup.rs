@@ -64,7 +64,7 @@ struct Mount {
 }
 
 impl Mount {
-    /// A line of mountinfo: `30 23 0:26 /root /point options… - type source options`.
+    /// A line of mountinfo: `30 23 0:26 /group /point options… - type source options`.
     fn parse(line: &str) -> Option<Self> {
         let (place, kind) = line.split_once(" - ")?;
         let mut place = place.split(' ').skip(3);

@@ -1,8 +1,8 @@
 //! What users see, from made-up runs.
 
+mod memory;
 mod options;
 mod runs;
-mod speed;
 mod survive;
 mod terminal;
 mod wording;

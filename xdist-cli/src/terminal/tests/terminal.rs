@@ -117,6 +117,20 @@ fn nothing_of_the_bar_is_left_at_the_end() {
 }
 
 #[test]
+fn collecting_is_said_until_it_is_done() {
+    let mut run = on_a_terminal(busy(), 80);
+    let before = run.collected.take();
+    run.events.clear();
+    assert!(in_the_middle(&run).ends_with("\ncollecting ..."));
+    run.collected = before;
+    assert!(!in_the_middle(&run).contains("collecting"));
+    // An error takes the line.
+    run.collected = None;
+    run = run.with(RunEvent::Notice("careful".to_owned()));
+    assert!(in_the_middle(&run).ends_with("\ncollecting ...\nxdist: careful"));
+}
+
+#[test]
 fn continuous_integration_has_no_bar() {
     let mut run = on_a_terminal(busy(), 80);
     run.options.ci = true;

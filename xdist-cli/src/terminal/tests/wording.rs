@@ -228,3 +228,57 @@ fn a_failure_without_any_text_still_has_its_section() {
     let odd = Report { longrepr: Some(Longrepr::default()), ..failed("x", "") };
     assert!(Run::new().reports(0, 0, &[odd]).output().contains("rerun: "));
 }
+
+#[test]
+fn before_pytest_8_1_hidden_durations_always_hint() {
+    let run = |level: i64| {
+        let run = Run::new().pass(0, 0).pytest("7.4.4").verbosity(level).display(|display| {
+            display.durations = Some(0);
+            display.durations_min = 0.5;
+        });
+        run.output()
+    };
+    assert!(run(0).contains("\n(3 durations < 0.5s hidden.  Use -vv to show these durations.)\n"));
+    assert!(run(2).contains("\n0.25s call     tests/test_a.py::test_one\n") && !run(2).contains("hidden"));
+}
+
+#[test]
+fn of_a_line_drawn_over_and_over_the_last_state_is_shown() {
+    let out = Run::new().wrote(0, "10%\r50%\r100%\r").pass(0, 0).output();
+    assert!(out.contains("\n[gw0] 100%\n"), "{out}");
+}
+
+#[test]
+fn a_test_that_writes_without_end_is_shown_before_it_ends() {
+    let mut run = Run::new().started(0, 0);
+    for _ in 0..2000 {
+        run = run.wrote(0, &"x".repeat(50));
+    }
+    let shown = run.finished(0, 0, Verdict::Crashed(Box::new(crash()))).output();
+    let lines = shown.lines().filter(|line| line.starts_with("[gw0] xxx")).count();
+    assert!((1000..2000).contains(&lines), "{lines}");
+}
+
+#[test]
+fn what_a_passed_teardown_captured_is_shown_with_the_failure() {
+    let after = Report { sections: vec![("Captured stdout teardown".to_owned(), "bye\n".to_owned())], ..teardown() };
+    let out = Run::new().reports(0, 0, &[setup(), failed("test_one", "assert 0"), after]).output();
+    assert!(out.contains("Captured stdout teardown") && out.contains("\nbye\nrerun: "), "{out}");
+}
+
+#[test]
+fn last_words_belong_to_the_crash_whenever_they_come() {
+    let silent = Crashed { output: String::new(), ..crash() };
+    let run = Run::new()
+        .started(2, 1)
+        .wrote(1, "before the verdict")
+        .finished(2, 1, Verdict::Crashed(Box::new(silent)))
+        .wrote(1, "after the verdict")
+        .started(3, 1)
+        .pass(3, 1)
+        .wrote(1, "of the one in its place");
+    let out = run.output();
+    assert!(out.contains(" last output of gw1 ---"), "{out}");
+    assert!(out.contains("-\nbefore the verdict\nafter the verdict\nrerun: "), "{out}");
+    assert!(out.contains("\n[gw1] of the one in its place\n") && !out.contains("[gw1] after"), "{out}");
+}

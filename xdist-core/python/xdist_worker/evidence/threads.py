@@ -6,12 +6,15 @@ import _thread
 import functools
 import os
 import threading
+import time
 from typing import Any
 
 from . import libraries
 from .callers import Place, origin
 
 _TASKS = "/proc/self/task"
+_LEAVING = 0.02
+"""Seconds in which a thread that has ended disappears from the kernel's list, for which there is no event."""
 
 
 class Threads:
@@ -65,10 +68,14 @@ class Threads:
         return not known and not foreign and thread is not threading.main_thread() and thread.is_alive()
 
     def _native(self) -> str | None:
-        tasks = _tasks() - self._tasks
-        if not tasks:
-            return None
-        return libraries.judge([_task_name(task) for task in sorted(tasks)])
+        """A thread that was joined may still be on its way out of the kernel, so evidence has to last a moment."""
+        deadline = time.monotonic() + _LEAVING
+        while True:
+            tasks = _tasks() - self._tasks
+            found = libraries.judge([_task_name(task) for task in sorted(tasks)]) if tasks else None
+            if found is None or time.monotonic() > deadline:
+                return found
+            os.sched_yield()
 
 
 def _low_level_count() -> int:

@@ -1,0 +1,7 @@
+"""Cannot be collected."""
+
+import no_such_module_anywhere
+
+
+def test_never():
+    no_such_module_anywhere.run()

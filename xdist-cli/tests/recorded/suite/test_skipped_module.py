@@ -1,0 +1,5 @@
+"""Skips itself while it is collected."""
+
+import pytest
+
+pytest.skip('the whole module\'s "reason"', allow_module_level=True)
