@@ -20,7 +20,7 @@ mod suite;
 mod truth;
 mod wait;
 
-pub use compare::Face;
+pub use compare::{Face, NO_JUNIT};
 pub use counts::Counts;
 pub use env::{Env, workspace, xdist_binary};
 pub use invocation::Invocation;

@@ -25,11 +25,6 @@ def test_looks_like_frames(number):
     os.write(2, b"\x00\x00\x00\x01\xc0" * 20)
 
 
-@pytest.mark.parametrize("number", range(2))
-def test_closes_descriptors(number):
-    os.closerange(3, 201)
-
-
 def test_changes_directory(tmp_path):
     os.chdir(tmp_path)
 

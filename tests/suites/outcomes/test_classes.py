@@ -19,7 +19,8 @@ class TestPlain:
         assert "test_one" in self.seen
 
     def test_two(self):
-        assert "test_two" not in self.seen
+        assert "test_two" in self.seen
+        assert "test_three" in ["test_four"]
 
     class TestInner:
         @pytest.mark.parametrize("value", ["a::b", "c]"])

@@ -8,24 +8,28 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any
+from typing import Any, Dict
 
 PATH = os.environ.get("E2E_TRUTH", "")
 
 
 def write(event: str, nodeid: str, **more: Any) -> None:
-    """Append one line."""
+    """Put something about a test on record, with the worker that it runs on."""
+    append({"event": event, "id": nodeid, "worker": os.environ.get("PYTEST_XDIST_WORKER", ""), **more})
+
+
+def log(text: str) -> None:
+    """A line that a module, a fixture or a test of a suite wants on record; reads no worker's identity."""
+    append({"event": "log", "id": text, "worker": ""})
+
+
+def append(line: Dict[str, Any]) -> None:
+    """Write one line of the record."""
     if not PATH:
         return
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
-    line = {"event": event, "id": nodeid, "pid": os.getpid(), "worker": worker, **more}
+    line["pid"] = os.getpid()
     descriptor = os.open(PATH, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         os.write(descriptor, (json.dumps(line) + "\n").encode("ascii"))
     finally:
         os.close(descriptor)
-
-
-def log(text: str) -> None:
-    """A line that a fixture or a test of a suite wants on record."""
-    write("log", text)

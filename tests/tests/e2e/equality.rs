@@ -1,6 +1,6 @@
 //! Outcomes, counts, junit and exit code equal serial pytest's, and both equal the model.
 
-use xdist_tests::{Env, Face, Suite};
+use xdist_tests::{Env, Face, NO_JUNIT, Suite};
 
 /// Compares on a suite of the repository for several numbers of workers.
 fn check(env: &Env, name: &str, args: &[&str], workers: &[u32]) -> Face {
@@ -73,7 +73,7 @@ fn reports_that_do_not_encode() {
 
 #[test]
 fn reports_that_do_not_encode_with_pytest_74() {
-    check(&Env::named("py311-pytest74"), "reports", &[], &[2]);
+    check(&Env::named("py311-pytest74"), "reports", &[NO_JUNIT], &[2]);
 }
 
 #[test]

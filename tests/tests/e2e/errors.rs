@@ -206,7 +206,7 @@ fn errors_are_those_of_serial_pytest() {
 
 #[test]
 fn a_conftest_that_ends_its_process_ends_the_run_soon() {
-    for text in ["import os\nos._exit(5)\n", "import os\nos._exit(0)\n", "import os, signal\nos.kill(os.getpid(), 9)\n"]
+    for text in ["import os\nos._exit(7)\n", "import os\nos._exit(0)\n", "import os, signal\nos.kill(os.getpid(), 9)\n"]
     {
         let suite = Suite::of(&[GOOD, ("conftest.py", text)]);
         let outcome = Invocation::xdist(&Env::usual(), &suite).n(2).limit(30).run();

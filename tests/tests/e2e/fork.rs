@@ -2,10 +2,16 @@
 
 use xdist_tests::{Env, Invocation, Suite};
 
+/// Tests that wait until each of three workers has one of them.
 const SPREAD: &str = "
 import time, pytest
-@pytest.mark.parametrize('n', range(20))
-def test_spread(n, worker_id): time.sleep(0.02)
+from pathlib import Path
+@pytest.mark.parametrize('n', range(40))
+def test_spread(n, worker_id):
+    Path('here-' + worker_id).touch()
+    deadline = time.time() + 30
+    while len(list(Path().glob('here-*'))) < 3 and time.time() < deadline:
+        time.sleep(0.01)
 ";
 
 /// Runs on three workers and expects `imported` for a reason at this place.

@@ -3,7 +3,11 @@
 use xdist_tests::{Env, Invocation, Suite};
 
 fn check(env: &Env, n: u32, args: &[&str]) {
-    let suite = Suite::named("nasty");
+    check_suite(env, "nasty", n, args);
+}
+
+fn check_suite(env: &Env, name: &str, n: u32, args: &[&str]) {
+    let suite = Suite::named(name);
     let model = suite.model();
     let outcome = Invocation::xdist(env, &suite).n(n).args(args).junit().run();
     outcome.expect_no_survivors();
@@ -32,6 +36,27 @@ fn with_capturing_of_python_only() {
 #[test]
 fn with_pytest_74() {
     check(&Env::named("py311-pytest74"), 2, &[]);
+}
+
+#[test]
+fn closed_descriptors() {
+    for n in [1, 2] {
+        check_suite(&Env::usual(), "closing", n, &["--capture=sys"]);
+        check_suite(&Env::usual(), "closing", n, &["--capture=no"]);
+    }
+}
+
+#[test]
+fn closed_descriptors_of_pytests_own_capturing() {
+    // pytest itself cannot capture any more: what it says then is its own, but each test has its verdict.
+    let suite = Suite::named("closing");
+    let outcome = Invocation::xdist(&Env::usual(), &suite).n(2).limit(30).run();
+    outcome.expect_no_survivors();
+    assert_ne!(outcome.code(), 0, "{}", outcome.describe());
+    let ids = suite.truth().ids();
+    let mut once = ids.clone();
+    once.dedup();
+    assert_eq!(ids, once, "no test starts twice\n{}", outcome.describe());
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn options_that_only_show_something_are_plain_although_addopts_asks_for_workers(
         let outcome = Invocation::xdist(&Env::usual(), &suite).arg(arg).run();
         outcome.expect_code(0).expect_text(text).expect_no_text("unrecognized");
         if arg != "--setup-plan" && arg != "--cache-show" {
-            outcome.expect_no_text("gw0");
+            outcome.expect_no_text(" workers [");
         }
         assert!(logged(&suite, "configure") <= 1, "{arg}: configured once");
     }
@@ -67,7 +67,7 @@ fn options_that_only_show_something_are_plain_although_addopts_asks_for_workers(
 
 #[test]
 fn collect_only_prints_what_pytest_prints() {
-    let suite = suite("");
+    let suite = Suite::one(TESTS);
     let lines = |text: &str| text.lines().filter(|line| line.contains('<')).map(str::to_owned).collect::<Vec<_>>();
     let serial = Invocation::pytest(&Env::usual(), &suite).arg("--collect-only").run();
     let ours = Invocation::xdist(&Env::usual(), &suite).args(["-n", "3", "--collect-only"]).run();
@@ -136,7 +136,7 @@ fn arguments_reach_pytest_untouched() {
             "pytest_plugins = ['truth_log']\ndef pytest_configure(config):\n    assert config.option.own == ['-n 9', 'b'], config.option.own\n",
         ),
     ]);
-    let run = Invocation::xdist(&Env::usual(), &suite).args(["-k", "test_a and x", "--own", "-n 9", "-n", "2"]);
+    let run = Invocation::xdist(&Env::usual(), &suite).args(["-k", "test_a and x", "--own=-n 9", "-n", "2"]);
     let run = run.args(["-p", "myplugin", "--own=b"]).var("PYTHONPATH", suite.root());
     let outcome = run.args(["--", "test_a.py"]).run();
     outcome.expect_code(0);
