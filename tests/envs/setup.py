@@ -26,7 +26,7 @@ HERE = Path(__file__).resolve().parent
 NAMES = sorted(path.stem for path in HERE.glob("*.txt"))
 GROUPS = {
     "demo": ["demo"],
-    "bench": [name for name in NAMES if name.startswith("bench-")],
+    "bench": [name for name in NAMES if name.startswith("bench-") or name == "real"],
     "tests": [name for name in NAMES if name != "demo" and not name.startswith("bench-")],
 }
 

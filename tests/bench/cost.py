@@ -1,0 +1,99 @@
+"""What a passed test costs on its way from the worker to its verdict, in CPU time.
+
+Worker: a conftest in trivial10k at one worker reads the thread's CPU clock around every test and around every
+`pytest_runtest_logreport`. What lies between two tests, and all that happens inside that hook (pytest's own plugins
+included), is taken as the cost of telling: an upper bound. The cost of reading the clock is measured and taken off.
+
+Controller: CPU time of the `xdist` process alone for trivial20k less that for trivial10k, at two workers, read when
+the process has ended and before it is reaped; a ten-thousandth of the difference of the medians.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from typing import Iterator
+
+import suites
+import timing
+from processes import own_cpu_seconds
+from setting import BenchError, Row, Setting, median
+
+METER = '''
+import json
+import os
+import time
+
+import pytest
+
+clock = time.thread_time_ns
+meter = {"between": 0, "telling": 0, "tests": 0, "reports": 0, "left": None}
+
+
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item):
+    if meter["left"] is not None:
+        meter["between"] += clock() - meter["left"]
+        meter["tests"] += 1
+    yield
+    meter["left"] = clock()
+
+
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_runtest_logreport(report):
+    begin = clock()
+    yield
+    meter["telling"] += clock() - begin
+    meter["reports"] += 1
+
+
+def pytest_sessionfinish(session):
+    if not meter["tests"]:
+        return
+    begin = clock()
+    for _ in range(10000):
+        clock()
+    each = (clock() - begin) / 10000
+    spent = meter["between"] + meter["telling"] - each * (meter["tests"] + meter["reports"])
+    with open(os.environ["BENCH_METER"], "w") as file:
+        json.dump(spent / meter["tests"] / 1000, file)
+'''
+
+
+def rows(setting: Setting) -> Iterator[Row]:
+    """Worker and controller."""
+    each = worker_us(setting)
+    yield Row("a passed test, worker's CPU", "bench-bare", "<= 20 us", f"{each:.1f} us", each <= 20)
+    short, long = [], []
+    for _ in range(setting.rounds(3)):
+        short.append(controller_seconds(setting, "trivial10k"))
+        long.append(controller_seconds(setting, "trivial20k"))
+    each = (median(long) - median(short)) * 1e6 / (suites.count("trivial20k") - suites.count("trivial10k"))
+    yield Row("a passed test, controller's CPU", "bench-bare", "<= 20 us", f"{each:.1f} us", each <= 20)
+
+
+def worker_us(setting: Setting) -> float:
+    """Microseconds of a worker's CPU for each passed test, beside running it."""
+    suite = setting.scratch / "metered"
+    shutil.copytree(setting.suite("trivial10k"), suite)
+    (suite / "conftest.py").write_text(METER)
+    figures = []
+    for number in range(setting.rounds(3)):
+        path = setting.scratch / f"meter{number}"
+        environment = {**os.environ, "BENCH_METER": str(path)}
+        timing.run(setting.xdist("bench-bare", 1), suite, suites.count("trivial10k"), environment)
+        figures.append(json.loads(path.read_text()))
+    return median(figures)
+
+
+def controller_seconds(setting: Setting, suite: str) -> float:
+    """CPU seconds of the `xdist` process alone."""
+    command = setting.xdist("bench-bare", 2, "-q")
+    with subprocess.Popen(command, cwd=setting.suite(suite), stdout=subprocess.DEVNULL) as run:
+        os.waitid(os.P_PID, run.pid, os.WEXITED | os.WNOWAIT)
+        seconds = own_cpu_seconds(run.pid)
+        if run.wait() != 0:
+            raise BenchError(f"`{' '.join(command)}` ended with {run.returncode}")
+    return seconds

@@ -1,0 +1,139 @@
+//! A command line to run on a suite: `xdist` or plain pytest, in an environment of their own.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{self, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use crate::env::xdist_binary;
+use crate::procs::MARK;
+use crate::{Env, Outcome, Running, Suite};
+
+/// Variables of the caller that would change what a run does.
+const DROPPED: [&str; 12] = [
+    "CI",
+    "COLUMNS",
+    "CONDA_PREFIX",
+    "FORCE_COLOR",
+    "NO_COLOR",
+    "PYTEST_ADDOPTS",
+    "PYTEST_XDIST_AUTO_NUM_WORKERS",
+    "PYTHONPATH",
+    "PYTHONUNBUFFERED",
+    "PYTHONWARNINGS",
+    "PY_COLORS",
+    "VIRTUAL_ENV",
+];
+
+/// A run that is being put together.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    program: PathBuf,
+    args: Vec<OsString>,
+    vars: BTreeMap<String, OsString>,
+    cwd: PathBuf,
+    junit: PathBuf,
+    limit: Duration,
+    mark: String,
+}
+
+impl Invocation {
+    /// `xdist --python <interpreter of env>` on the suite.
+    pub fn xdist(env: &Env, suite: &Suite) -> Self {
+        Self::bare_xdist(suite).arg("--python").arg(env.python())
+    }
+
+    /// `xdist` without an interpreter named.
+    pub fn bare_xdist(suite: &Suite) -> Self {
+        Self::new(xdist_binary(), suite)
+    }
+
+    /// The environment's `pytest` command, serially.
+    pub fn pytest(env: &Env, suite: &Suite) -> Self {
+        Self::new(env.pytest(), suite)
+    }
+
+    fn new(program: PathBuf, suite: &Suite) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let mark = format!("{}-{}", process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let new = Self {
+            program,
+            args: Vec::new(),
+            vars: BTreeMap::new(),
+            cwd: suite.root(),
+            junit: suite.junit_path(),
+            limit: Duration::from_mins(1),
+            mark: mark.clone(),
+        };
+        new.var(MARK, mark).var("E2E_TRUTH", suite.truth_path()).var("TMPDIR", suite.temp())
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// `-n workers`.
+    #[must_use]
+    pub fn n(self, workers: u32) -> Self {
+        self.arg("-n").arg(workers.to_string())
+    }
+
+    /// Writes junit to [`Suite::junit_path`].
+    #[must_use]
+    pub fn junit(self) -> Self {
+        let arg = format!("--junitxml={}", self.junit.display());
+        self.arg(arg)
+    }
+
+    /// Sets an environment variable.
+    #[must_use]
+    pub fn var(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.vars.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Runs in this directory of the suite.
+    #[must_use]
+    pub fn within(mut self, relative: &str) -> Self {
+        self.cwd.push(relative);
+        self
+    }
+
+    /// The deadline, instead of a minute.
+    #[must_use]
+    pub fn limit(mut self, seconds: u64) -> Self {
+        self.limit = Duration::from_secs(seconds);
+        self
+    }
+
+    /// Starts it in a process group of its own.
+    pub fn start(self) -> Running {
+        let mut command = Command::new(&self.program);
+        command.args(&self.args).current_dir(&self.cwd).process_group(0);
+        for name in DROPPED {
+            command.env_remove(name);
+        }
+        command.envs(&self.vars).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let shown = format!("{command:?}");
+        let child = command.spawn().unwrap_or_else(|error| panic!("cannot start {shown}: {error}"));
+        Running::new(child, shown, self.mark, self.limit)
+    }
+
+    /// Runs it to its end.
+    pub fn run(self) -> Outcome {
+        self.start().finish()
+    }
+}

@@ -1,0 +1,18 @@
+//! End-to-end tests: the built `xdist` on fixture suites, area by area.
+#![expect(clippy::unwrap_used, reason = "a test reports every surprise by a panic")]
+
+mod cache;
+mod contract;
+mod crashes;
+mod equality;
+mod errors;
+mod fixtures;
+mod fork;
+mod interpreter;
+mod nasty;
+mod output;
+mod parallel;
+mod plain;
+mod real;
+mod signals;
+mod stopping;

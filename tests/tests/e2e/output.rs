@@ -1,0 +1,201 @@
+//! What the user reads where there is no terminal: plain lines, counts, reruns, marks of workers.
+
+use xdist_tests::{Env, Invocation, Outcome, Suite};
+
+fn run(args: &[&str]) -> Outcome {
+    run_with(args, &[])
+}
+
+fn run_with(args: &[&str], vars: &[(&str, &str)]) -> Outcome {
+    let suite = Suite::named("outcomes");
+    let run = Invocation::xdist(&Env::usual(), &suite).n(2).args(args);
+    vars.iter().fold(run, |run, (name, value)| run.var(name, *value)).run()
+}
+
+fn has_control_codes(outcome: &Outcome) -> bool {
+    outcome.stdout.contains(['\x1b', '\r', '\x08'])
+}
+
+#[test]
+fn without_a_terminal_there_are_no_control_codes() {
+    for (args, vars) in [
+        (&[][..], &[][..]),
+        (&["-v"], &[("CI", "true")]),
+        (&["--color=no"], &[("FORCE_COLOR", "1")]),
+        (&[], &[("NO_COLOR", "1"), ("FORCE_COLOR", "1")]),
+        (&[], &[("PY_COLORS", "0"), ("FORCE_COLOR", "1")]),
+    ] {
+        let outcome = run_with(args, vars);
+        assert!(!has_control_codes(&outcome), "{args:?} {vars:?}\n{}", outcome.describe());
+    }
+}
+
+#[test]
+fn colours_can_be_forced() {
+    for (args, vars) in
+        [(&[][..], &[("FORCE_COLOR", "1")][..]), (&[], &[("PY_COLORS", "1")]), (&["--color=yes"], &[("NO_COLOR", "1")])]
+    {
+        let outcome = run_with(args, vars);
+        assert!(outcome.stdout.contains("\x1b["), "{args:?} {vars:?}\n{}", outcome.describe());
+    }
+}
+
+#[test]
+fn the_header_names_versions_rootdir_and_workers() {
+    let outcome = run(&[]);
+    let header = outcome.stdout.lines().take(12).collect::<Vec<_>>().join("\n");
+    for text in ["test session starts", "pytest-9.2.0", "Python 3.", "rootdir:", "configfile: pytest.ini", "2 workers"]
+    {
+        assert!(header.contains(text), "{text:?} in\n{header}");
+    }
+}
+
+#[test]
+fn failures_look_like_pytests_and_name_worker_and_rerun() {
+    let outcome = run(&[]);
+    for text in [
+        "= FAILURES =",
+        "= ERRORS =",
+        "short test summary info",
+        "_ test_fail _",
+        "_ TestPlain.test_two _",
+        "ERROR at setup of test_error_setup",
+        "ERROR at teardown of test_error_teardown",
+        "Captured stdout call",
+        "said on stdout",
+        "[gw",
+        "FAILED test_basic.py::test_fail - assert [1, 2, 3] == [1, 2, 4]",
+        "ERROR test_basic.py::test_error_setup - OSError: set-up broke",
+        "warnings summary",
+        "a user warning",
+    ] {
+        outcome.expect_text(text);
+    }
+    assert!(
+        outcome.stdout.lines().any(|line| line.contains("test_params.py::test_id[p::q]") && line.contains("xdist")),
+        "a failure ends with the command that reruns it\n{}",
+        outcome.describe()
+    );
+}
+
+#[test]
+fn verbose_prints_a_line_a_test() {
+    let outcome = run(&["-v"]);
+    let suite = Suite::named("outcomes");
+    for id in suite.model().ids() {
+        let line = outcome.stdout.lines().find(|line| line.contains(&id) && line.contains("[gw") && line.contains('%'));
+        assert!(line.is_some(), "no line of {id}\n{}", outcome.describe());
+    }
+    assert!(outcome.stdout.contains("[100%]"));
+}
+
+#[test]
+fn quiet_says_less() {
+    let usual = run(&[]).stdout.lines().count();
+    let quiet = run(&["-q"]);
+    let quieter = run(&["-qq"]);
+    assert!(quiet.stdout.lines().count() < usual);
+    assert!(quieter.stdout.lines().count() < quiet.stdout.lines().count());
+    assert!(!quiet.stdout.contains("rootdir"), "{}", quiet.describe());
+    quieter.expect_code(1);
+}
+
+#[test]
+fn every_style_of_tracebacks() {
+    for style in ["long", "short", "line", "native", "no"] {
+        let outcome = run(&[&format!("--tb={style}")]);
+        outcome.expect_code(1);
+        assert_eq!(outcome.counts().get("failed"), 17, "{style}");
+        assert_eq!(outcome.stdout.contains("FAILURES"), style != "no", "{style}\n{}", outcome.describe());
+    }
+}
+
+#[test]
+fn reports_asked_for_are_listed() {
+    let suite = Suite::named("outcomes");
+    let serial = Invocation::pytest(&Env::usual(), &suite).args(["-rA", "--tb=no"]).run();
+    let ours = run(&["-rA", "--tb=no"]);
+    let lines = |outcome: &Outcome| {
+        let all = outcome.stdout.lines().skip_while(|line| !line.contains("short test summary info"));
+        let known = ["PASSED ", "FAILED ", "ERROR ", "SKIPPED ", "XFAIL ", "XPASS "];
+        let mut found: Vec<_> = all.filter(|line| known.iter().any(|word| line.starts_with(word))).collect();
+        found.sort_unstable();
+        found.into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(lines(&serial), lines(&ours), "{}", ours.describe());
+}
+
+#[test]
+fn lines_fit_into_eighty_columns() {
+    let outcome = run_with(&[], &[("COLUMNS", "80")]);
+    let too_wide = |line: &&str| {
+        let ruled = line.starts_with("===") || line.starts_with("___") || line.starts_with("---");
+        (ruled || line.starts_with("FAILED ")) && line.chars().count() > 80
+    };
+    let wide: Vec<_> = outcome.stdout.lines().filter(too_wide).collect();
+    assert!(wide.is_empty(), "{wide:#?}");
+}
+
+#[test]
+fn durations_are_listed() {
+    let suite = Suite::one("import time\ndef test_slow(): time.sleep(0.3)\ndef test_fast(): pass\n");
+    let outcome = Invocation::xdist(&Env::usual(), &suite).n(2).arg("--durations=3").run();
+    outcome.expect_code(0).expect_text("slowest 3 durations");
+    assert!(outcome.stdout.lines().any(|line| line.contains("s call") && line.contains("test_it.py::test_slow")));
+}
+
+#[test]
+fn output_of_workers_is_shown_live_and_marked() {
+    let suite = Suite::one(
+        "
+import os, sys, pytest
+@pytest.mark.parametrize('n', range(4))
+def test_it(n):
+    print('printed by %d' % n)
+    os.write(1, b'written by %d\\n' % n)
+    print('complained by %d' % n, file=sys.stderr)
+",
+    );
+    let outcome = Invocation::xdist(&Env::usual(), &suite).n(2).arg("-s").run();
+    outcome.expect_code(0);
+    for n in 0..4 {
+        for text in [format!("printed by {n}"), format!("written by {n}"), format!("complained by {n}")] {
+            let all = outcome.stdout.lines().chain(outcome.stderr.lines());
+            let found: Vec<_> = all.filter(|line| line.contains(&text)).collect();
+            assert_eq!(found.len(), 1, "{text}\n{}", outcome.describe());
+            assert!(found[0].contains("gw"), "{:?} names its worker", found[0]);
+        }
+    }
+}
+
+#[test]
+fn warnings_of_modules_are_counted_once() {
+    let suite = Suite::of(&[
+        ("test_a.py", "import warnings\nwarnings.warn('at import')\ndef test_a(): pass\ndef test_b(): pass\n"),
+        ("conftest.py", "pytest_plugins = ['truth_log']\n"),
+    ]);
+    for args in [&["--fork=collected"][..], &["--fork=imported"]] {
+        let outcome = Invocation::xdist(&Env::usual(), &suite).n(2).args(args).run();
+        outcome.expect_code(0);
+        assert_eq!(outcome.counts().get("warning"), 1, "{}", outcome.describe());
+    }
+}
+
+#[test]
+fn a_locale_without_utf8_is_no_trouble() {
+    for vars in [&[("LC_ALL", "C")][..], &[("LC_ALL", "C"), ("PYTHONUTF8", "0"), ("PYTHONCOERCECLOCALE", "0")]] {
+        let suite = Suite::named("outcomes");
+        let serial = Invocation::pytest(&Env::usual(), &suite).arg("-v");
+        let serial = vars.iter().fold(serial, |run, (name, value)| run.var(name, *value)).run();
+        let outcome = run_with(&["-v"], vars);
+        outcome.expect_code(1);
+        assert_eq!(outcome.counts(), serial.counts(), "{vars:?}\n{}", outcome.describe());
+    }
+}
+
+#[test]
+fn without_the_terminal_plugin_nothing_is_said() {
+    let outcome = run(&["-p", "no:terminal"]);
+    outcome.expect_code(1);
+    assert_eq!(outcome.stdout.trim(), "");
+}
