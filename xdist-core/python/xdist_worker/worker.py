@@ -101,7 +101,8 @@ class WorkerHooks:
         items, queue, page, link = session.items, self._queue, run.page, run.link
         announced = False
         try:
-            while self._wait_for_test():
+            # An announced test has begun as far as the controller knows: it runs whatever has arrived since.
+            while announced or self._wait_for_test():
                 if not announced and page.stopped():
                     break
                 index = queue.popleft()

@@ -443,7 +443,9 @@ def test_exit_handlers_of_the_collector_run_once_and_last(project: Callable, sta
     root = project(
         conftest_py="""
         import atexit, os
-        def note(): open("handlers", "a").write(os.environ.get("NOBODY", "") + str(os.getpid()) + "\\n")
+        def note():
+            with open("handlers", "a") as file:
+                file.write(f"{os.getpid()}\\n")
         atexit.register(note)
         """,
         test_a_py=EIGHT,
