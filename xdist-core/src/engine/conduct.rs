@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::happening::MemberId;
 use super::members::{Member, MemberRole};
 use super::translate::Translation;
-use super::{Engine, EngineError, Stage};
+use super::{Engine, Stage};
 use crate::collection::Collection;
 use crate::event::{Collected, RunEvent};
 use crate::fork::ForkLevel;
@@ -17,10 +17,10 @@ use crate::run::{Effect, Input, RunState, Settings};
 use crate::schedule;
 
 impl Engine<'_> {
-    pub(super) fn message(&mut self, member: MemberId, message: FromPython) -> Result<(), EngineError> {
+    pub(super) fn message(&mut self, member: MemberId, message: FromPython) {
         match message {
-            FromPython::Hello(_) => {}
-            FromPython::Unusable(why) => return self.unusable(&why),
+            // First messages, and this is not the first.
+            FromPython::Hello(_) | FromPython::Unusable(_) => {}
             FromPython::Forked(id, incarnation, pid) => {
                 if let Some(child) = self.members.find(&id, incarnation) {
                     self.watch(child, pid);
@@ -60,7 +60,6 @@ impl Engine<'_> {
             }
             FromPython::Done(test) => self.about(member, test, Input::Done),
         }
-        Ok(())
     }
 
     /// Which worker a member is.

@@ -21,7 +21,7 @@ const LEAVE_GRACE: Duration = Duration::from_secs(10);
 /// A process that lost its connection has this long to end.
 const UNLINKED_GRACE: Duration = Duration::from_secs(1);
 /// Output that may belong to a crash is held this long before it is shown.
-const HOLD: Duration = Duration::from_millis(200);
+const HOLD: Duration = Duration::from_millis(500);
 
 impl Engine<'_> {
     /// Bytes from a process's stdout or stderr.

@@ -18,6 +18,14 @@ const HELLO: Duration = Duration::from_secs(30);
 /// Bytes read at once.
 const CHUNK: usize = 64 << 10;
 
+/// What a new connection says first.
+pub(super) enum Greeting {
+    /// Who it is.
+    Hello(Box<Link>),
+    /// That its interpreter cannot run tests, and why.
+    Unusable(String),
+}
+
 /// A connection that has said who it is.
 pub(super) struct Link {
     pub(super) hello: Hello,
@@ -60,8 +68,8 @@ fn describe(frame: &[u8], error: &rmp_serde::decode::Error) -> String {
 }
 
 impl Link {
-    /// Waits for the hello of a new connection.
-    pub(super) async fn greet(stream: UnixStream, peer: u32) -> Result<Self, String> {
+    /// Waits for the first message of a new connection.
+    pub(super) async fn greet(stream: UnixStream, peer: u32) -> Result<Greeting, String> {
         let (reader, writer) = stream.into_split();
         let mut reader = Reader { stream: reader, decoder: Decoder::new(LARGEST_FRAME), chunk: vec![0; CHUNK] };
         let hello = tokio::time::timeout(HELLO, first_message(&mut reader))
@@ -73,8 +81,9 @@ impl Link {
                 if peer != 0 {
                     hello.pid = peer;
                 }
-                Ok(Self { hello, reader, writer })
+                Ok(Greeting::Hello(Box::new(Self { hello, reader, writer })))
             }
+            FromPython::Unusable(why) => Ok(Greeting::Unusable(why)),
             _ => Err(format!("process {peer} did not say hello first")),
         }
     }

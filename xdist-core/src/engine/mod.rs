@@ -38,7 +38,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use self::happening::{Happening, MemberId, Signal};
-use self::link::Link;
+use self::link::{Greeting, Link};
 use self::members::Members;
 use self::page::Page;
 use self::settings::Distribution;
@@ -247,10 +247,11 @@ impl<'a> Engine<'a> {
     fn take(&mut self, happening: Happening) -> Result<(), EngineError> {
         match happening {
             Happening::Connected(link) => self.connected(*link),
-            Happening::Stranger(why) => tracing::debug!("a connection failed: {why}"),
+            Happening::Unusable(why) if self.stage == Stage::Interpreter => self.unusable(&why)?,
+            Happening::Unusable(why) | Happening::Stranger(why) => tracing::debug!("a connection failed: {why}"),
             Happening::Messages(member, messages) => {
                 for message in messages {
-                    self.message(member, message)?;
+                    self.message(member, message);
                 }
             }
             Happening::LinkClosed(member, fault) => {
@@ -302,7 +303,8 @@ async fn accept_all(listener: Listener, happenings: mpsc::Sender<Happening>) {
         let happenings = happenings.clone();
         tokio::spawn(async move {
             let happening = match Link::greet(stream, peer).await {
-                Ok(link) => Happening::Connected(Box::new(link)),
+                Ok(Greeting::Hello(link)) => Happening::Connected(link),
+                Ok(Greeting::Unusable(why)) => Happening::Unusable(why),
                 Err(why) => Happening::Stranger(why),
             };
             let _ = happenings.send(happening).await;
