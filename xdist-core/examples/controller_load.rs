@@ -13,7 +13,7 @@ use xdist_core::event::RunEvent;
 use xdist_core::ids::{TestIndex, WorkerId};
 use xdist_core::protocol::{Ended, FromPython};
 use xdist_core::run::{Death, Effect, Input, RunState, Settings};
-use xdist_core::schedule::for_mode;
+use xdist_core::schedule::{Job, for_mode};
 
 /// Tests that a simulated worker finishes before the next one has its turn.
 const TURN: usize = 50;
@@ -91,7 +91,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let tests: u32 = arguments.next().map_or(Ok(1_000_000), |word| word.parse())?;
     let workers: u32 = arguments.next().map_or(Ok(32), |word| word.parse())?;
-    let scheduler = for_mode("load", tests, 0, workers).ok_or("no scheduler")?;
+    let scheduler = for_mode("load", Job { tests, workers, ..Job::default() }).ok_or("no scheduler")?;
     let settings = Settings { tests, workers, ..Settings::default() };
     let mut simulation = Simulation {
         state: RunState::new(settings, scheduler),

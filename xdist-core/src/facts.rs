@@ -26,6 +26,8 @@ pub struct Facts {
     pub display: DisplayOptions,
     /// `--maxfail` (`-x` is 1; 0 is no limit).
     pub maxfail: u32,
+    /// `--max-warnings` or the ini option of that name (pytest >= 9.1).
+    pub max_warnings: Option<u32>,
     /// `--continue-on-collection-errors`.
     pub continue_on_collection_errors: bool,
     /// `--junitxml`, if asked for.
@@ -59,6 +61,8 @@ pub struct DistOptions {
     pub tx: Vec<String>,
     /// `--max-worker-restart`.
     pub max_worker_restart: Option<i64>,
+    /// `--maxschedchunk`.
+    pub maxschedchunk: Option<u32>,
     /// `--testrunuid`, or a fresh one.
     pub testrunuid: String,
     /// ini `xdist_fork`; empty if not set.

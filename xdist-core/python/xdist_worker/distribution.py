@@ -63,6 +63,9 @@ def dist_options(config: Any) -> dict[str, object]:
     maxprocesses = getattr(option, "maxprocesses", None)
     if maxprocesses:
         data["maxprocesses"] = integer(maxprocesses)
+    chunk = getattr(option, "maxschedchunk", None)
+    if chunk is not None:
+        data["maxschedchunk"] = max(1, integer(chunk))
     restarts = getattr(option, "maxworkerrestart", None)
     if restarts is not None:
         data["max_worker_restart"] = _restarts(restarts)

@@ -34,6 +34,7 @@ def gather_facts(config: Any, watch: Any, args: Sequence[str]) -> dict[str, obje
         "configfile": _configfile(config),
         "display": _display(config),
         "maxfail": _maxfail(option),
+        "max_warnings": _max_warnings(config),
         "continue_on_collection_errors": bool(getattr(option, "continue_on_collection_errors", False)),
         "terminal": bool(config.pluginmanager.has_plugin("terminal")),
         "args": [text(arg) for arg in attribute(config, "args") or args],
@@ -88,6 +89,16 @@ def _configfile(config: Any) -> str:
     from _pytest.pathlib import bestrelpath
 
     return text(bestrelpath(config.rootpath, path))
+
+
+def _max_warnings(config: Any) -> int | None:
+    """Return the limit of pytest 9.1 and later; None if there is none."""
+    if not hasattr(config.option, "max_warnings"):
+        return None
+    limit = config.option.max_warnings
+    if limit is None:
+        limit = config.getini("max_warnings")
+    return None if limit is None else max(0, integer(limit))
 
 
 def _maxfail(option: Any) -> int:

@@ -215,7 +215,9 @@ impl Engine<'_> {
             // The collector ends its session as a serial run would and says how.
             return self.wind_up();
         }
-        let Some(scheduler) = schedule::for_mode(&distribution.mode, tests, collection.failed_first, workers) else {
+        let job =
+            schedule::Job { tests, first: collection.failed_first, workers, chunk: self.facts.dist.maxschedchunk };
+        let Some(scheduler) = schedule::for_mode(&distribution.mode, job) else {
             return self.fail("no scheduler for this mode");
         };
         let settings = Settings {
@@ -303,6 +305,7 @@ impl Engine<'_> {
             && !self.members.get(member).shares_collection
             && warning.when != "runtest";
         if !repeated {
+            self.warnings += 1;
             self.emit(&RunEvent::Warning(warning));
         }
     }

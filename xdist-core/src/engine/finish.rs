@@ -317,12 +317,17 @@ impl Engine<'_> {
 
     /// The run's end, told to the observer; returns the exit code.
     pub(super) fn close(&mut self) -> u8 {
-        let code = self.exit_code();
+        let mut code = self.exit_code();
+        let mut reason = self.reason();
+        if let Some(limit) = self.facts.max_warnings.filter(|limit| code == exit::OK && self.warnings > *limit) {
+            code = exit::MAX_WARNINGS_ERROR;
+            reason = Some(format!("Tests pass, but maximum allowed warnings exceeded: {} > {limit}", self.warnings));
+        }
         let silent = !self.configured && self.error.is_none();
         if !silent {
             let ended = Ended {
                 exit: code,
-                reason: self.reason(),
+                reason,
                 error: self.error.take().or_else(|| self.session_message()),
                 not_run: self.run.as_ref().map(crate::run::RunState::not_run).unwrap_or_default(),
                 elapsed: self.began.elapsed(),

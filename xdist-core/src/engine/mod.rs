@@ -153,6 +153,7 @@ struct Engine<'a> {
     /// What the session that collects said at its end, if it ran no test.
     session_ended: Option<Ended>,
     suite_properties: Vec<(String, String)>,
+    warnings: u32,
     internal_error: bool,
     interrupted: Option<Signal>,
     kill_at: Option<Instant>,
@@ -234,6 +235,7 @@ impl<'a> Engine<'a> {
             run: None,
             session_ended: None,
             suite_properties: Vec::new(),
+            warnings: 0,
             internal_error: false,
             interrupted: None,
             kill_at: None,

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::event::{RunEvent, Verdict};
 use crate::exit;
-use crate::schedule::for_mode;
+use crate::schedule::{Job, for_mode};
 
 /// What a simulated worker process does next.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +51,7 @@ struct World {
 impl World {
     fn new(tests: u32, workers: u32, maxfail: u32, restarts: u32) -> Self {
         let settings = Settings { tests, workers, maxfail, restarts, collect_errors: 0 };
-        let scheduler = for_mode("load", tests, 0, workers).unwrap();
+        let scheduler = for_mode("load", Job { tests, workers, ..Job::default() }).unwrap();
         let processes = (0..workers).map(|_| Process { alive: true, ..Process::default() }).collect();
         Self {
             state: RunState::new(settings, scheduler),

@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use super::Scheduler;
+use super::{Job, Scheduler};
 use crate::ids::{TestIndex, WorkerId};
 
 /// Seconds of work that a worker should have queued.
@@ -30,11 +30,12 @@ pub struct Load {
     urgent: VecDeque<TestIndex>,
     means: Vec<Option<f64>>,
     pending: usize,
+    chunk: usize,
 }
 
 impl Load {
-    /// For `tests` tests, of which the `first` first ones are to be dealt out before all others, on `workers` workers.
-    pub fn new(tests: u32, first: u32, workers: u32) -> Self {
+    /// A scheduler that has handed nothing out yet.
+    pub fn new(Job { tests, first, workers, chunk }: Job) -> Self {
         let first = first.min(tests);
         let workers = workers.max(1);
         let rest = u64::from(tests - first);
@@ -44,6 +45,7 @@ impl Load {
             urgent: (0..first).map(TestIndex).collect(),
             means: vec![None; workers as usize],
             pending: tests as usize,
+            chunk: chunk.map_or(MOST, |chunk| chunk as usize),
         }
     }
 
@@ -91,8 +93,10 @@ impl Scheduler for Load {
         if queued >= LEAST && queued * 2 > target {
             return Vec::new();
         }
+        let most = self.chunk.max(LEAST.saturating_sub(queued));
         let mut batch = Vec::new();
         while queued + batch.len() < target
+            && batch.len() < most
             && let Some(test) = self.take(worker, can_run)
         {
             batch.push(test);

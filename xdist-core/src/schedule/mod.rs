@@ -36,10 +36,23 @@ pub trait Scheduler {
     fn pending(&self) -> usize;
 }
 
+/// What a scheduler is made from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Job {
+    /// Number of tests in the collection.
+    pub tests: u32,
+    /// How many of the first ones are to be dealt out before all others.
+    pub first: u32,
+    /// Number of workers.
+    pub workers: u32,
+    /// At most so many tests in one message to a worker, but always enough that it knows its next one.
+    pub chunk: Option<u32>,
+}
+
 /// The scheduler for a `--dist` mode; `None` if the mode is not known or not built.
-pub fn for_mode(mode: &str, tests: u32, first: u32, workers: u32) -> Option<Box<dyn Scheduler + Send>> {
+pub fn for_mode(mode: &str, job: Job) -> Option<Box<dyn Scheduler + Send>> {
     match mode {
-        "load" => Some(Box::new(Load::new(tests, first, workers))),
+        "load" => Some(Box::new(Load::new(job))),
         _ => None,
     }
 }

@@ -4,6 +4,10 @@ use proptest::prelude::*;
 
 use super::*;
 
+fn job(tests: u32, first: u32, workers: u32) -> Job {
+    Job { tests, first, workers, chunk: None }
+}
+
 /// Runs all tests on workers that take the given seconds a test; returns who ran what and when the last one ended.
 fn simulate(scheduler: &mut dyn Scheduler, workers: u32, seconds: &[f64]) -> (Vec<Vec<TestIndex>>, f64) {
     let everywhere = |_: TestIndex| true;
@@ -37,7 +41,7 @@ proptest! {
         workers in 1_u32..12,
     ) {
         let count = u32::try_from(seconds.len()).unwrap();
-        let mut scheduler = for_mode("load", count, first, workers).unwrap();
+        let mut scheduler = for_mode("load", job(count, first, workers)).unwrap();
         let (ran, end) = simulate(scheduler.as_mut(), workers, &seconds);
         let mut all: Vec<_> = ran.into_iter().flatten().collect();
         all.sort_unstable();
@@ -51,7 +55,7 @@ proptest! {
     #[test]
     fn given_back_tests_go_out_again(taken in 1_usize..30, workers in 1_u32..5) {
         let everywhere = |_: TestIndex| true;
-        let mut scheduler = for_mode("load", 30, 0, workers).unwrap();
+        let mut scheduler = for_mode("load", job(30, 0, workers)).unwrap();
         let mut had = Vec::new();
         while had.len() < taken {
             let more = scheduler.top_up(WorkerId(0), 0, &everywhere);
@@ -68,7 +72,7 @@ proptest! {
 
     #[test]
     fn a_worker_is_never_given_a_test_it_does_not_have(tests in 0_u32..60, step in 2_u32..5) {
-        let mut scheduler = for_mode("load", tests, 0, 2).unwrap();
+        let mut scheduler = for_mode("load", job(tests, 0, 2)).unwrap();
         let some = |test: TestIndex| test.0.is_multiple_of(step);
         let mut got = Vec::new();
         loop {
@@ -87,7 +91,7 @@ proptest! {
 
 #[test]
 fn neighbours_stay_together() {
-    let mut scheduler = for_mode("load", 40, 0, 4).unwrap();
+    let mut scheduler = for_mode("load", job(40, 0, 4)).unwrap();
     let (ran, _) = simulate(scheduler.as_mut(), 4, &[0.01; 40]);
     for tests in ran {
         assert_eq!(tests.len(), 10);
@@ -98,8 +102,17 @@ fn neighbours_stay_together() {
 #[test]
 fn what_failed_last_time_is_dealt_out_first() {
     let everywhere = |_: TestIndex| true;
-    let mut scheduler = for_mode("load", 100, 4, 2).unwrap();
+    let mut scheduler = for_mode("load", job(100, 4, 2)).unwrap();
     let mut early = scheduler.top_up(WorkerId(0), 0, &everywhere);
     early.extend(scheduler.top_up(WorkerId(1), 0, &everywhere));
     assert!((0..4).all(|test| early.contains(&TestIndex(test))), "{early:?}");
+}
+
+#[test]
+fn a_message_holds_no_more_than_it_may() {
+    let everywhere = |_: TestIndex| true;
+    let mut scheduler = for_mode("load", Job { chunk: Some(1), ..job(100, 0, 2) }).unwrap();
+    assert_eq!(scheduler.top_up(WorkerId(0), 0, &everywhere).len(), 2);
+    scheduler.finished(WorkerId(0), TestIndex(0), 0.001);
+    assert_eq!(scheduler.top_up(WorkerId(0), 1, &everywhere).len(), 1);
 }
