@@ -95,7 +95,7 @@ def memory(setting: Setting, n: int) -> int:
     return total
 
 
-def await_files(run: "subprocess.Popen[bytes]", folder: Path, n: int) -> None:
+def await_files(run: subprocess.Popen[bytes], folder: Path, n: int) -> None:
     """Wait until so many workers are held."""
     deadline = time.monotonic() + 60
     while len(list(folder.glob("held-*"))) < n:
