@@ -1,8 +1,13 @@
-"""Suites of real projects: times, and the same number of passed tests everywhere."""
+"""Suites of real projects: times, and the same number of passed tests everywhere.
+
+Hashes are seeded for all programs: pytest-xdist, which collects in every worker, refuses `packaging` otherwise, whose
+parameters come from sets.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -31,7 +36,7 @@ def compare(setting: Setting, name: str) -> Iterator[Row]:
     passed = count(setting, suite)
     for n in (2, 8):
         programs = {"xdist": setting.xdist(ENV, n), "pytest-xdist": setting.peer(ENV, n), "pytest": setting.plain(ENV)}
-        times = timing.alternate(programs, suite, setting.rounds(3), passed)
+        times = timing.alternate(programs, suite, setting.rounds(3), passed, {**os.environ, "PYTHONHASHSEED": "0"})
         seconds = ", ".join(f"{program} {median(found):.2f} s" for program, found in times.items())
         figure = f"{ratios(times, 'pytest-xdist', 'xdist'):.1f}x ({seconds})"
         yield Row(f"{name}, -n {n}", ENV, "published", figure)
