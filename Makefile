@@ -49,12 +49,17 @@ rust:
 ruff: test-envs
 	$(RUFF) check --no-cache .
 
-# Byte code elsewhere: beside the sources it would make cargo build again.
+# Through xdist itself. Byte code elsewhere: beside the sources it would make cargo build again. On PyPy, where starting
+# an interpreter takes long, only what may differ there.
+PYTHON_TESTS_PYPY := tests/life/test_runs.py tests/test_facts.py tests/test_hostile_reports.py
+
 python: test-envs
+	cargo build --bins --locked
 	set -e; for env in $(PYTEST_ENVS); do \
 	  echo "== $$env"; \
-	  PYTHONPATH=$(CURDIR)/xdist-core/python PYTHONPYCACHEPREFIX=$(CURDIR)/.cache/pycache \
-	    $(ENVS)/$$env/bin/python -m pytest -q -p no:cacheprovider xdist-core/python/tests; \
+	  case $$env in pypy*) tests="$(PYTHON_TESTS_PYPY)";; *) tests=tests;; esac; \
+	  (cd xdist-core/python && PYTHONPYCACHEPREFIX=$(CURDIR)/.cache/pycache \
+	    $(TARGET)/debug/xdist --python $(ENVS)/$$env/bin/python -n 3 -q -p no:cacheprovider $$tests); \
 	done
 
 e2e: test-envs

@@ -57,7 +57,7 @@ def test_three_workers_share_a_collection(project: Callable, stand_in: Callable)
     controller.deal(workers, 8)
     for worker in workers:
         controller.gone(worker)
-    expected = {n: "passed" for n in range(8)}
+    expected = dict.fromkeys(range(8), "passed")
     expected.update({5: "failed", 6: "skipped"})
     assert outcomes(*workers) == expected
     assert [worker.all("ended")[0]["before"] for worker in workers] == [0, 0, 1]

@@ -6,6 +6,7 @@ import enum
 from pathlib import Path
 
 import pytest
+
 from xdist_worker import wire
 
 
