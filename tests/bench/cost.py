@@ -1,8 +1,9 @@
 """What a passed test costs on its way from the worker to its verdict, in CPU time.
 
-Worker: a conftest in trivial10k at one worker reads the thread's CPU clock around every test and around every
-`pytest_runtest_logreport`. What lies between two tests, and all that happens inside that hook (pytest's own plugins
-included), is taken as the cost of telling: an upper bound. The cost of reading the clock is measured and taken off.
+Worker: a conftest in trivial10k reads the thread's CPU clock around every test and around every
+`pytest_runtest_logreport`, the three of a test. What lies between two tests and what happens inside that hook is the
+cost of telling. It is measured in a worker, and in plain pytest that tells nobody (`-p no:terminal`), in turn; the
+difference of the medians is the way to the controller, without what pytest's own plugins do in the same place.
 
 Controller: CPU time of the `xdist` process alone for trivial20k less that for trivial10k, at two workers, read when
 the process has ended and before it is reaped; a ten-thousandth of the difference of the medians.
@@ -10,19 +11,17 @@ the process has ended and before it is reaped; a ten-thousandth of the differenc
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
-from typing import Iterator
+from pathlib import Path
+from typing import Iterator, List
 
 import suites
-import timing
 from processes import own_cpu_seconds
 from setting import BenchError, Row, Setting, median
 
 METER = '''
-import json
 import os
 import time
 
@@ -58,7 +57,7 @@ def pytest_sessionfinish(session):
     each = (clock() - begin) / 10000
     spent = meter["between"] + meter["telling"] - each * (meter["tests"] + meter["reports"])
     with open(os.environ["BENCH_METER"], "w") as file:
-        json.dump(spent / meter["tests"] / 1000, file)
+        file.write("%r" % (spent / meter["tests"] / 1000))
 '''
 
 
@@ -75,17 +74,26 @@ def rows(setting: Setting) -> Iterator[Row]:
 
 
 def worker_us(setting: Setting) -> float:
-    """Microseconds of a worker's CPU for each passed test, beside running it."""
+    """Microseconds of a worker's CPU for each passed test, beside what pytest itself spends."""
     suite = setting.scratch / "metered"
     shutil.copytree(setting.suite("trivial10k"), suite)
     (suite / "conftest.py").write_text(METER)
-    figures = []
-    for number in range(setting.rounds(3)):
-        path = setting.scratch / f"meter{number}"
-        environment = {**os.environ, "BENCH_METER": str(path)}
-        timing.run(setting.xdist("bench-bare", 1), suite, suites.count("trivial10k"), environment)
-        figures.append(json.loads(path.read_text()))
-    return median(figures)
+    worker, silent = [], []
+    for _ in range(setting.rounds(3)):
+        worker.append(metered_us(setting.xdist("bench-bare", 1), suite))
+        silent.append(metered_us(setting.plain("bench-bare", "-p", "no:terminal"), suite))
+    return median(worker) - median(silent)
+
+
+def metered_us(command: List[str], suite: Path) -> float:
+    """What the meter says after one run."""
+    path = suite / "meter"
+    path.unlink(missing_ok=True)
+    environment = {**os.environ, "BENCH_METER": str(path)}
+    done = subprocess.run(command, cwd=suite, env=environment, capture_output=True, check=False)
+    if done.returncode != 0 or not path.exists():
+        raise BenchError(f"`{' '.join(command)}` ended with {done.returncode}:\n{done.stdout.decode()}")
+    return float(path.read_text())
 
 
 def controller_seconds(setting: Setting, suite: str) -> float:

@@ -22,7 +22,7 @@ import cost
 import foreign
 import speed
 import workers
-from setting import BenchError, Setting
+from setting import BenchError, Setting, failed
 from table import Table
 
 GROUPS = {
@@ -47,8 +47,11 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="xdist-bench-") as scratch:
             setting = Setting.from_environment(Path(scratch), options.quick)
             for name in options.only or GROUPS:
-                for row in GROUPS[name](setting):
-                    table.add(row)
+                try:
+                    for row in GROUPS[name](setting):
+                        table.add(row)
+                except BenchError as error:
+                    table.add(failed(name, "", error))
     except BenchError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

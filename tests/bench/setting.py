@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import statistics
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Optional
@@ -75,6 +76,12 @@ class Row:
     target: str
     figure: str
     met: Optional[bool] = None
+
+
+def failed(work: str, env: str, error: BenchError) -> Row:
+    """The row of a figure that could not be had; the reason goes to stderr."""
+    print(f"{work}, {env}: {error}", file=sys.stderr, flush=True)
+    return Row(work, env, "a figure", f"failed: {str(error).splitlines()[0]}", False)
 
 
 def median(times: List[float]) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Dict, Iterator, List
 
 import suites
-from setting import Row, Setting, median, ratios
+from setting import BenchError, Row, Setting, failed, median, ratios
 from timing import alternate
 
 # (suite, workers): least times faster than pytest-xdist in (bare, ten).
@@ -23,7 +23,10 @@ def rows(setting: Setting) -> Iterator[Row]:
     """One group of rows for each suite, number of workers and environment."""
     for (suite, n), targets in AGAINST_PEER.items():
         for env, target in targets.items():
-            yield from compare(setting, suite, n, env, target)
+            try:
+                yield from compare(setting, suite, n, env, target)
+            except BenchError as error:
+                yield failed(f"{suite}, -n {n}", env, error)
 
 
 def compare(setting: Setting, suite: str, n: int, env: str, target: float) -> Iterator[Row]:

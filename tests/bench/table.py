@@ -10,7 +10,7 @@ HEAD = Row("work", "environment", "target", "figure")
 
 
 class Table:
-    """Rows, printed as they come and once more together."""
+    """Rows in the order in which they came."""
 
     def __init__(self) -> None:
         self.rows: List[Row] = []

@@ -39,12 +39,18 @@ def run(command: List[str], cwd: Path, passed: Optional[int], env: Optional[Mapp
     return elapsed
 
 
-def alternate(programs: Dict[str, List[str]], cwd: Path, rounds: int, passed: Optional[int]) -> Dict[str, List[float]]:
+def alternate(
+    programs: Dict[str, List[str]],
+    cwd: Path,
+    rounds: int,
+    passed: Optional[int],
+    env: Optional[Mapping[str, str]] = None,
+) -> Dict[str, List[float]]:
     """Run all programs in turn, so many times; the first, untimed round writes byte code and fills caches."""
     times: Dict[str, List[float]] = {name: [] for name in programs}
     for number in range(rounds + 1):
         for name, command in programs.items():
-            elapsed = run(command, cwd, passed)
+            elapsed = run(command, cwd, passed, env)
             if number:
                 times[name].append(elapsed)
     shown = ", ".join(f"{name} {min(found):.2f}-{max(found):.2f}" for name, found in times.items())

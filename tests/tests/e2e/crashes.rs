@@ -36,7 +36,15 @@ fn check_model(env: &Env, n: u32, args: &[&str]) {
     let ids: Vec<_> = suite.truth().workers().into_iter().collect();
     let allowed: Vec<_> = (0..n).map(|number| format!("gw{number}")).collect();
     assert!(ids.iter().all(|id| allowed.contains(id)), "a replacement takes the id of the dead: {ids:?}");
-    outcome.expect_text("written to fd 2 before the end");
+}
+
+#[test]
+fn what_a_crashed_test_wrote_is_shown() {
+    for capture in ["--capture=fd", "--capture=sys", "--capture=no"] {
+        let suite = Suite::named("crashes");
+        let run = Invocation::xdist(&Env::usual(), &suite).n(1).args(["-k", "test_exit_with_output", capture]);
+        run.run().expect_code(1).expect_text("written to fd 2 before the end");
+    }
 }
 
 #[test]

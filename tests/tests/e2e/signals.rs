@@ -96,17 +96,18 @@ def resource():
     yield
     log('released')
 def test_waits(resource):
+    log('inside')
     deadline = time.time() + 60
     while time.time() < deadline:
         time.sleep(0.01)
 ",
     );
     let mut run = Invocation::xdist(&Env::usual(), &suite).n(1).start();
-    run.wait_for("the test to wait", |_| !suite.truth().ids().is_empty());
+    run.wait_for("the test to wait", |_| !suite.truth().logged().is_empty());
     run.signal(Signal::INT);
     let outcome = run.finish();
     outcome.expect_code(2).expect_no_survivors();
-    assert_eq!(suite.truth().logged().len(), 1, "fixtures are torn down\n{}", outcome.describe());
+    assert_eq!(suite.truth().logged().len(), 2, "fixtures are torn down\n{}", outcome.describe());
 }
 
 #[test]
