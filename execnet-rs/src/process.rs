@@ -12,8 +12,8 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, getpid, kill_process, kill_process_group, set_child_subreaper,
-    waitid,
+    Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process, kill_process_group, set_child_subreaper,
+    test_kill_process, wait,
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -30,7 +30,7 @@ pub enum HowEnded {
 }
 
 impl HowEnded {
-    fn from_status(status: &WaitIdStatus) -> Self {
+    fn from_status(status: WaitStatus) -> Self {
         if let Some(code) = status.exit_status() {
             Self::Exited(code)
         } else if let Some(signal) = status.terminating_signal() {
@@ -114,7 +114,8 @@ impl Children {
     pub async fn wait(&self, pid: u32) -> HowEnded {
         let waiting = {
             let mut ends = self.lock();
-            if let Some(how) = ends.known.remove(&pid) {
+            // Unless the number is in use again, by the one that is meant.
+            if let Some(how) = ends.known.remove(&pid).filter(|_| !is_running(pid)) {
                 return how;
             }
             let (tell, told) = oneshot::channel();
@@ -126,10 +127,9 @@ impl Children {
 
     fn reap(&self) {
         let mut ends = self.lock();
-        for zombie in zombie_children() {
-            let Some(id) = to_pid(zombie) else { continue };
-            if let Ok(Some(status)) = waitid(WaitId::Pid(id), WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {
-                ends.settle(zombie, HowEnded::from_status(&status));
+        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+            if let Ok(pid) = u32::try_from(pid.as_raw_nonzero().get()) {
+                ends.settle(pid, HowEnded::from_status(status));
             }
         }
     }
@@ -155,26 +155,8 @@ impl Ends {
     }
 }
 
-/// Children of this process that have ended and were not reaped yet.
-fn zombie_children() -> Vec<u32> {
-    children_of(std::process::id()).into_iter().filter(|pid| is_zombie(*pid)).collect()
-}
-
-/// Direct children of a process, by `/proc`; empty where there is none.
-pub fn children_of(pid: u32) -> Vec<u32> {
-    let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
-    tasks
-        .flatten()
-        .filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok())
-        .flat_map(|text| text.split_whitespace().filter_map(|word| word.parse().ok()).collect::<Vec<u32>>())
-        .collect()
-}
-
-fn is_zombie(pid: u32) -> bool {
-    std::fs::read_to_string(format!("/proc/{pid}/stat"))
-        .ok()
-        .and_then(|stat| stat.rsplit_once(") ").map(|(_, rest)| rest.starts_with('Z')))
-        .unwrap_or(false)
+fn is_running(pid: u32) -> bool {
+    to_pid(pid).is_some_and(|pid| test_kill_process(pid).is_ok())
 }
 
 fn to_pid(pid: u32) -> Option<Pid> {
@@ -187,6 +169,13 @@ pub fn signal_group(leader: u32, signal: Signal) {
     let Some(pid) = to_pid(leader) else { return };
     if kill_process_group(pid, signal).is_err() {
         let _ = kill_process(pid, signal);
+    }
+}
+
+/// Sends a signal to what is left of the process group whose leader has ended. An empty group is no error.
+pub fn signal_rest_of_group(leader: u32, signal: Signal) {
+    if let Some(pid) = to_pid(leader) {
+        let _ = kill_process_group(pid, signal);
     }
 }
 

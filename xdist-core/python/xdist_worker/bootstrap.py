@@ -2,7 +2,7 @@
 
 `boot.txt` beside this file is the text that the `xdist` program embeds and runs:
 
-    python <the user's own arguments> -c BOOT <directory of this package> <socket path> [<role> <id>]
+    python <the user's own arguments> -c BOOT <directory of this package> <socket path> [<role> <id> [<incarnation>]]
 
 It takes the current directory out of `sys.path` before anything is imported (a `types.py` there must not shadow the
 standard library), imports this package by explicit specification, so that no entry of `sys.path` is needed or left
@@ -44,7 +44,8 @@ def main(had_cwd_entry: bool) -> None:
     try:
         socket_path = sys.argv[2]
         role, name = (sys.argv[3], sys.argv[4]) if len(sys.argv) > 4 else ("server", "server")
-    except IndexError:
+        incarnation = int(sys.argv[5]) if len(sys.argv) > 5 else 0
+    except (IndexError, ValueError):
         sys.exit("xdist: the worker package is started by the xdist program only")
     sys.argv[:] = ["-c"]
     if had_cwd_entry:
@@ -57,7 +58,7 @@ def main(had_cwd_entry: bool) -> None:
     except OSError as error:
         sys.exit(f"xdist: cannot reach the xdist program at {socket_path}: {error}")
     try:
-        job = Server(link, socket_path, role, name).serve()
+        job = Server(link, socket_path, role, name, incarnation).serve()
     except Exception as error:
         sys.exit(f"xdist: the fork server failed: {type(error).__name__}: {error}")
     if job is not None:

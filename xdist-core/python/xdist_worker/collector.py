@@ -6,6 +6,7 @@ of `pytest_runtestloop` and goes on as the worker it now is, through session fin
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Dict, List
 
 import pytest
@@ -36,7 +37,10 @@ class CollectorHooks(WorkerHooks):
         run = self._run
         run.session_started(session)
         config = run.config
-        lines = config.hook.pytest_report_header(config=config, start_path=config.invocation_params.dir)
+        lines: Any = ()
+        # Without the terminal plugin there is neither a place for a header nor the options that its authors look at.
+        if run.reporter is not None:
+            lines = config.hook.pytest_report_header(config=config, start_path=config.invocation_params.dir)
         run.link.send({"configured": list(_flat(reversed(lines)))})
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
@@ -83,25 +87,32 @@ class CollectorHooks(WorkerHooks):
             try:
                 pid = fork_detached()
             except OSError as error:
-                run.link.send({"internal_error": f"cannot fork worker {who['id']}: {error}"})
-                return False
+                print(f"cannot fork worker {who['id']}: {error}", file=sys.stderr)
+                pid = 0
             if pid is None:
                 self._is_worker = True
                 run.become_forked(who, not self._forked)
                 return True
-            self._forked = True
+            self._forked = self._forked or pid != 0
             run.link.send({"forked": [who["id"], who.get("incarnation", 0), pid]})
         return False
 
     def _finish(self, session: Any) -> bool:
         """The run is over. What workers have finished on the collector's behalf is not finished again here."""
         run = self._run
+        if run.watch is not None:
+            # Nobody will be forked any more: what is read now is no evidence.
+            run.watch.stop()
         write_nodeids(run.config, session)
         if self._forked:
             afterfork.finish_collector(0)
         if session.testsfailed and not run.config.option.continue_on_collection_errors:
             count = session.testsfailed
             raise session.Interrupted(f"{count} error{'s' if count != 1 else ''} during collection")
+        if session.shouldfail:
+            raise session.Failed(session.shouldfail)
+        if session.shouldstop:
+            raise session.Interrupted(session.shouldstop)
         return True
 
 

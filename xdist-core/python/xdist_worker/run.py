@@ -101,6 +101,7 @@ class Run:
         if self.watch is not None:
             self.watch.stop()
         self._redirect(self.who)
+        afterfork.keep_captured(self.config, self.who)
 
     @staticmethod
     def _redirect(who: Dict[str, Any]) -> None:
@@ -110,7 +111,9 @@ class Run:
     # What is told.
 
     def tell_evidence(self, text: str) -> None:
-        """The first reason not to fork after collection."""
+        """The first reason not to fork after collection; none if the project repairs its workers itself."""
+        if self.config.hook.pytest_xdist_after_fork.get_hookimpls():
+            return
         if not self.evidence_told:
             self.evidence_told = True
             self.link.send({"evidence": text})
@@ -140,6 +143,8 @@ class Run:
         crash = getattr(excinfo.getrepr(funcargs=False), "reprcrash", None)
         reason = str(excinfo.value) if crash is None else crash.message
         data: Dict[str, Any] = {"kind": "interrupt", "reason": reason}
+        # Nobody on this host starts another test.
+        self.page.stop()
         if isinstance(excinfo.value, pytest.exit.Exception):
             data["kind"] = "exit"
             if excinfo.value.returncode is not None:

@@ -28,11 +28,12 @@ Job = Callable[[], None]
 class Server:
     """Serves one connection."""
 
-    def __init__(self, link: Link, socket_path: str, role: str, name: str) -> None:
+    def __init__(self, link: Link, socket_path: str, role: str, name: str, incarnation: int = 0) -> None:
         self._link = link
         self._path = socket_path
         self._role = role
         self._name = name
+        self._incarnation = incarnation
 
     def serve(self) -> Optional[Job]:
         """Serve until told to finish. Returns the job of a child in the child, and `None` in the server itself."""
@@ -67,6 +68,7 @@ class Server:
             "protocol": PROTOCOL,
             "role": self._role,
             "id": self._name,
+            "incarnation": self._incarnation,
             "pid": os.getpid(),
             "interpreter": {
                 "executable": sys.executable,
@@ -87,8 +89,8 @@ class Server:
         try:
             pid = fork_detached()
         except OSError as error:
-            self._link.send({"internal_error": f"the fork server cannot fork: {error}"})
-            return None
+            print(f"cannot fork {request['id']}: {error}", file=sys.stderr)
+            pid = 0
         if pid is not None:
             self._link.send({"forked": [request["id"], request.get("incarnation", 0), pid]})
             return None

@@ -36,6 +36,10 @@ class StopPage:
         """Whether no further test may start."""
         return self._page[0] != 0
 
+    def stop(self) -> None:
+        """No further test is to start."""
+        self._page[0] = 1
+
     def phase(self, phase: int) -> None:
         """Say what this worker is doing."""
         self._page[self._own + 4] = phase
@@ -47,7 +51,7 @@ class StopPage:
         if self._maxfail and not self.stopped():
             slots = range(_SLOT, len(self._page) - _SLOT + 1, _SLOT)
             if sum(_COUNT.unpack_from(self._page, at)[0] for at in slots) >= self._maxfail:
-                self._page[0] = 1
+                self.stop()
 
 
 class NoPage:
@@ -56,6 +60,9 @@ class NoPage:
     def stopped(self) -> bool:
         """Never."""
         return False
+
+    def stop(self) -> None:
+        """Nobody looks."""
 
     def phase(self, phase: int) -> None:
         """Nobody looks."""

@@ -12,7 +12,7 @@ from typing import Any, Deque, List, Optional
 import pytest
 
 from . import wire
-from .afterfork import collect_own, pause_gc
+from .afterfork import collect_own, keep_captured, pause_gc
 from .collected import digest
 from .link import name_of
 from .run import Run
@@ -88,6 +88,7 @@ class WorkerHooks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: Any) -> bool:
         """Run what the controller sends."""
+        keep_captured(self._run.config, self._run.who)
         ids = [item.nodeid for item in session.items]
         self._run.link.send({"collected": [len(ids), digest(str(nodeid) for nodeid in ids)]})
         return self.work(session)

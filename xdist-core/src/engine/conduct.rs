@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::happening::MemberId;
+use execnet_rs::process::HowEnded;
+
+use super::happening::{Happening, MemberId};
 use super::members::{Member, MemberRole};
 use super::translate::Translation;
 use super::{Engine, Stage};
@@ -21,11 +23,7 @@ impl Engine<'_> {
         match message {
             // First messages, and this is not the first.
             FromPython::Hello(_) | FromPython::Unusable(_) => {}
-            FromPython::Forked(id, incarnation, pid) => {
-                if let Some(child) = self.members.find(&id, incarnation) {
-                    self.watch(child, pid);
-                }
-            }
+            FromPython::Forked(id, incarnation, pid) => self.forked(&id, incarnation, pid),
             FromPython::Facts(facts) => self.facts(member, *facts),
             FromPython::Configured(header) => self.configured(header),
             FromPython::Evidence(text) => self.evidence(&text),
@@ -60,6 +58,23 @@ impl Engine<'_> {
             }
             FromPython::Done(test) => self.about(member, test, Input::Done),
         }
+    }
+
+    /// A process that was asked for is there, or could not be made (pid 0).
+    fn forked(&mut self, id: &str, incarnation: u32, pid: u32) {
+        let Some(child) = self.members.find(id, incarnation) else { return };
+        if pid == 0 {
+            self.emit(&RunEvent::Notice(format!("the system refuses to make a process for {id}")));
+            self.give_up(child);
+        } else {
+            self.watch(child, pid);
+        }
+    }
+
+    /// A process that was asked for will never be.
+    pub(super) fn give_up(&mut self, member: MemberId) {
+        let happenings = self.happenings.clone();
+        tokio::spawn(async move { happenings.send(Happening::Exited(member, HowEnded::Unknown)).await });
     }
 
     /// Which worker a member is.
@@ -117,6 +132,10 @@ impl Engine<'_> {
 
     /// The collector found a reason not to fork after collection: the others start from the fork server at once.
     fn evidence(&mut self, text: &str) {
+        // Later it changes nothing any more.
+        if self.stage != Stage::Collecting {
+            return;
+        }
         let Some(distribution) = &mut self.distribution else { return };
         if distribution.fork_reason.is_empty() && distribution.fork == ForkLevel::Collected {
             distribution.fork = ForkLevel::Imported;
@@ -151,7 +170,8 @@ impl Engine<'_> {
         entry.leads_group = true;
         let member = self.members.add(entry);
         let Ok([stdout, stderr]) = self.open_streams(member) else {
-            return self.fail("cannot make named pipes for a worker's output");
+            self.emit(&RunEvent::Notice(format!("cannot make the named pipes for the output of {name}")));
+            return self.give_up(member);
         };
         let identity = self.identity(worker, incarnation, stdout.clone(), stderr.clone());
         let alive = |id: Option<MemberId>| id.filter(|id| self.members.get(*id).is_linked());
@@ -161,6 +181,7 @@ impl Engine<'_> {
             let entry = self.members.get_mut(member);
             entry.shares_collection = true;
             entry.readiness.matched = true;
+            entry.asked = Some(collector);
             self.members.get(collector).tell(ToPython::ForkWorkers(vec![identity]));
             return;
         }
@@ -176,7 +197,10 @@ impl Engine<'_> {
             stderr,
         };
         match alive(self.server).filter(|_| level != ForkLevel::Never) {
-            Some(server) => self.members.get(server).tell(ToPython::Fork(Box::new(request))),
+            Some(server) => {
+                self.members.get_mut(member).asked = Some(server);
+                self.members.get(server).tell(ToPython::Fork(Box::new(request)));
+            }
             None => self.start_fresh(member, request),
         }
     }
@@ -324,6 +348,9 @@ impl Engine<'_> {
         self.members.get_mut(member).announced = Some(ended.after & 0xff);
         self.leave_soon(member);
         if let Some(worker) = self.worker_of(member) {
+            if !ended.message.is_empty() {
+                self.emit(&RunEvent::Notice(format!("worker {worker}: {}", ended.message.trim_end())));
+            }
             self.feed(Input::SessionEnded(worker, ended));
         } else if Some(member) == self.session {
             self.session_ended = Some(ended);

@@ -1,5 +1,8 @@
 //! Ends: of processes, of patience, of the run.
 
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use execnet_rs::process::HowEnded;
@@ -20,6 +23,8 @@ const INTERRUPT_GRACE: Duration = Duration::from_secs(10);
 const LEAVE_GRACE: Duration = Duration::from_secs(10);
 /// A process that lost its connection has this long to end.
 const UNLINKED_GRACE: Duration = Duration::from_secs(1);
+/// Bytes shown of what a crashed test wrote into each capture file.
+const CAPTURED: u64 = 16 << 10;
 /// Output that may belong to a crash is held this long before it is shown.
 const HOLD: Duration = Duration::from_millis(500);
 
@@ -90,6 +95,9 @@ impl Engine<'_> {
             return Ok(());
         }
         let how = self.members.get(member).exited().unwrap_or(HowEnded::Unknown);
+        if worker.is_none() {
+            self.orphaned_forks(member);
+        }
         match self.members.get(member).role {
             MemberRole::Server if self.stage == Stage::Interpreter && Some(member) == self.server => {
                 return self.server_failed(&how.to_string());
@@ -123,6 +131,10 @@ impl Engine<'_> {
                 self.exit = Some(plain_exit(how));
                 self.wind_up();
             }
+            Stage::Facts | Stage::Collecting if self.interrupted.is_some() => {
+                self.exit = Some(exit::INTERRUPTED);
+                self.wind_up();
+            }
             Stage::Facts | Stage::Collecting if self.session_ended.is_none() => {
                 let output = self.members.get_mut(member).output.take_all();
                 let doing =
@@ -143,36 +155,47 @@ impl Engine<'_> {
                 self.show_output(member);
                 if self.stage == Stage::Running {
                     self.emit(&RunEvent::Notice(format!("the collector ended with {how}; running workers go on")));
-                    self.orphaned_forks();
                 }
             }
         }
     }
 
-    /// Workers that the dead collector was asked to fork and never did.
-    fn orphaned_forks(&mut self) {
+    /// Processes that a dead one was asked to fork and never did.
+    fn orphaned_forks(&mut self, dead: MemberId) {
         for member in self.members.living() {
-            let entry = self.members.get_mut(member);
-            if entry.shares_collection && entry.pid.is_none() {
-                entry.exit(HowEnded::Unknown);
+            let entry = self.members.get(member);
+            if entry.asked == Some(dead) && entry.pid.is_none() {
+                self.give_up(member);
             }
         }
     }
 
+    /// What a dead process leaves behind in its own group nobody else will end.
+    pub(super) fn end_group(&mut self, member: MemberId) {
+        let entry = self.members.get(member);
+        if let Some(pid) = entry.pid {
+            if entry.leads_group {
+                execnet_rs::process::signal_rest_of_group(pid, Kill::KILL);
+            }
+            self.guard.forget(pid);
+        }
+    }
+
     fn worker_gone(&mut self, member: MemberId, worker: WorkerId, how: HowEnded) {
-        let phase = self.page.as_ref().map_or("", |page| page.phase(worker));
+        let phase = self.page.as_ref().map_or("", |page| page.last_phase(worker));
         let entry = self.members.get_mut(member);
         let elapsed = entry.test_began.map(|began| began.elapsed()).unwrap_or_default();
         let how_text = if phase.is_empty() { how.to_string() } else { format!("{how} in {phase}") };
         // It ended as it said it would: what it still wrote is ordinary output.
-        let clean = entry.announced.is_some_and(|code| how == HowEnded::Exited(i32::try_from(code).unwrap_or(-1)));
+        let clean = how == HowEnded::Exited(i32::try_from(entry.announced.unwrap_or(0)).unwrap_or(-1));
+        let captured = captured(self.directory.path(), &entry.name, entry.incarnation);
+        entry.output.finish();
         if clean {
             self.show_output(member);
         }
-        let output = self.members.get_mut(member).output.take_all();
-        // Its children may still be about: nobody else will end them.
-        if let Some(pid) = self.members.get(member).pid {
-            execnet_rs::process::signal_group(pid, Kill::KILL);
+        let mut output = self.members.get_mut(member).output.take_all();
+        if !captured.is_empty() {
+            output = format!("{output}{}{captured}", if output.is_empty() { "" } else { "\n" });
         }
         let death = Death { how: how_text, clean, output, elapsed };
         self.feed(Input::Gone(worker, death));
@@ -250,10 +273,15 @@ impl Engine<'_> {
         let stopped = Instant::now();
         let _ = rustix::process::kill_process(rustix::process::getpid(), Kill::STOP);
         let slept = stopped.elapsed();
-        for deadline in [self.kill_at.as_mut()].into_iter().flatten() {
+        groups(self, Kill::CONT);
+        if let Some(deadline) = &mut self.kill_at {
             *deadline += slept;
         }
-        groups(self, Kill::CONT);
+        for member in &living {
+            if let Some(deadline) = &mut self.members.get_mut(*member).leave_by {
+                *deadline += slept;
+            }
+        }
     }
 
     /// Time passes.
@@ -265,7 +293,7 @@ impl Engine<'_> {
         }
         for member in self.members.living() {
             let entry = self.members.get(member);
-            if entry.leave_by.is_some_and(|by| by <= now) && entry.exited().is_none() {
+            if entry.leave_by.is_some_and(|by| by <= now) && entry.exited().is_none() && entry.pid.is_some() {
                 self.members.get_mut(member).leave_by = None;
                 self.kill(member, Kill::KILL);
             }
@@ -308,6 +336,7 @@ impl Engine<'_> {
             }
         }
         self.stage = Stage::Ending;
+        self.bury_early();
     }
 
     /// Whether every process is over and done with.
@@ -323,12 +352,12 @@ impl Engine<'_> {
             code = exit::MAX_WARNINGS_ERROR;
             reason = Some(format!("Tests pass, but maximum allowed warnings exceeded: {} > {limit}", self.warnings));
         }
-        let silent = !self.configured && self.error.is_none();
-        if !silent {
+        let error = self.error.take().or_else(|| self.session_message());
+        if self.configured || error.is_some() {
             let ended = Ended {
                 exit: code,
                 reason,
-                error: self.error.take().or_else(|| self.session_message()),
+                error,
                 not_run: self.run.as_ref().map(crate::run::RunState::not_run).unwrap_or_default(),
                 elapsed: self.began.elapsed(),
                 suite_properties: std::mem::take(&mut self.suite_properties),
@@ -343,10 +372,16 @@ impl Engine<'_> {
         if let Some(code) = self.exit {
             return code;
         }
+        if self.internal_error {
+            return exit::INTERNAL_ERROR;
+        }
         if let Some(run) = &self.run {
             return run.exit_code();
         }
+        let unrun = self.interrupted.is_some() || self.collection.as_ref().is_some_and(|known| !known.ids.is_empty());
         match &self.session_ended {
+            // Nothing was run: a session that ended well does not make that a success.
+            Some(ended) if ended.before == 0 && ended.after == 0 && unrun => exit::INTERRUPTED,
             Some(ended) => u8::try_from(ended.after).unwrap_or(exit::INTERNAL_ERROR),
             None if self.interrupted.is_some() => exit::INTERRUPTED,
             None => exit::INTERNAL_ERROR,
@@ -369,6 +404,23 @@ impl Engine<'_> {
     fn session_message(&self) -> Option<String> {
         self.session_ended.as_ref().map(|ended| ended.message.clone()).filter(|message| !message.is_empty())
     }
+}
+
+/// What a worker's running test had written into pytest's capture files, at most their ends.
+fn captured(directory: &Path, name: &str, incarnation: u32) -> String {
+    let mut text = String::new();
+    for stream in ["out", "err"] {
+        let path = directory.join(format!("{name}.{incarnation}.captured-{stream}"));
+        let Ok(mut file) = File::open(&path) else { continue };
+        let length = file.metadata().map_or(0, |metadata| metadata.len());
+        let mut bytes = Vec::new();
+        let start = SeekFrom::Start(length.saturating_sub(CAPTURED));
+        if file.seek(start).and_then(|_| file.take(CAPTURED).read_to_end(&mut bytes)).is_ok() {
+            text.push_str(&String::from_utf8_lossy(&bytes));
+        }
+        let _ = std::fs::remove_file(path);
+    }
+    text
 }
 
 /// The exit code of a process in whose place we stand; a signal becomes `128 + n`, as in a shell.

@@ -13,8 +13,8 @@ pub(super) struct MemberId(pub(super) usize);
 pub(super) enum Happening {
     /// A process connected and said who it is.
     Connected(Box<Link>),
-    /// The interpreter that was started as a fork server cannot run tests; why.
-    Unusable(String),
+    /// The interpreter that runs as this process cannot run tests; why.
+    Unusable(u32, String),
     /// A connection failed before it was anybody's; why.
     Stranger(String),
     /// Messages, in order.

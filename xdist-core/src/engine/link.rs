@@ -13,8 +13,9 @@ use crate::protocol::{FromPython, Hello, ToPython};
 
 /// No message is larger: captured output and tracebacks are truncated long before.
 const LARGEST_FRAME: usize = 256 << 20;
-/// A process that connects must say who it is within this time.
-const HELLO: Duration = Duration::from_secs(30);
+/// A process that connects says who it is when it has imported what it needs, which may take long on a slow disk. One
+/// that dies before closes its connection.
+const HELLO: Duration = Duration::from_mins(10);
 /// Bytes read at once.
 const CHUNK: usize = 64 << 10;
 
@@ -53,12 +54,19 @@ impl Reader {
         Ok(count > 0)
     }
 
-    fn messages(&mut self) -> Result<Vec<FromPython>, String> {
+    /// All complete messages, and what is wrong with the one after them.
+    fn messages(&mut self) -> (Vec<FromPython>, Option<String>) {
         let mut messages = Vec::new();
-        while let Some(frame) = self.decoder.next_frame().map_err(|error| error.to_string())? {
-            messages.push(rmp_serde::from_slice(frame).map_err(|error| describe(frame, &error))?);
+        loop {
+            match self.decoder.next_frame() {
+                Ok(None) => return (messages, None),
+                Err(error) => return (messages, Some(error.to_string())),
+                Ok(Some(frame)) => match rmp_serde::from_slice(frame) {
+                    Ok(message) => messages.push(message),
+                    Err(error) => return (messages, Some(describe(frame, &error))),
+                },
+            }
         }
-        Ok(messages)
     }
 }
 
@@ -126,14 +134,12 @@ async fn read_all(
 ) {
     let fault = loop {
         // Messages may stand behind the hello already.
-        match reader.messages() {
-            Ok(messages) if messages.is_empty() => {}
-            Ok(messages) => {
-                if happenings.send(Happening::Messages(member, messages)).await.is_err() {
-                    return;
-                }
-            }
-            Err(fault) => break Some(fault),
+        let (messages, fault) = reader.messages();
+        if !messages.is_empty() && happenings.send(Happening::Messages(member, messages)).await.is_err() {
+            return;
+        }
+        if fault.is_some() {
+            break fault;
         }
         let gone = *dead.borrow();
         if !gone {

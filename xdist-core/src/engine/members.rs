@@ -62,6 +62,8 @@ pub(super) struct Member {
     pub(super) digest: Option<String>,
     /// The exit code that its session announced.
     pub(super) announced: Option<i64>,
+    /// Who was asked to fork it.
+    pub(super) asked: Option<MemberId>,
     /// Forked after collection: shares the collector's tests and warnings.
     pub(super) shares_collection: bool,
 }
@@ -89,6 +91,7 @@ impl Member {
             readiness: Readiness::default(),
             digest: None,
             announced: None,
+            asked: None,
             shares_collection: false,
         }
     }
@@ -191,7 +194,7 @@ impl Members {
 
     /// The living process with this number.
     pub(super) fn with_pid(&self, pid: u32) -> Option<MemberId> {
-        self.iter().find(|(_, member)| member.pid == Some(pid) && !member.buried).map(|(id, _)| id)
+        self.iter().find(|(_, member)| member.pid == Some(pid) && member.exited.is_none()).map(|(id, _)| id)
     }
 
     /// The living process of a worker.

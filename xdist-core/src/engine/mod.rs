@@ -249,8 +249,8 @@ impl<'a> Engine<'a> {
     fn take(&mut self, happening: Happening) -> Result<(), EngineError> {
         match happening {
             Happening::Connected(link) => self.connected(*link),
-            Happening::Unusable(why) if self.stage == Stage::Interpreter => self.unusable(&why)?,
-            Happening::Unusable(why) | Happening::Stranger(why) => tracing::debug!("a connection failed: {why}"),
+            Happening::Unusable(pid, why) => self.unusable(pid, &why)?,
+            Happening::Stranger(why) => tracing::debug!("a connection failed: {why}"),
             Happening::Messages(member, messages) => {
                 for message in messages {
                     self.message(member, message);
@@ -266,9 +266,7 @@ impl<'a> Engine<'a> {
                 self.bury(member)?;
             }
             Happening::Exited(member, how) => {
-                if let Some(pid) = self.members.get(member).pid {
-                    self.guard.forget(pid);
-                }
+                self.end_group(member);
                 self.members.get_mut(member).exit(how);
                 self.bury(member)?;
             }
@@ -280,8 +278,11 @@ impl<'a> Engine<'a> {
     /// Starts to wait for the end of a member's process.
     fn watch(&mut self, member: MemberId, pid: u32) {
         let entry = self.members.get_mut(member);
-        if entry.pid.replace(pid).is_some() {
-            return;
+        match entry.pid.replace(pid) {
+            Some(known) if known == pid => return,
+            // The program that was started has started another one, and that is who speaks.
+            Some(other) => self.guard.forget(other),
+            None => {}
         }
         if entry.leads_group {
             self.guard.group(pid);
@@ -301,12 +302,17 @@ impl<'a> Engine<'a> {
 }
 
 async fn accept_all(listener: Listener, happenings: mpsc::Sender<Happening>) {
-    while let Ok((stream, peer)) = listener.accept().await {
+    loop {
+        let Ok((stream, peer)) = listener.accept().await else {
+            // Out of descriptors, or a connection gone before it was taken: others will come.
+            tokio::time::sleep(TICK).await;
+            continue;
+        };
         let happenings = happenings.clone();
         tokio::spawn(async move {
             let happening = match Link::greet(stream, peer).await {
                 Ok(Greeting::Hello(link)) => Happening::Connected(link),
-                Ok(Greeting::Unusable(why)) => Happening::Unusable(why),
+                Ok(Greeting::Unusable(why)) => Happening::Unusable(peer, why),
                 Err(why) => Happening::Stranger(why),
             };
             let _ = happenings.send(happening).await;

@@ -20,6 +20,8 @@ pub(super) async fn pump(
     mut dead: watch::Receiver<bool>,
 ) {
     let mut chunk = vec![0; 16 << 10];
+    // A pipe holds no more than this of the dead; a child that still writes is not waited for.
+    let mut left = 64 << 10;
     loop {
         let gone = *dead.borrow();
         if !gone {
@@ -33,7 +35,11 @@ pub(super) async fn pump(
             if gone { rustix::io::read(&pipe, &mut chunk).map_err(io::Error::from) } else { pipe.try_read(&mut chunk) };
         match read {
             Ok(0) => break,
+            Ok(_) if gone && left == 0 => break,
             Ok(count) => {
+                if gone {
+                    left = usize::saturating_sub(left, count);
+                }
                 let bytes = chunk[..count].to_vec();
                 if happenings.send(Happening::Output(member, stderr, bytes)).await.is_err() {
                     return;
@@ -112,12 +118,17 @@ impl Output {
         self.held.drain(..).collect()
     }
 
-    /// Everything that waits, unfinished lines included, as one text.
-    pub(super) fn take_all(&mut self) -> String {
+    /// Nothing more comes: unfinished lines count as lines.
+    pub(super) fn finish(&mut self) {
         let Self { streams, held, .. } = self;
         for (stream, stderr) in streams.iter_mut().zip([false, true]) {
             stream.rest(&mut |line| held.push_back((stderr, line)));
         }
+    }
+
+    /// Everything that waits, unfinished lines included, as one text.
+    pub(super) fn take_all(&mut self) -> String {
+        self.finish();
         let lines: Vec<_> = self.take().into_iter().map(|(_, line)| line).collect();
         lines.join("\n")
     }

@@ -37,11 +37,14 @@ impl Page {
         self.file.write_all_at(&[1], 0)
     }
 
-    /// In which phase of its test the worker is, in words that follow "in"; empty if in none.
-    pub(super) fn phase(&self, worker: WorkerId) -> &'static str {
+    /// In which phase of its test the dead worker was, in words that follow "in"; empty if in none. Its successor starts
+    /// in none.
+    pub(super) fn last_phase(&self, worker: WorkerId) -> &'static str {
         let mut byte = [0];
         let at = SLOT * (u64::from(worker.0) + 1) + 4;
-        match self.file.read_exact_at(&mut byte, at).map(|()| byte[0]) {
+        let read = self.file.read_exact_at(&mut byte, at).map(|()| byte[0]);
+        let _ = self.file.write_all_at(&[0], at);
+        match read {
             Ok(1) => "set-up",
             Ok(2) => "the call",
             Ok(3) => "teardown",

@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use execnet_rs::local::named_pipe;
-use execnet_rs::process::HowEnded;
 use rustix::process::Signal;
 
-use super::happening::{Happening, MemberId};
+use super::happening::MemberId;
 use super::link::Link;
 use super::members::{Member, MemberRole};
 use super::page::Page;
@@ -67,7 +66,11 @@ impl Engine<'_> {
     }
 
     /// The interpreter says that it cannot run tests.
-    pub(super) fn unusable(&mut self, why: &str) -> Result<(), EngineError> {
+    pub(super) fn unusable(&mut self, pid: u32, why: &str) -> Result<(), EngineError> {
+        let known = self.server.map(|server| self.members.get(server)).and_then(|server| server.pid);
+        if self.stage != Stage::Interpreter || known.is_some_and(|known| pid != 0 && pid != known) {
+            return Ok(());
+        }
         self.pass_over(PassedOver::unusable(&self.candidate, why))?;
         self.start_server()
     }
@@ -86,6 +89,10 @@ impl Engine<'_> {
         let sender = link.serve(member, self.happenings.clone(), death);
         self.members.get_mut(member).link(sender);
         self.watch(member, pid);
+        if self.stage == Stage::Ending && self.run.is_none() {
+            // It comes too late to be of use.
+            return self.members.get(member).tell(ToPython::Finish);
+        }
         if let Some(request) = self.members.get_mut(member).request.take() {
             self.members.get(member).tell(ToPython::Fork(request));
         }
@@ -106,7 +113,7 @@ impl Engine<'_> {
         self.session = Some(session);
         let Ok([stdout, stderr]) = self.open_streams(session) else {
             self.fail("cannot make named pipes for a process's output");
-            return;
+            return self.give_up(session);
         };
         let request = ForkRequest {
             role: Role::Session,
@@ -117,6 +124,7 @@ impl Engine<'_> {
             stderr,
             ..ForkRequest::default()
         };
+        self.members.get_mut(session).asked = self.server;
         self.tell_server(ToPython::Fork(Box::new(request)));
     }
 
@@ -147,7 +155,8 @@ impl Engine<'_> {
             return;
         }
         let distributed = facts.plain.is_none();
-        if distributed != self.expect_distribution && facts.identity_read.is_some() {
+        // Once: a project that contradicts itself gets the world that it asked for last.
+        if distributed != self.expect_distribution && facts.identity_read.is_some() && self.sessions_forked < 2 {
             // A conftest saw the wrong world: let another session see the right one.
             self.expect_distribution = distributed;
             self.members.get(session).tell(ToPython::Finish);
@@ -242,15 +251,15 @@ impl Engine<'_> {
     /// Starts a fresh interpreter that will become what the request says.
     pub(super) fn start_fresh(&mut self, member: MemberId, request: ForkRequest) {
         let name = request.id.clone();
-        let mut command = self.interpreter_command(&["worker", &name]);
+        let incarnation = request.incarnation.to_string();
+        let mut command = self.interpreter_command(&["worker", &name, &incarnation]);
         command.stdin(Stdio::null()).process_group(0);
         self.members.get_mut(member).request = Some(Box::new(request));
         match command.spawn() {
             Ok(child) => self.watch(member, child.id()),
             Err(error) => {
                 tracing::debug!("{name}: {error}");
-                let happenings = self.happenings.clone();
-                tokio::spawn(async move { happenings.send(Happening::Exited(member, HowEnded::Unknown)).await });
+                self.give_up(member);
             }
         }
     }

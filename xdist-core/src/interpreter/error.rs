@@ -57,7 +57,10 @@ impl fmt::Display for NoInterpreter {
         }
         match self.passed_over.iter().find(|passed_over| passed_over.runs) {
             Some(first) => write!(f, "hint: {} -m pip install pytest", first.python),
-            None => write!(f, "hint: make a virtual environment in `.venv`, or name an interpreter with `--python`"),
+            None => write!(
+                f,
+                "hint: install Python, then `python3 -m pip install pytest`, or name an interpreter with `--python`"
+            ),
         }
     }
 }

@@ -178,7 +178,9 @@ fn the_error_names_all_and_the_command_that_helps() {
                   hint: '/b c/bin/python' -X dev -m pip install pytest";
     assert_eq!(text, wanted);
     let text = NoInterpreter::default().to_string();
-    assert!(text.ends_with("hint: make a virtual environment in `.venv`, or name an interpreter with `--python`"));
+    assert!(text.ends_with(
+        "hint: install Python, then `python3 -m pip install pytest`, or name an interpreter with `--python`"
+    ));
 }
 
 #[test]

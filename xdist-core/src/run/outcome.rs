@@ -37,8 +37,9 @@ impl Tally {
         if self.never_started {
             return exit::WORKER_NOT_STARTED;
         }
+        let broken = self.crashes > 0 || self.bad_end;
         let code = if let Some(stop) = stop {
-            stop.code
+            if stop.code == exit::OK && broken { exit::TESTS_FAILED } else { stop.code }
         } else if self.failures > 0 || self.crashes > 0 || self.lost > 0 || self.bad_end {
             exit::TESTS_FAILED
         } else if collected == 0 {
@@ -54,7 +55,7 @@ impl Tally {
     fn after_plugins(&self, code: u8) -> u8 {
         let changed = self.changed.iter().find(|(before, _)| *before == i64::from(code));
         // What crashed or got lost stays a failure whatever a plugin makes of the tests it saw.
-        let excusable = self.crashes == 0 && self.lost == 0;
+        let excusable = self.crashes == 0 && self.lost == 0 && !self.bad_end;
         match changed {
             Some((_, after)) if *after != 0 || excusable => u8::try_from(*after).unwrap_or(exit::TESTS_FAILED),
             _ => code,

@@ -205,8 +205,16 @@ impl RunState {
     }
 
     fn session_ended(&mut self, worker: WorkerId, ended: &Ended) {
+        let mut stopped_by_page = false;
         if let Some(entry) = self.workers.get_mut(worker.at()).filter(|entry| entry.is_alive()) {
+            stopped_by_page = entry.running.is_none() && !entry.queue.is_empty();
             entry.phase = Phase::Over;
+        }
+        // It saw the stop flag before the failure that set it has its verdict: that test is still in its teardown.
+        let limit = self.settings.maxfail;
+        if stopped_by_page && limit > 0 && self.stop.is_none() {
+            let reason = format!("stopping after {limit} failures");
+            self.stop_run(Stop { reason, code: exit::TESTS_FAILED });
         }
         if ended.before != ended.after {
             self.tally.changed.push((ended.before, ended.after));
@@ -222,7 +230,8 @@ impl RunState {
             entry.failed_starts += 1;
         }
         let failed_starts = entry.failed_starts;
-        let finished = before == Phase::Over && running.is_none() && queue.is_empty();
+        let idle = running.is_none() && queue.is_empty();
+        let finished = before == Phase::Over && idle;
         self.scheduler.give_back(worker, queue);
         let gave_up = self.interrupted || (self.stop.is_some() && (before == Phase::Over || running.is_none()));
         if gave_up {
@@ -230,7 +239,7 @@ impl RunState {
         } else if !finished {
             self.bury(worker, death, running, failed_starts);
         }
-        if before == Phase::Over && !death.clean {
+        if !death.clean && (before == Phase::Over || (before == Phase::Finishing && idle && !self.interrupted)) {
             self.tally.bad_end = true;
             self.emit(RunEvent::Notice(format!("worker {worker} ended with {} after its last test", death.how)));
         }

@@ -260,3 +260,32 @@ fn a_plugin_may_change_the_exit_status_but_not_hide_a_crash() {
     }
     assert_eq!(end(&mut crashed), exit::TESTS_FAILED);
 }
+
+#[test]
+fn a_worker_that_sees_the_stop_page_first_is_no_dead_worker() {
+    let mut world = World::new(20, 2, 1, 8);
+    let (failing, sibling) = (WorkerId(0), WorkerId(1));
+    for worker in [failing, sibling] {
+        world.step(worker, Act::Pass);
+    }
+    world.step(failing, Act::Pass);
+    // The failing test is in its teardown: it has set the page and has no verdict yet.
+    world.stop_page = true;
+    world.step(sibling, Act::Pass);
+    assert!(!world.processes[1].alive);
+    assert_eq!(world.state.stop().map(|stop| stop.code), Some(exit::TESTS_FAILED));
+    world.step(failing, Act::Fail);
+    world.run(&[(0, Act::Pass)]);
+    assert_eq!(world.state.exit_code(), exit::TESTS_FAILED);
+}
+
+#[test]
+fn a_worker_that_crashes_after_its_last_test_is_not_green() {
+    let mut world = World::new(1, 1, 0, 4);
+    for _ in 0..3 {
+        world.step(WorkerId(0), Act::Pass);
+    }
+    assert_eq!(world.verdicts.len(), 1);
+    world.die(WorkerId(0));
+    assert_eq!(world.state.exit_code(), exit::TESTS_FAILED);
+}

@@ -6,6 +6,7 @@ rows of both are one table in `repairs`. The package knows pytest's objects and 
 
 from __future__ import annotations
 
+from .capture import keep_captured
 from .coverage import worker_inputs
 from .finish import finish_collector, finish_worker
 from .memory import collect_own, freeze_imports, pause_gc
@@ -18,6 +19,7 @@ __all__ = [
     "finish_worker",
     "collect_own",
     "freeze_imports",
+    "keep_captured",
     "pause_gc",
     "prepare",
     "redirect_stdio",

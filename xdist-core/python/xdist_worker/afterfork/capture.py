@@ -15,21 +15,34 @@ from .stdio import open_descriptors, put_over
 
 
 def renew(worker: Worker) -> None:
-    """Give each capture of the session a file of its own."""
-    manager = worker.config.pluginmanager.getplugin("capturemanager")
+    """Give each capture of a forked worker a file of its own."""
+    keep_captured(worker.config, worker.identity)
+
+
+def keep_captured(config: Any, identity: dict[str, Any]) -> None:
+    """Give each capture of the session a file of its own, where the controller finds it if the worker dies."""
+    manager = config.pluginmanager.getplugin("capturemanager")
     capturing = getattr(manager, "_global_capturing", None)
     if capturing is None:
         return
     fresh: dict[tuple[int, int], Any] = {}
-    for stream in (capturing.out, capturing.err):
+    for name, stream in (("out", capturing.out), ("err", capturing.err)):
         place = _file_place(stream)
         if place is not None and place not in fresh:
-            fresh[place] = tempfile.TemporaryFile(buffering=0)
+            fresh[place] = _file(identity, name)
     if fresh:
         _exchange(fresh)
     for file in fresh.values():
         file.close()
     capturing.readouterr()
+
+
+def _file(identity: dict[str, Any], name: str) -> Any:
+    folder = os.path.dirname(identity.get("page") or "")
+    if not folder:
+        return tempfile.TemporaryFile(buffering=0)
+    path = os.path.join(folder, f"{identity['id']}.{identity.get('incarnation', 0)}.captured-{name}")
+    return open(path, "w+b", buffering=0)
 
 
 def _file_place(stream: Any) -> tuple[int, int] | None:

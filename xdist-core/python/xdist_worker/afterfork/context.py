@@ -11,6 +11,7 @@ class Worker:
     def __init__(self, config: Any, session: Any, identity: dict[str, Any], first: bool) -> None:
         self.config = config
         self.session = session
+        self.identity = identity
         self.id: str = identity["id"]
         self.incarnation: int = identity.get("incarnation", 0)
         self.basetemp: str = identity.get("basetemp", "")
