@@ -6,7 +6,7 @@ struct Case {
     name: &'static str,
     files: &'static [(&'static str, &'static str)],
     args: &'static [&'static str],
-    /// Text that must be shown exactly once as an error (it may be part of a traceback's source lines too).
+    /// Text that must be shown, no more often than serial pytest shows it; empty: serial pytest says nothing.
     text: &'static str,
 }
 
@@ -175,7 +175,7 @@ fn check(case: &Case, n: u32) -> Result<(), String> {
     if ours.occurrences(case.text) == 0 {
         faults.push(format!("no {:?}", case.text));
     }
-    if ours.occurrences(case.text) > serial.occurrences(case.text) {
+    if !case.text.is_empty() && ours.occurrences(case.text) > serial.occurrences(case.text) {
         let (ours, serial) = (ours.occurrences(case.text), serial.occurrences(case.text));
         faults.push(format!("{:?} {ours} times, serially {serial}", case.text));
     }
