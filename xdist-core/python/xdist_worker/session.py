@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import traceback
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 import pytest
 
@@ -26,6 +26,14 @@ from .link import Link, name_of
 from .plugin import OptionsPlugin
 from .run import Run
 from .worker import WorkerHooks
+
+
+def _stderr_copies(config: Any) -> Tuple[int, ...]:
+    """The descriptor in which pytest's capturing keeps the stderr that it replaced."""
+    manager = config.pluginmanager.get_plugin("capturemanager")
+    stream = getattr(getattr(manager, "_global_capturing", None), "err", None)
+    copy = getattr(stream, "targetfd_save", None)
+    return (copy,) if isinstance(copy, int) else ()
 
 
 class Leave(BaseException):
@@ -167,7 +175,7 @@ class Session(OptionsPlugin):
         if not self._is_worker:
             self._become_group()
             own = self._request if self._request.get("stdout") else who
-            afterfork.redirect_stdio(own["stdout"], own["stderr"])
+            afterfork.redirect_stdio(own["stdout"], own["stderr"], _stderr_copies(config))
         sys.argv[:] = ["-c"]
         identity.set_environment(who)
         identity.force_options(config)

@@ -29,9 +29,11 @@ OWN_RANGE = 200
 """Descriptors from here up are the program's own (its links, the saved terminal) and never exchanged."""
 
 
-def redirect_stdio(stdout_path: str, stderr_path: str) -> None:
+def redirect_stdio(stdout_path: str, stderr_path: str, stderr_copies: tuple[int, ...] = ()) -> None:
     """Make the two named pipes this process's output, and the null device its input.
 
+    Where both streams were one file (`2>&1`, a terminal), their copies cannot be told apart by looking: those of stderr
+    are named in `stderr_copies`, all others count as copies of stdout.
     Copies of the former streams that must stay (the saved terminal) have to lie at `OWN_RANGE` or above.
     """
     flush()
@@ -40,7 +42,7 @@ def redirect_stdio(stdout_path: str, stderr_path: str) -> None:
         2: os.open(stderr_path, os.O_WRONLY),
         0: os.open(os.devnull, os.O_RDONLY),
     }
-    _exchange(opened)
+    _exchange(opened, stderr_copies)
     for fd in opened.values():
         os.close(fd)
 
@@ -72,14 +74,15 @@ def put_over(new: int, fd: int) -> None:
     os.dup2(new, fd, inheritable=os.get_inheritable(fd))
 
 
-def _exchange(opened: dict[int, int]) -> None:
+def _exchange(opened: dict[int, int], stderr_copies: tuple[int, ...] = ()) -> None:
     former = {fd: _former(fd) for fd in opened}
     for fd in open_descriptors():
         place = _place(fd)
         if place is None or fd in opened.values() or fd >= OWN_RANGE:
             continue
-        for target in (fd,) if fd in opened else opened:
-            if place == former[target]:
+        targets = (fd,) if fd in opened else (2, 1, 0) if fd in stderr_copies else tuple(opened)
+        for target in targets:
+            if target in opened and place in former[target]:
                 put_over(opened[target], fd)
                 break
     for target, fd in opened.items():
@@ -90,15 +93,19 @@ def _exchange(opened: dict[int, int]) -> None:
         _last[target] = _place(fd)
 
 
-def _former(fd: int) -> tuple[int, int] | None:
-    """Where a stream went before; None when its duplicates cannot be told from other uses of the null device."""
+def _former(fd: int) -> set[tuple[int, int]]:
+    """Where a stream went before, now and by the last exchange; not the null device, which has other uses."""
+    places = {_last[fd]}
     try:
         status = os.fstat(fd)
     except OSError:
-        return None
-    captured = stat.S_ISREG(status.st_mode) and status.st_nlink == 0
-    place = _last[fd] if captured or (fd == 0 and _is_null(0)) else (status.st_dev, status.st_ino)
-    return None if place == (_null.st_dev, _null.st_ino) else place
+        pass
+    else:
+        captured = stat.S_ISREG(status.st_mode) and status.st_nlink == 0
+        if not captured:
+            places.add((status.st_dev, status.st_ino))
+    places.discard((_null.st_dev, _null.st_ino))
+    return {place for place in places if place is not None}
 
 
 def _is_null(fd: int) -> bool:
