@@ -145,6 +145,11 @@ class Session(OptionsPlugin):
     def _ask(self, config: Any) -> None:
         options.resolve_numprocesses(config)
         facts = gather_facts(config, self._watch, self._request["args"])
+        if not facts.get("plain") and getattr(config.option, "cov_fail_under", None):
+            raise pytest.UsageError(
+                "--cov-fail-under cannot be checked over workers yet, because their coverage is not combined: "
+                "add -n 0, or leave it out"
+            )
         base = "" if facts.get("plain") else identity.base_temp(config)
         facts["basetemp"] = base
         self._link.send({"facts": facts})

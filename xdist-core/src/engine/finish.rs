@@ -153,7 +153,7 @@ impl Engine<'_> {
             }
             _ => {
                 self.show_output(member);
-                if self.stage == Stage::Running {
+                if self.stage == Stage::Running && self.interrupted.is_none() {
                     self.emit(&RunEvent::Notice(format!("the collector ended with {how}; running workers go on")));
                 }
             }

@@ -14,6 +14,7 @@ EXEMPT_READERS: dict[str, str] = {
     "pytest_cov": "names its data by node id; afterfork.coverage sets that id and the file's suffix in each worker",
     "coverage": "copies the environment for its configuration; afterfork.coverage gives each worker its own data file",
     "pytest_benchmark": "asks only whether the variable exists, to switch measuring off",
+    "syrupy": "asks only whether there is a worker",
     "pytest_randomly": "reads its seed, which is equal in all workers",
     "_hypothesis_pytestplugin": "asks only whether there is a worker, to leave reporting to the controller",
     "hypothesis": "as its plugin; its data base directory is made for several processes",
