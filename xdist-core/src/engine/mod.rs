@@ -1,7 +1,7 @@
 //! The run as it happens: processes, connections, signals and time around the pure parts.
 //!
 //! One loop owns everything. Tasks at the edges turn connections, pipes, process ends and signals into one sequence of
-//! [`happening::Happening`]s; the loop takes them one by one, asks the run state machine what follows, and does it.
+//! happenings; the loop takes them one by one, asks the run state machine what follows, and does it.
 //!
 //! | file | its part |
 //! |---|---|
