@@ -58,14 +58,6 @@ impl Engine<'_> {
         }
     }
 
-    /// What a session wrote before anybody knew that the run is plain belongs on the terminal before what follows.
-    pub(super) fn flush_raw(&mut self, member: MemberId) {
-        let text = self.members.get_mut(member).output.take_all();
-        if !text.is_empty() {
-            self.observer.raw(false, text.as_bytes());
-        }
-    }
-
     /// A connection is gone while its process may live on: it can do nothing more for us.
     pub(super) fn link_closed(&mut self, member: MemberId, fault: Option<String>) {
         let entry = self.members.get_mut(member);

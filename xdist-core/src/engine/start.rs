@@ -166,7 +166,6 @@ impl Engine<'_> {
         self.facts = facts.into();
         if !distributed {
             self.stage = Stage::Plain;
-            self.flush_raw(session);
             self.members.get(session).tell(ToPython::Plain);
             return;
         }
