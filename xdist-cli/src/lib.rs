@@ -63,6 +63,7 @@ fn run(invocation: Invocation, mainargv: Vec<String>) -> u8 {
         args: invocation.pytest_args,
         mainargv,
         fork: invocation.fork,
+        plugin_host: invocation.plugin_host,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {

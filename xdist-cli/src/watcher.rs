@@ -1,6 +1,8 @@
 //! Passes the events of a run to everyone who reads them: the terminal, junit.xml, pytest's cache.
 
+use std::cell::Cell;
 use std::io::{self, IsTerminal, Stdout, Write};
+use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use xdist_core::cache::{self, CacheState};
@@ -18,10 +20,28 @@ use crate::terminal::{TerminalOptions, TerminalReporter, resolve_color};
 /// Columns where nobody knows.
 const COLUMNS: u16 = 80;
 
+/// Stdout, unless we are to keep silent.
+struct Voice {
+    silent: Rc<Cell<bool>>,
+    stdout: Stdout,
+}
+
+impl Write for Voice {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.silent.get() { Ok(bytes.len()) } else { self.stdout.write(bytes) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stdout.flush()
+    }
+}
+
 /// All readers of a run.
 pub(crate) struct Watcher {
     options: TerminalOptions,
-    terminal: Option<TerminalReporter<Stdout>>,
+    terminal: Option<TerminalReporter<Voice>>,
+    /// A plugin host shows and writes everything.
+    silent: Rc<Cell<bool>>,
     junit: Option<JunitReporter>,
     cache: Option<CacheState>,
     /// What could not be written.
@@ -49,7 +69,7 @@ pub(crate) fn color(option: &str) -> bool {
 impl Watcher {
     pub(crate) fn new() -> Self {
         let options = TerminalOptions::detect(io::stdout().is_terminal(), terminal_columns(), variable);
-        Self { options, terminal: None, junit: None, cache: None, faults: Vec::new() }
+        Self { options, terminal: None, silent: Rc::default(), junit: None, cache: None, faults: Vec::new() }
     }
 
     /// Everything is over: says what could not be written. Results that could not be written are no success.
@@ -63,6 +83,13 @@ impl Watcher {
         if self.faults.is_empty() || code != exit::OK { code } else { exit::TESTS_FAILED }
     }
 
+    fn terminal(&mut self) -> &mut TerminalReporter<Voice> {
+        let (options, silent) = (&self.options, &self.silent);
+        self.terminal.get_or_insert_with(|| {
+            TerminalReporter::new(options.clone(), Voice { silent: silent.clone(), stdout: io::stdout() })
+        })
+    }
+
     fn write_cache(&mut self) {
         let Some(state) = &self.cache else { return };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
@@ -73,10 +100,15 @@ impl Watcher {
 }
 
 impl Observer for Watcher {
-    fn rendering(&mut self, facts: &Facts) -> Rendering {
+    fn rendering(&mut self, facts: &Facts, hosted: bool) -> Rendering {
         self.options.color = color(&facts.display.color);
-        self.junit = facts.junit.clone().map(|options| JunitReporter::new(options, hostname()));
-        self.cache = facts.cache.clone().map(CacheState::new);
+        self.silent.set(hosted);
+        if hosted {
+            self.options.is_terminal = false;
+        } else {
+            self.junit = facts.junit.clone().map(|options| JunitReporter::new(options, hostname()));
+            self.cache = facts.cache.clone().map(CacheState::new);
+        }
         let logging = facts.junit.as_ref().is_some_and(|junit| junit.log_passing && junit.logging != "no");
         let width = crate::terminal::layout_width(self.options.width);
         Rendering {
@@ -84,7 +116,12 @@ impl Observer for Watcher {
             color: self.options.color,
             passed_output: logging || facts.display.reportchars.contains('P'),
             junit: facts.junit.is_some(),
+            whole: hosted,
         }
+    }
+
+    fn lines(&mut self, event: &RunEvent) -> Vec<String> {
+        self.terminal().lines(event)
     }
 
     fn event(&mut self, event: &RunEvent) {
@@ -100,9 +137,10 @@ impl Observer for Watcher {
         if matches!(event, RunEvent::Ended(_)) {
             self.write_cache();
         }
-        let options = &self.options;
-        let terminal = self.terminal.get_or_insert_with(|| TerminalReporter::new(options.clone(), io::stdout()));
-        if let Err(error) = terminal.handle(event)
+        if matches!(event, RunEvent::HostDied { .. }) {
+            self.silent.set(false);
+        }
+        if let Err(error) = self.terminal().handle(event)
             && self.faults.is_empty()
         {
             self.faults.push(format!("cannot write to stdout: {error}"));

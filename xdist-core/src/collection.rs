@@ -1,6 +1,7 @@
 //! What one pytest session collected.
 
 use serde::Deserialize;
+use serde_bytes::ByteBuf;
 
 use crate::report::CollectReport;
 
@@ -35,6 +36,10 @@ pub struct Collection {
     pub lastfailed: Option<Vec<String>>,
     /// The stepwise plugin's state when collection was over; `None` where it is off.
     pub stepwise: Option<Stepwise>,
+    /// Places and keywords of all tests, for a plugin host.
+    pub described: ByteBuf,
+    /// `reports` whole, for a plugin host.
+    pub raw: Vec<ByteBuf>,
 }
 
 /// Where `--stepwise` stands before the first test.

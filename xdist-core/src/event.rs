@@ -72,6 +72,11 @@ pub enum RunEvent {
         /// `Ctrl-C`, `SIGTERM`….
         why: String,
     },
+    /// The plugin host, which shows everything, is gone: whoever kept silent for its sake has to speak.
+    HostDied {
+        /// `signal 9 (SIGKILL)`.
+        how: String,
+    },
     /// The run is over. Once, last.
     Ended(Box<Ended>),
 }
@@ -93,6 +98,8 @@ pub struct Configured {
     pub version: String,
     /// Whether text from workers was rendered with colours.
     pub color: bool,
+    /// Whether the run has a plugin host.
+    pub hosted: bool,
 }
 
 /// What there is to run, and on what.

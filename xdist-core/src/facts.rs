@@ -11,6 +11,8 @@ pub struct Facts {
     /// Why this run must be plain pytest in the foreground (`--collect-only`, `--fixtures`, `-n 0`, nothing asked for
     /// distribution…); `None`: distributed.
     pub plain: Option<String>,
+    /// Which plugins and conftests ask for a plugin host, and by what.
+    pub host_reasons: Vec<String>,
     /// Options of pytest-xdist and ours, as pytest's parser understood them (command line, `addopts`,
     /// `PYTEST_ADDOPTS`).
     pub dist: DistOptions,

@@ -1,6 +1,7 @@
 //! What pytest reported of one test or collector, as the worker encoded it: plain data, rendered by pytest itself.
 
 use serde::Deserialize;
+use serde_bytes::ByteBuf;
 
 /// One pytest `TestReport`: a phase of a test, a subtest, or whatever a plugin made of it.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -40,6 +41,8 @@ pub struct Report {
     pub subtest: bool,
     /// False for reports that ask not to be counted in the summary (`count_towards_summary`).
     pub uncounted: bool,
+    /// The whole report, for a plugin host.
+    pub raw: ByteBuf,
 }
 
 impl Report {
@@ -108,4 +111,6 @@ pub struct Warning {
     pub message: String,
     /// For warnings without a node id: `(path, line)`.
     pub location: Option<(String, i64)>,
+    /// The warning itself, for a plugin host.
+    pub raw: ByteBuf,
 }

@@ -2,6 +2,7 @@
 
 use clap::builder::{PossibleValuesParser, Styles, TypedValueParser, ValueParser};
 use clap::{Arg, ArgAction, Command};
+use xdist_core::engine::PluginHost;
 use xdist_core::fork::ForkLevel;
 
 /// Who reads an option.
@@ -58,6 +59,12 @@ fn own() -> Vec<Arg> {
             "When workers are forked: after collection, with pytest imported, or never \
                    [default: ini xdist_fork, else what the project allows]",
         ),
+        value("plugin-host", "WHEN")
+            .value_parser(PossibleValuesParser::new(PluginHost::ALL.map(|(name, _)| name)))
+            .help(
+                "Whether to run a pytest session for the plugins' part on this side, such as totals and reports of the \
+                   whole run: auto (if plugins need it), always, never [default: auto]",
+            ),
         flag("pytest-help").help("Show pytest's own help"),
         flag("pytest-version").help("Show pytest's own version"),
         flag("version").short('V').help("Show the version of xdist"),

@@ -13,6 +13,7 @@ mod split;
 use std::ffi::OsString;
 
 use clap::ArgMatches;
+use xdist_core::engine::PluginHost;
 use xdist_core::fork::ForkLevel;
 
 pub use error::UsageError;
@@ -24,6 +25,8 @@ pub struct Invocation {
     pub python: Option<Vec<String>>,
     /// `--fork`; `None`: as the ini file says, else chosen by what the project does.
     pub fork: Option<ForkLevel>,
+    /// `--plugin-host`.
+    pub plugin_host: PluginHost,
     /// What to do.
     pub action: Action,
     /// Everything else, as typed and in order. With [`Action::PytestHelp`] pytest's own option stands where the user
@@ -53,6 +56,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Usa
     Ok(Invocation {
         python: matches.get_one("python").map(python_command).transpose()?,
         fork: matches.get_one::<ForkLevel>("fork").copied(),
+        plugin_host: plugin_host(&matches),
         action: action(&matches),
         pytest_args: split.pytest,
     })
@@ -79,6 +83,12 @@ fn action(matches: &ArgMatches) -> Action {
     } else {
         Action::Run
     }
+}
+
+fn plugin_host(matches: &ArgMatches) -> PluginHost {
+    let typed = matches.get_one::<String>("plugin-host");
+    let known = PluginHost::ALL.into_iter().find(|(name, _)| typed.is_some_and(|typed| typed == name));
+    known.map(|(_, choice)| choice).unwrap_or_default()
 }
 
 /// Splits `--python` as a shell would.

@@ -31,6 +31,12 @@ pub(crate) fn session(face: &Face, configured: &Configured, out: &mut String) {
         out.push_str(line);
         out.push('\n');
     }
+    own(configured, out);
+}
+
+/// This program's part of the header.
+pub(crate) fn own(configured: &Configured, out: &mut String) {
+    let interpreter = &configured.interpreter;
     let implementation = match interpreter.implementation.as_str() {
         "" | "CPython" => String::new(),
         other => format!("{other} "),
@@ -42,6 +48,13 @@ pub(crate) fn session(face: &Face, configured: &Configured, out: &mut String) {
     out.push('\n');
     for (path, why) in &configured.passed_over {
         put!(*out, "xdist: passed over {path}: {why}\n");
+    }
+    if configured.hosted {
+        let reasons = match configured.facts.host_reasons.as_slice() {
+            [] => "asked for: --plugin-host".to_owned(),
+            reasons => reasons.join(", "),
+        };
+        put!(*out, "plugin host: {reasons}\n");
     }
 }
 

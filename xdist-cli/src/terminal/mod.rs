@@ -131,6 +131,20 @@ impl<W: Write> TerminalReporter<W> {
         let _ = self.screen.flush_all();
     }
 
+    /// What a plugin host is to show of an event in our place.
+    pub fn lines(&mut self, event: &RunEvent) -> Vec<String> {
+        let mut out = String::new();
+        match event {
+            RunEvent::Configured(configured) => {
+                self.face.configure(configured);
+                header::own(configured, &mut out);
+            }
+            RunEvent::Collected(collected) => header::collected(&self.face, collected, &mut out),
+            _ => {}
+        }
+        out.lines().map(str::to_owned).collect()
+    }
+
     fn tick_at(&mut self, now: Instant) -> io::Result<()> {
         if let (Some(bar), Some(began)) = (self.screen.bar(), self.tests_began) {
             let columns = usize::from(self.options.width.unwrap_or(80));
@@ -166,6 +180,11 @@ impl<W: Write> TerminalReporter<W> {
                 let text = format!("xdist: stopping ({why}): running tests are being interrupted{again}");
                 self.say(&text, &[Ink::YELLOW]);
                 self.screen.flush()?;
+            }
+            RunEvent::HostDied { how } => {
+                self.notice(&format!(
+                    "the plugin host, which showed this run, ended with {how}: what is known follows"
+                ))?;
             }
             RunEvent::Ended(ended) => return self.ended(ended),
         }

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from .distribution import dist_options, ini, plain_reason
+from .host.needs import reasons
 from .preload import preload_modules
 from .safe_text import attribute, integer, seconds, text
 
@@ -43,6 +44,8 @@ def gather_facts(config: Any, watch: Any, args: Sequence[str]) -> dict[str, obje
     plain = plain_reason(config, dist)
     if plain is not None:
         facts["plain"] = plain
+    else:
+        facts["host_reasons"] = reasons(config)
     read = attribute(watch, "identity_read")
     if read is not None:
         path, line, what = read

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from typing import Any, Optional, Union
+from typing import Any, Dict, Optional, Union
 
 MODES = ("each", "load", "loadscope", "loadfile", "loadgroup", "worksteal", "no")
 FORK_LEVELS = ("collected", "imported", "never")
@@ -170,3 +170,10 @@ def settle_plain(config: Any) -> None:
     option.dist, option.tx, option.distload = "no", [], False
     if option.numprocesses is not None:
         option.numprocesses = 0
+
+
+def settle_controller(config: Any, setup: Dict[str, Any]) -> None:
+    """Leave the options as pytest-xdist's controller has them."""
+    option = config.option
+    option.dist, option.tx, option.distload = setup["mode"], list(setup["specs"]), False
+    option.numprocesses = len(setup["specs"])

@@ -16,11 +16,13 @@ from .collected import collection
 from .evidence import Watch
 from .junit_stub import install
 from .link import Link
+from .portable import pack, unpack
 from .reports import ReportEncoder
 from .server import connect
 from .stop_page import NoPage, StopPage
 from .terminal import mute, start
-from .warnings_ import encode_warning
+from .warnings_ import describe_warning, encode_warning
+from .whole_reports import WholeReports, described, serialised
 
 
 class Run:
@@ -34,6 +36,7 @@ class Run:
         self.who = who
         self.rendering = rendering
         self.watch = watch
+        self.whole = bool(rendering.get("whole"))
         self.session: Any = None
         self.reporter: Any = None
         self.encoder: Any = None
@@ -48,7 +51,7 @@ class Run:
     def configured(self) -> None:
         """Every plugin has configured itself; the session has not started."""
         self.reporter = mute(self.config)
-        self.encoder = ReportEncoder(self.config, self.rendering)
+        self.encoder = WholeReports(self.config) if self.whole else ReportEncoder(self.config, self.rendering)
         install(self.config, self.tell_suite_property)
         self.who.setdefault("incarnation", 0)
 
@@ -90,8 +93,7 @@ class Run:
         self.who = who
         identity.set_environment(who)
         config = self.config
-        dict.update(config.workerinput, identity.worker_input(who))
-        config.workeroutput = {}
+        dict.update(config.workerinput, {**identity.worker_input(who), **(unpack(who.get("input")) or {})})
         if self.watch is not None:
             self.watch.stop()
         afterfork.repair(config, self.session, who, first)
@@ -126,6 +128,8 @@ class Run:
         """A warning."""
         data = encode_warning(warning_message, when, nodeid, location)
         if data is not None:
+            if self.whole:
+                data["raw"] = pack(describe_warning(warning_message))
             self.link.send({"warning": data})
 
     def tell_collection(self, stopped: str = "") -> None:
@@ -136,6 +140,9 @@ class Run:
         data = collection(self.session, self.config, self.collect_reports, self.deselected, self.rendering)
         if stopped:
             data["stopped"] = stopped
+        if self.whole:
+            data["described"] = described(self.session.items)
+            data["raw"] = [pack(serialised(self.config, report)) for report in self.collect_reports]
         self.link.send({"collection": data})
 
     def tell_end_of_session(self, excinfo: Any) -> None:

@@ -22,9 +22,14 @@ from .collector import CollectorHooks
 from .debugger import refuse
 from .evidence import Watch
 from .facts import gather_facts
+from .forking import fork_detached
+from .host.session import NAME as HOST_NAME
+from .host.session import HostHooks
 from .link import Link, name_of
 from .plugin import OptionsPlugin
+from .portable import pack, unpack
 from .run import Run
+from .server import connect
 from .worker import WorkerHooks
 
 
@@ -50,6 +55,8 @@ def run(request: Dict[str, Any], link: Link) -> None:
         if session.plain:
             raise
         code = session.failed(error)
+    if session.host is not None:
+        session.link().send({"ended": session.ended(code)})
     if session.plain:
         _leave_as_pytest(code)
     session.link().send({"ended": session.ended(code)})
@@ -79,6 +86,7 @@ class Session(OptionsPlugin):
         self._message = ""
         self.plain = False
         self.run: Optional[Run] = None
+        self.host: Optional[HostHooks] = None
 
     def main(self) -> int:
         """Run pytest; returns its exit code."""
@@ -133,6 +141,8 @@ class Session(OptionsPlugin):
         try:
             if self._is_worker:
                 self._distribute(config, self._request["identity"], self._request.get("rendering") or {})
+            elif self._request.get("host"):
+                self._go_host(config, self._request["host"])
             else:
                 self._ask(config)
         except pytest.UsageError:
@@ -145,15 +155,14 @@ class Session(OptionsPlugin):
     def _ask(self, config: Any) -> None:
         options.resolve_numprocesses(config)
         facts = gather_facts(config, self._watch, self._request["args"])
-        if not facts.get("plain") and getattr(config.option, "cov_fail_under", None):
-            raise pytest.UsageError(
-                "--cov-fail-under cannot be checked over workers yet, because their coverage is not combined: "
-                "add -n 0, or leave it out"
-            )
         base = "" if facts.get("plain") else identity.base_temp(config)
         facts["basetemp"] = base
         self._link.send({"facts": facts})
         answer = self._link.receive()
+        if name_of(answer) == "fork_host":
+            if self._fork_host(config, answer["fork_host"]):
+                return
+            answer = self._link.receive()
         name = name_of(answer)
         if name == "plain":
             self._go_plain(config)
@@ -175,6 +184,34 @@ class Session(OptionsPlugin):
         sys.argv[:] = [os.path.join(scripts_dir(), "pytest"), *self._request["args"]]
         options.settle_plain(config)
 
+    def _fork_host(self, config: Any, setup: Dict[str, Any]) -> bool:
+        """Fork the plugin host, which goes on with what is parsed and loaded already; true in it."""
+        try:
+            pid = fork_detached()
+        except OSError as error:
+            print(f"cannot fork the plugin host: {error}", file=sys.stderr)
+            pid = 0
+        if pid is not None:
+            self._link.send({"forked": ["host", 0, pid]})
+            return False
+        path = self._link.path
+        self._link.close()
+        self._link = connect(path, "host", "host", 0)
+        afterfork.keep_captured(config, {"id": "host"})
+        self._go_host(config, setup)
+        return True
+
+    def _go_host(self, config: Any, setup: Dict[str, Any]) -> None:
+        """Make the session the plugin host, before anything is configured: the terminal stays its own."""
+        self.plain = True
+        if self._watch is not None:
+            self._watch.stop()
+        identity.clear_environment()
+        sys.argv[:] = [os.path.join(scripts_dir(), "pytest"), *self._request["args"]]
+        options.settle_controller(config, setup)
+        self.host = HostHooks(config, self._link, setup)
+        config.pluginmanager.register(self.host, HOST_NAME)
+
     def _distribute(self, config: Any, who: Dict[str, Any], rendering: Dict[str, Any]) -> None:
         """Make the session worker `who`, before anything is configured."""
         if not self._is_worker:
@@ -185,8 +222,11 @@ class Session(OptionsPlugin):
         identity.set_environment(who)
         identity.force_options(config)
         identity.set_base_temp(config, who.get("basetemp") or "", who.get("incarnation", 0))
-        content = {**identity.worker_input(who), **afterfork.worker_inputs(config)}
+        content = {**identity.worker_input(who), **afterfork.worker_inputs(config), **(unpack(who.get("input")) or {})}
         config.workerinput = content if self._watch is None else self._watch.track(content)
+        if self._watch is not None:
+            for key in who.get("differing") or ():
+                self._watch.register(key)
         config.workeroutput = {}
         run = self.run = Run(config, self._link, who, rendering, self._watch)
         hooks = WorkerHooks(run) if self._is_worker else CollectorHooks(run)
@@ -243,5 +283,11 @@ class Session(OptionsPlugin):
         message = self._message
         if self._errors is not None:
             message = (message + "\n" if message else "") + self._errors.getvalue()
-        before = code if run is None or run.exit_before is None else run.exit_before
-        return {"before": before, "after": code, "message": message}
+        before = code
+        output = b""
+        if self.host is not None:
+            before = code if self.host.exit_before is None else self.host.exit_before
+        elif run is not None:
+            before = code if run.exit_before is None else run.exit_before
+            output = pack(run.config.workeroutput) if run.whole else b""
+        return {"before": before, "after": code, "message": message, "output": output}

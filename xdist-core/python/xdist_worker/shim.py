@@ -9,8 +9,9 @@ import sys
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any, Optional
+from typing import Any, Iterator, Optional
 
+_PROJECT = "pytest-xdist"
 # The release of pytest-xdist whose interface is provided.
 COMPATIBLE = "3.8.0"
 
@@ -39,7 +40,7 @@ def version() -> str:
     from importlib.metadata import version as installed
 
     try:
-        return installed("pytest-xdist")
+        return installed(_PROJECT)
     except PackageNotFoundError:
         return COMPATIBLE
 
@@ -76,8 +77,31 @@ def _fill_package(module: ModuleType) -> None:
     )
 
 
+def _distribution() -> Any:
+    from importlib.metadata import Distribution
+
+    class Provided(Distribution):
+        """Metadata of what is provided here."""
+
+        def read_text(self, filename: str) -> Optional[str]:
+            if filename in ("METADATA", "PKG-INFO"):
+                return f"Metadata-Version: 2.1\nName: {_PROJECT}\nVersion: {COMPATIBLE}\n"
+            return None
+
+        def locate_file(self, path: Any) -> Any:
+            return path
+
+    return Provided()
+
+
 class Finder(MetaPathFinder):
-    """Finds `xdist` and `xdist.newhooks`."""
+    """Finds `xdist` and `xdist.newhooks`, and the distribution they come from."""
+
+    def find_distributions(self, context: Any = None) -> Iterator[Any]:
+        """Yield the distribution of pytest-xdist to who asks for it by name; lists of what is installed go without."""
+        name = getattr(context, "name", None)
+        if isinstance(name, str) and name.replace("_", "-").replace(".", "-").lower() == _PROJECT:
+            yield _distribution()
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Optional[ModuleSpec]:
         """Return how to load one of the modules provided here."""

@@ -24,6 +24,20 @@ def encode_warning(warning_message: object, when: str, nodeid: str, location: tu
     return data
 
 
+def describe_warning(warning_message: object) -> dict[str, object]:
+    """Return what a plugin host makes the warning of again."""
+    said = attribute(warning_message, "message")
+    category = attribute(warning_message, "category")
+    return {
+        "module": text(attribute(category, "__module__", "builtins")),
+        "name": text(attribute(category, "__qualname__", "Warning")),
+        "args": tuple(said.args) if isinstance(said, Warning) else (text(said),),
+        "text": text(said),
+        "filename": text(attribute(warning_message, "filename", "")),
+        "lineno": integer(attribute(warning_message, "lineno"), 1),
+    }
+
+
 def _absolute(path: str) -> str:
     try:
         return os.path.abspath(path)

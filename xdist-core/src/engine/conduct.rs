@@ -13,7 +13,7 @@ use crate::collection::Collection;
 use crate::event::{Collected, RunEvent};
 use crate::fork::ForkLevel;
 use crate::ids::{TestIndex, WorkerId};
-use crate::protocol::{Argument, Ended, ForkRequest, FromPython, Role, ToPython};
+use crate::protocol::{Ended, ForkRequest, FromPython, HostEvent, Role, ToPython};
 use crate::report::Warning;
 use crate::run::{Effect, Input, RunState, Settings};
 use crate::schedule;
@@ -36,13 +36,19 @@ impl Engine<'_> {
             FromPython::Warning(warning) => self.warning(member, warning),
             FromPython::SuiteProperty(name, value) => {
                 if !self.suite_properties.iter().any(|(known, _)| *known == name) {
+                    self.tell_host(HostEvent::SuiteProperty(name.clone(), value.clone()));
                     self.suite_properties.push((name, value));
                 }
             }
             FromPython::InternalError(text) => self.internal_error_in(member, text),
+            FromPython::HostReady(ready) => self.host_ready(ready),
+            FromPython::NodeConfigured(worker, incarnation, input) => {
+                self.node_configured(&worker, incarnation, input);
+            }
             FromPython::Ended(ended) => self.session_over(member, ended),
             FromPython::Stopping(stopping) => match self.worker_of(member) {
                 Some(worker) => self.feed(Input::Stopping(worker, stopping)),
+                None if self.is_host(member) => self.host_stops(stopping),
                 None => self.wind_up(),
             },
             FromPython::Started(test) => self.started(member, test),
@@ -81,7 +87,7 @@ impl Engine<'_> {
     pub(super) fn worker_of(&self, member: MemberId) -> Option<WorkerId> {
         match self.members.get(member).role {
             MemberRole::Worker(worker, _) => Some(worker),
-            MemberRole::Server | MemberRole::Session => None,
+            MemberRole::Server | MemberRole::Session | MemberRole::Host => None,
         }
     }
 
@@ -164,7 +170,10 @@ impl Engine<'_> {
     }
 
     /// Starts one worker from the best process there is.
-    fn start_worker(&mut self, worker: WorkerId, incarnation: u32) {
+    pub(super) fn start_worker(&mut self, worker: WorkerId, incarnation: u32) {
+        if self.awaits_plugins(worker, incarnation) {
+            return;
+        }
         let name = worker.to_string();
         let mut entry = Member::new(MemberRole::Worker(worker, incarnation), &name, incarnation);
         entry.leads_group = true;
@@ -189,12 +198,13 @@ impl Engine<'_> {
             role: Role::Worker,
             id: name,
             incarnation,
-            args: self.request.args.iter().cloned().map(Argument::from).collect(),
+            args: self.arguments(),
             expect_distribution: true,
             identity: Some(identity),
             rendering: Some(self.rendering.clone()),
             stdout,
             stderr,
+            host: None,
         };
         match alive(self.server).filter(|_| level != ForkLevel::Never) {
             Some(server) => {
@@ -346,8 +356,12 @@ impl Engine<'_> {
 
     fn session_over(&mut self, member: MemberId, ended: Ended) {
         self.members.get_mut(member).announced = Some(ended.after & 0xff);
+        if self.is_host(member) {
+            return self.host_over(ended);
+        }
         self.leave_soon(member);
         if let Some(worker) = self.worker_of(member) {
+            self.tell_host(HostEvent::WorkerDown(worker.to_string(), ended.output.clone()));
             if !ended.message.is_empty() {
                 self.emit(&RunEvent::Notice(format!("worker {worker}: {}", ended.message.trim_end())));
             }

@@ -99,6 +99,7 @@ impl Engine<'_> {
             }
             MemberRole::Server => {}
             MemberRole::Session => self.session_gone(member, how),
+            MemberRole::Host => self.host_gone(how),
             MemberRole::Worker(worker, _) => self.worker_gone(member, worker, how),
         }
         Ok(())
@@ -223,7 +224,7 @@ impl Engine<'_> {
         if self.configured {
             self.emit(&RunEvent::Stopping { why: signal.name().to_owned() });
         }
-        if self.stage == Stage::Interpreter {
+        if matches!(self.stage, Stage::Interpreter | Stage::Hosting) {
             self.exit = Some(exit::INTERRUPTED);
             self.wind_up();
         }
@@ -236,7 +237,9 @@ impl Engine<'_> {
             if self.members.get(member).role == MemberRole::Session && self.stage == Stage::Running {
                 continue;
             }
-            if self.members.get(member).role != MemberRole::Server {
+            // The host follows the run: it hears of the interrupt that way, unless it still is configured.
+            let hosts = self.is_host(member) && self.stage != Stage::Ending;
+            if self.members.get(member).role != MemberRole::Server && !hosts {
                 self.kill(member, Kill::INT);
             }
         }
@@ -245,6 +248,18 @@ impl Engine<'_> {
     fn kill_all(&mut self) {
         for member in self.members.living() {
             self.kill(member, Kill::KILL);
+        }
+        if self.stage != Stage::Running {
+            self.exit.get_or_insert(exit::INTERRUPTED);
+        }
+    }
+
+    /// Patience with what the user interrupted is over; the host still has to tell of it.
+    fn kill_stragglers(&mut self) {
+        for member in self.members.living() {
+            if !self.is_host(member) {
+                self.kill(member, Kill::KILL);
+            }
         }
         if self.stage != Stage::Running {
             self.exit.get_or_insert(exit::INTERRUPTED);
@@ -281,7 +296,7 @@ impl Engine<'_> {
         let now = Instant::now();
         if self.kill_at.is_some_and(|at| at <= now) {
             self.kill_at = None;
-            self.kill_all();
+            self.kill_stragglers();
         }
         for member in self.members.living() {
             let entry = self.members.get(member);
@@ -324,7 +339,7 @@ impl Engine<'_> {
                     entry.tell(ToPython::Stop);
                     self.leave_soon(member);
                 }
-                MemberRole::Worker(..) => {}
+                MemberRole::Worker(..) | MemberRole::Host => {}
             }
         }
         self.stage = Stage::Ending;
@@ -338,7 +353,7 @@ impl Engine<'_> {
 
     /// The run's end, told to the observer; returns the exit code.
     pub(super) fn close(&mut self) -> u8 {
-        let mut code = self.exit_code();
+        let mut code = self.after_host(self.run_exit_code());
         let mut reason = self.reason();
         if let Some(limit) = self.facts.max_warnings.filter(|limit| code == exit::OK && self.warnings > *limit) {
             code = exit::MAX_WARNINGS_ERROR;
@@ -360,7 +375,7 @@ impl Engine<'_> {
         code
     }
 
-    fn exit_code(&self) -> u8 {
+    pub(super) fn run_exit_code(&self) -> u8 {
         if let Some(code) = self.exit {
             return code;
         }
@@ -380,7 +395,7 @@ impl Engine<'_> {
         }
     }
 
-    fn reason(&self) -> Option<String> {
+    pub(super) fn reason(&self) -> Option<String> {
         match (&self.run, &self.collection) {
             (Some(run), _) => run.stop().filter(|_| !self.internal_error).map(|stop| stop.reason.clone()),
             (None, Some(collection)) if collection.stopped.is_some() => collection.stopped.clone(),
@@ -393,7 +408,7 @@ impl Engine<'_> {
         }
     }
 
-    fn session_message(&self) -> Option<String> {
+    pub(super) fn session_message(&self) -> Option<String> {
         self.session_ended.as_ref().map(|ended| ended.message.clone()).filter(|message| !message.is_empty())
     }
 }

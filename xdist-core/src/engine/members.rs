@@ -18,6 +18,8 @@ pub(super) enum MemberRole {
     Server,
     /// Parses arguments, collects, forks workers; may become worker 0 itself.
     Session,
+    /// Plays the controller for plugins.
+    Host,
     /// Runs tests.
     Worker(WorkerId, u32),
 }

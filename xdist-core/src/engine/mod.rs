@@ -9,12 +9,14 @@
 //! | `start` | find the interpreter, let pytest parse the arguments, go plain or collect |
 //! | `conduct` | from the collection to the last worker |
 //! | `finish` | stopping, deadlines, the end |
+//! | `host` | the plugin host, if the run has one |
 //! | `members`, `link`, `output`, `page` | processes, their connections, what they write, the page they read |
 //! | `translate`, `settings` | pure: indices of other collections, what facts ask for |
 
 mod conduct;
 mod finish;
 mod happening;
+mod host;
 mod link;
 mod members;
 mod output;
@@ -38,6 +40,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use self::happening::{Happening, MemberId, Signal};
+use self::host::Host;
+pub use self::host::PluginHost;
 use self::link::{Greeting, Link};
 use self::members::Members;
 use self::page::Page;
@@ -66,14 +70,19 @@ pub struct Request {
     pub mainargv: Vec<String>,
     /// `--fork`.
     pub fork: Option<ForkLevel>,
+    /// `--plugin-host`.
+    pub plugin_host: PluginHost,
     /// Version of this program, for the header.
     pub version: String,
 }
 
 /// Who watches a run and shows it.
 pub trait Observer {
-    /// How workers are to render reports, given what pytest said of the arguments.
-    fn rendering(&mut self, facts: &Facts) -> Rendering;
+    /// How workers are to render reports, given what pytest said of the arguments. With a plugin host, which shows and
+    /// writes everything, the observer keeps silent unless the host dies.
+    fn rendering(&mut self, facts: &Facts, hosted: bool) -> Rendering;
+    /// What a plugin host is to show of an event, as lines of text.
+    fn lines(&mut self, event: &RunEvent) -> Vec<String>;
     /// Something happened.
     fn event(&mut self, event: &RunEvent);
     /// Bytes that belong on the terminal as they are: what conftests print before the run is known to be distributed.
@@ -112,6 +121,8 @@ enum Stage {
     Facts,
     /// pytest runs in the foreground.
     Plain,
+    /// The plugin host is configured and has plugins configure the workers.
+    Hosting,
     /// pytest collects.
     Collecting,
     /// Workers run tests.
@@ -135,6 +146,7 @@ struct Engine<'a> {
     members: Members,
     server: Option<MemberId>,
     session: Option<MemberId>,
+    host: Option<Host>,
     sessions_forked: u32,
     expect_distribution: bool,
     candidates: VecDeque<Candidate>,
@@ -182,6 +194,7 @@ pub async fn run(request: Request, guard: &mut Guard, observer: &mut dyn Observe
             Some(happening) => engine.take(happening)?,
             None => engine.tick(),
         }
+        engine.release_host();
     }
     Ok(engine.close())
 }
@@ -219,6 +232,7 @@ impl<'a> Engine<'a> {
             members: Members::default(),
             server: None,
             session: None,
+            host: None,
             sessions_forked: 0,
             expect_distribution: false,
             candidates,
@@ -297,6 +311,7 @@ impl<'a> Engine<'a> {
     }
 
     fn emit(&mut self, event: &RunEvent) {
+        self.mirror(event);
         self.observer.event(event);
     }
 }

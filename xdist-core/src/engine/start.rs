@@ -118,7 +118,7 @@ impl Engine<'_> {
         let request = ForkRequest {
             role: Role::Session,
             id: name,
-            args: self.request.args.iter().cloned().map(Argument::from).collect(),
+            args: self.arguments(),
             expect_distribution: self.expect_distribution,
             stdout,
             stderr,
@@ -126,6 +126,11 @@ impl Engine<'_> {
         };
         self.members.get_mut(session).asked = self.server;
         self.tell_server(ToPython::Fork(Box::new(request)));
+    }
+
+    /// pytest's arguments for a process of this run.
+    pub(super) fn arguments(&self) -> Vec<Argument> {
+        self.request.args.iter().cloned().map(Argument::from).collect()
     }
 
     pub(super) fn tell_server(&mut self, message: ToPython) {
@@ -170,7 +175,15 @@ impl Engine<'_> {
             return;
         }
         match settings::distribution(&self.request, &self.facts) {
-            Ok(distribution) => self.collect(session, distribution),
+            Ok(distribution) => {
+                self.rendering = self.observer.rendering(&self.facts, self.wants_host(&self.facts));
+                self.distribution = Some(distribution.clone());
+                if self.wants_host(&self.facts) {
+                    self.start_host(session, &distribution);
+                } else {
+                    self.collect(session, distribution);
+                }
+            }
             Err(text) => self.usage_error(&text),
         }
     }
@@ -190,13 +203,12 @@ impl Engine<'_> {
     }
 
     /// The session becomes the collector.
-    fn collect(&mut self, session: MemberId, distribution: settings::Distribution) {
+    pub(super) fn collect(&mut self, session: MemberId, distribution: settings::Distribution) {
         let path = self.directory.path().join("page");
         match Page::create(&path, distribution.workers).map_err(system("cannot make the stop page")) {
             Ok(page) => self.page = Some(page),
             Err(error) => return self.fail(&error.to_string()),
         }
-        self.rendering = self.observer.rendering(&self.facts);
         self.stage = Stage::Collecting;
         self.distribution = Some(distribution);
         let entry = self.members.get_mut(session);
@@ -213,6 +225,7 @@ impl Engine<'_> {
 
     /// What a worker is told about itself.
     pub(super) fn identity(&self, worker: WorkerId, incarnation: u32, stdout: String, stderr: String) -> Identity {
+        let (input, differing) = self.input_of(worker, incarnation);
         Identity {
             id: worker.to_string(),
             incarnation,
@@ -227,6 +240,8 @@ impl Engine<'_> {
                 base => format!("{base}/popen-{worker}"),
             },
             mainargv: self.request.mainargv.clone(),
+            input,
+            differing,
         }
     }
 
@@ -235,7 +250,13 @@ impl Engine<'_> {
         if std::mem::replace(&mut self.configured, true) {
             return;
         }
-        let configured = Configured {
+        let configured = self.configuration(header);
+        self.emit(&RunEvent::Configured(Box::new(configured)));
+    }
+
+    /// Facts for the header.
+    pub(super) fn configuration(&self, header: Vec<String>) -> Configured {
+        Configured {
             interpreter: self.interpreter.clone(),
             interpreter_source: self.candidate.source.clone(),
             passed_over: self.passed_over.iter().map(|over| (over.python.clone(), over.why.clone())).collect(),
@@ -243,8 +264,8 @@ impl Engine<'_> {
             header,
             version: self.request.version.clone(),
             color: self.rendering.color,
-        };
-        self.emit(&RunEvent::Configured(Box::new(configured)));
+            hosted: self.host.is_some(),
+        }
     }
 
     /// Starts a fresh interpreter that will become what the request says.

@@ -1,7 +1,9 @@
 //! What Python processes tell the controller.
 
 use serde::Deserialize;
+use serde_bytes::ByteBuf;
 
+use super::host::HostReady;
 use crate::collection::Collection;
 use crate::facts::{Facts, Interpreter};
 use crate::ids::TestIndex;
@@ -47,6 +49,10 @@ pub enum FromPython {
     Stopping(Stopping),
     /// Any session: pytest's or a plugin's exception.
     InternalError(String),
+    /// Plugin host: configured, its session has started, nodes are configured.
+    HostReady(HostReady),
+    /// Plugin host: what plugins added to the `workerinput` of this incarnation of a worker.
+    NodeConfigured(String, u32, ByteBuf),
     /// Any session: the pytest session is over, sessionfinish and unconfigure are done.
     Ended(Ended),
 }
@@ -92,4 +98,6 @@ pub struct Ended {
     pub after: i64,
     /// Text of a usage error or of `pytest.exit` outside a test, empty otherwise.
     pub message: String,
+    /// `config.workeroutput`, for a plugin host.
+    pub output: ByteBuf,
 }

@@ -5,7 +5,9 @@
 //! `xdist_worker/wire.py` is the other end.
 
 mod from_python;
+mod host;
 mod to_python;
 
 pub use from_python::{Ended, FromPython, Hello, Stopping};
+pub use host::{HostEvent, HostReady, HostSetup, RunOver};
 pub use to_python::{Argument, ForkRequest, Identity, Rendering, Role, ToPython};

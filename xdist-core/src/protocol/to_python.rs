@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStringExt;
 
 use serde::Serialize;
 
+use super::host::{HostEvent, HostSetup, RunOver};
 use crate::ids::TestIndex;
 
 /// A message to a fork server, a session or a worker.
@@ -17,6 +18,8 @@ pub enum ToPython {
     Preload(Vec<String>),
     /// Session after `Facts`: go on as plain pytest in the foreground.
     Plain,
+    /// Session after `Facts`: fork the plugin host, then wait for `Collect`.
+    ForkHost(Box<HostSetup>),
     /// Session after `Facts`: go on as the collector, with this identity.
     Collect(Box<Identity>, Rendering),
     /// Collector after `Collection`: fork these workers.
@@ -33,6 +36,12 @@ pub enum ToPython {
     Stop,
     /// Collector or fork server: the run is over, end.
     Finish,
+    /// Plugin host: have plugins configure another incarnation of a worker.
+    ConfigureNode(String, u32),
+    /// Plugin host: something happened.
+    Event(Box<HostEvent>),
+    /// Plugin host: nothing more happens; end the session.
+    RunOver(RunOver),
 }
 
 /// What a forked session or worker starts from.
@@ -52,6 +61,8 @@ pub struct ForkRequest {
     pub identity: Option<Identity>,
     /// How to render.
     pub rendering: Option<Rendering>,
+    /// What a plugin host starts from, where it is not forked from a session.
+    pub host: Option<HostSetup>,
     /// Named pipe that becomes its stdout; the fork server's own stdout stays at hand for a plain run.
     pub stdout: String,
     /// As above, for stderr.
@@ -67,6 +78,8 @@ pub enum Role {
     Session,
     /// Configures, collects and runs tests.
     Worker,
+    /// Plays the controller for plugins.
+    Host,
 }
 
 /// Who a worker is.
@@ -92,6 +105,11 @@ pub struct Identity {
     pub basetemp: String,
     /// The controller's `sys.argv`.
     pub mainargv: Vec<String>,
+    /// What plugins on the controller's side added to its `workerinput`.
+    #[serde(with = "serde_bytes")]
+    pub input: Vec<u8>,
+    /// Keys of that whose values differ from worker to worker.
+    pub differing: Vec<String>,
 }
 
 /// How workers render reports.
@@ -105,6 +123,8 @@ pub struct Rendering {
     pub passed_output: bool,
     /// Whether junit's attributes and places are wanted.
     pub junit: bool,
+    /// Whether a plugin host wants reports whole: nothing is rendered by workers then.
+    pub whole: bool,
 }
 
 /// One word of a command line: text, or bytes where they are no text (a file name in another encoding).

@@ -40,6 +40,8 @@ pub enum Input {
     Done(WorkerId, TestIndex),
     /// A worker's session wants to stop.
     Stopping(WorkerId, Stopping),
+    /// A plugin on the controller's side wants the run to stop.
+    PluginStops(Stopping),
     /// A worker's session is over; the process is about to leave.
     SessionEnded(WorkerId, Ended),
     /// A worker's process is gone and everything it had sent has been fed in.

@@ -77,6 +77,7 @@ impl RunState {
             Input::Reported(worker, test, report) => self.reported(worker, test, *report),
             Input::Done(worker, test) => self.done(worker, test),
             Input::Stopping(worker, stopping) => self.stopping(worker, stopping),
+            Input::PluginStops(stopping) => self.stop_run(stop_of(stopping)),
             Input::SessionEnded(worker, ended) => self.session_ended(worker, &ended),
             Input::Gone(worker, death) => self.gone(worker, &death),
             Input::InternalError(worker, text) => self.internal_error(worker, text),
@@ -192,15 +193,8 @@ impl RunState {
     }
 
     fn stopping(&mut self, worker: WorkerId, stopping: Stopping) {
-        let code = match stopping.kind.as_str() {
-            "fail" => exit::TESTS_FAILED,
-            "exit" => {
-                stopping.code.map_or(exit::INTERRUPTED, |code| u8::try_from(code & 0xff).unwrap_or(exit::INTERRUPTED))
-            }
-            _ => exit::INTERRUPTED,
-        };
         // A worker that was told to stop says so too: the first reason is the run's.
-        self.stop_run(Stop { reason: stopping.reason, code });
+        self.stop_run(stop_of(stopping));
         self.stop_worker(worker);
     }
 
@@ -348,6 +342,18 @@ impl RunState {
     fn emit(&mut self, event: RunEvent) {
         self.effects.push(Effect::Emit(event));
     }
+}
+
+/// Why a session wants to stop, and the exit code of a run that stops so.
+fn stop_of(stopping: Stopping) -> Stop {
+    let code = match stopping.kind.as_str() {
+        "fail" => exit::TESTS_FAILED,
+        "exit" => {
+            stopping.code.map_or(exit::INTERRUPTED, |code| u8::try_from(code & 0xff).unwrap_or(exit::INTERRUPTED))
+        }
+        _ => exit::INTERRUPTED,
+    };
+    Stop { reason: stopping.reason, code }
 }
 
 /// pytest's own rule for `testsfailed`.

@@ -1,0 +1,13 @@
+"""The plugin host: a pytest session on the controller's machine that is to plugins what pytest-xdist's controller is.
+
+It collects and runs nothing. It is configured without `workerinput`, is told everything that is decided about the run,
+in order, and passes it to pytest's hooks, so that reports, totals and summaries are made by the plugins that make them.
+The run does not wait for it. `needs` decides whether a run has one.
+
+| module | its part |
+|---|---|
+| `needs` | which plugins and conftests ask for a host |
+| `session` | the hooks and the loop of the host |
+| `nodes` | what plugins are given for a worker |
+| `retold` | reports and warnings, made again from what workers sent |
+"""

@@ -1,0 +1,151 @@
+"""Decides whether a run needs a plugin host: which plugins and conftests have a part that plays on its side.
+
+Asked after the initial conftests are loaded and before anything is configured. A plugin asks for a host by implementing
+a hook that only the controller fires, or that tells of the whole run; or by code that looks whether it is in a worker.
+What is missed here is silent later, so the rule errs on the side of a host; `KNOWN` names plugins that need one only if
+an option asks for their work.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+from .. import newhooks
+from ..safe_text import attribute, text
+
+_HERE = __name__.partition(".")[0]
+# Asked for before the controller does anything, or in workers.
+_ANYWHERE = ("pytest_xdist_auto_num_workers", "pytest_xdist_after_fork")
+CONTROLLER_HOOKS = frozenset(name for name in vars(newhooks) if name.startswith("pytest_") and name not in _ANYWHERE)
+"""Hooks that only a controller fires."""
+
+RUN_HOOKS = (
+    "pytest_terminal_summary",
+    "pytest_sessionfinish",
+    "pytest_runtest_logreport",
+    "pytest_runtest_logstart",
+    "pytest_runtest_logfinish",
+    "pytest_collectreport",
+    "pytest_warning_recorded",
+)
+"""pytest's own hooks that see the whole run on the controller's side and a part of it in a worker."""
+
+# Classes within classes are looked into this deep.
+_NESTED = 3
+_WORDS = CONTROLLER_HOOKS | {"workerinput", "slaveinput", "is_xdist_controller", "is_xdist_master"}
+
+
+def _option(*names: str) -> Callable[[Any], bool]:
+    return lambda config: any(bool(getattr(config.option, name, None)) for name in names)
+
+
+def _never(_config: Any) -> bool:
+    return False
+
+
+KNOWN: dict[str, Callable[[Any], bool]] = {
+    "_hypothesis_pytestplugin": _option("hypothesis_show_statistics"),
+    "hypothesis": _option("hypothesis_show_statistics"),
+    "pytest_metadata": _never,
+    "pytest_html": _option("htmlpath"),
+    "pytest_cov": lambda config: config.pluginmanager.has_plugin("_cov"),
+    "pytest_jsonreport": _option("json_report"),
+    "pytest_reportlog": _option("report_log"),
+    "pytest_instafail": _option("instafail"),
+    "pytest_benchmark": _never,
+    "pytest_django": _never,
+    "pytest_asyncio": _never,
+    "anyio": _never,
+    "pytest_timeout": _never,
+}
+"""Top-level modules of plugins, and when they need a host."""
+
+
+def reasons(config: Any) -> list[str]:
+    """What asks for a host, as text, the most telling first; empty: nothing does."""
+    found: list[str] = []
+    for plugin in _foreign(config):
+        known = KNOWN.get(_top(plugin))
+        if known is not None:
+            if known(config):
+                found.append(_name(config, plugin))
+            continue
+        why = _asks(config, plugin)
+        if why:
+            found.append(f"{_name(config, plugin)} {why}")
+    return sorted(set(found), key=found.index)
+
+
+def _foreign(config: Any) -> Iterator[Any]:
+    for plugin in config.pluginmanager.get_plugins():
+        if _top(plugin) not in ("_pytest", "pytest", "pluggy", _HERE, ""):
+            yield plugin
+
+
+def _module(plugin: Any) -> str:
+    if isinstance(plugin, ModuleType):
+        return plugin.__name__
+    return text(attribute(plugin if isinstance(plugin, type) else type(plugin), "__module__", ""))
+
+
+def _top(plugin: Any) -> str:
+    return _module(plugin).partition(".")[0]
+
+
+def _name(config: Any, plugin: Any) -> str:
+    file = attribute(plugin, "__file__")
+    if isinstance(file, str) and os.path.basename(file) == "conftest.py":
+        shown = os.path.relpath(file, str(config.rootpath))
+        return text(file if shown.startswith("..") else shown)
+    return _top(plugin).replace("_", "-") if _top(plugin).startswith("pytest_") else _module(plugin)
+
+
+def _asks(config: Any, plugin: Any) -> str:
+    callers = config.pluginmanager.get_hookcallers(plugin) or ()
+    names = {caller.name for caller in callers}
+    for name in (*sorted(CONTROLLER_HOOKS), *RUN_HOOKS):
+        if name in names:
+            return f"implements {name}"
+    space = _space(plugin)
+    for function in _functions(space):
+        words = _WORDS & set(_words(function.__code__))
+        if words:
+            return f"looks for {sorted(words)[0]}"
+    for entry in space.values():
+        if isinstance(entry, type) and CONTROLLER_HOOKS & set(vars(entry)):
+            return f"implements {sorted(CONTROLLER_HOOKS & set(vars(entry)))[0]}"
+    return ""
+
+
+def _space(plugin: Any) -> dict[str, Any]:
+    """The names of the plugin's module, or of its class where it is an object."""
+    if isinstance(plugin, ModuleType):
+        own = plugin.__name__
+        return {
+            name: entry for name, entry in vars(plugin).items() if attribute(entry, "__module__", own) == own
+        }
+    return dict(vars(plugin if isinstance(plugin, type) else type(plugin)))
+
+
+def _functions(space: dict[str, Any], depth: int = 0) -> Iterator[FunctionType]:
+    for entry in space.values():
+        if isinstance(entry, FunctionType):
+            if not hasattr(entry, "_pytestfixturefunction"):
+                yield entry
+        elif isinstance(entry, type) and depth < _NESTED:
+            yield from _functions(dict(vars(entry)), depth + 1)
+        elif isinstance(entry, (staticmethod, classmethod)) and isinstance(entry.__func__, FunctionType):
+            yield entry.__func__
+
+
+def _words(code: CodeType) -> Iterator[str]:
+    """The names and strings that a function's code mentions."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, str):
+            yield constant
+        elif isinstance(constant, CodeType):
+            yield from _words(constant)

@@ -1,0 +1,321 @@
+"""The hooks of the plugin host: nodes are configured at the start of its session, then it follows the run to its end.
+
+Exceptions that plugins raise here are pytest's to report, as in any session.
+"""
+
+from __future__ import annotations
+
+import signal
+from typing import Any, Dict, List, Optional
+
+import pytest
+
+from ..link import Link, name_of
+from ..portable import pack, plain, unpack
+from .nodes import Node, NodeManager
+from .retold import Tests, report_of, warning_of
+
+NAME = "dsession"
+"""Under which the plugin is registered, as pytest-xdist's is."""
+
+_BASE_INPUT = frozenset(("workerid", "workercount", "testrunuid", "mainargv"))
+
+
+class SchedulerView:
+    """What `pytest_handlecrashitem` is given as scheduler."""
+
+    def __init__(self, config: Any) -> None:
+        self.config = config
+        self.pending: List[str] = []
+
+    def mark_test_pending(self, item: str) -> None:
+        """Have the test run once more."""
+        self.pending.append(item)
+
+
+class HostHooks:
+    """Plugin of the host's session."""
+
+    def __init__(self, config: Any, link: Link, setup: Dict[str, Any]) -> None:
+        self.config = config
+        self.exit_before: Optional[int] = None
+        self._link = link
+        self._setup = setup
+        self._tests: Any = None
+        self._session: Any = None
+        self._told_stop = False
+        self._interrupt: Any = None
+        self.nodemanager = NodeManager(config, list(setup["specs"]), setup["testrunuid"], list(setup["mainargv"]))
+        self.sched = SchedulerView(config)
+        self.terminal = config.pluginmanager.get_plugin("terminalreporter")
+
+    # The session.
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self, config: Any) -> None:
+        """Everything else is configured: reports come from nodes, temporary paths lie in the run's directory."""
+        self.terminal = config.pluginmanager.get_plugin("terminalreporter")
+        if self.terminal is not None:
+            self.terminal.showfspath = False
+        factory = getattr(config, "_tmp_path_factory", None)
+        if factory is not None and self._setup.get("basetemp"):
+            from pathlib import Path
+
+            factory._basetemp = Path(self._setup["basetemp"])
+
+    def pytest_report_header(self) -> List[str]:
+        """Say what runs the tests."""
+        return list(self._setup["header"])
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionstart(self, session: Any) -> None:
+        """Set the nodes up: plugins say what workers are to be given."""
+        self._session = session
+        hook = self.config.hook
+        hook.pytest_xdist_setupnodes(config=self.config, specs=self.nodemanager.specs)
+        inputs = []
+        for spec in self.nodemanager.specs:
+            inputs.append(self._configure(spec.id))
+        self._link.send(
+            {
+                "host_ready": {
+                    "inputs": [pack(content) for content in inputs],
+                    "differing": _differing(inputs),
+                    "handles_crashes": bool(hook.pytest_handlecrashitem.get_hookimpls()),
+                }
+            }
+        )
+
+    def _configure(self, name: str) -> Dict[str, Any]:
+        node = self.nodemanager.make(name)
+        hook = self.config.hook
+        hook.pytest_xdist_newgateway(gateway=node.gateway)
+        hook.pytest_configure_node(node=node)
+        return {key: plain(value) for key, value in node.workerinput.items() if key not in _BASE_INPUT}
+
+    def pytest_collection(self) -> bool:
+        """Collect nothing."""
+        return True
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        """Keep the exit status before plugins change it."""
+        self.exit_before = int(exitstatus)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: Any) -> bool:
+        """Follow the run."""
+        # The program hears Ctrl-C, too, and says what becomes of it.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            while True:
+                message = self._link.receive()
+                name = name_of(message)
+                if message is None:
+                    raise pytest.exit.Exception("the xdist program is gone")
+                if name == "run_over":
+                    break
+                if name == "configure_node":
+                    worker, incarnation = message[name]
+                    self._link.send({"node_configured": [worker, incarnation, pack(self._configure(worker))]})
+                elif name == "event":
+                    self._take(message[name])
+        finally:
+            signal.signal(signal.SIGINT, before)
+        self._end(session, **message[name])
+        return True
+
+    @staticmethod
+    def _end(session: Any, code: int, reason: Optional[str], error: Optional[str]) -> None:
+        """End the loop as serial pytest's would end."""
+        if code == pytest.ExitCode.USAGE_ERROR and error:
+            raise pytest.UsageError(*(line[7:] if line.startswith("ERROR: ") else line for line in error.splitlines()))
+        if reason is None:
+            if code not in (0, 1, 5):
+                raise pytest.exit.Exception("the run failed", returncode=code)
+            if code == 1:
+                session.testsfailed = max(1, session.testsfailed)
+        elif reason.startswith("Interrupted: "):
+            raise session.Interrupted(reason.partition(": ")[2])
+        elif reason == "KeyboardInterrupt":
+            raise KeyboardInterrupt
+        elif reason.startswith("_pytest.outcomes.Exit: "):
+            raise pytest.exit.Exception(reason.partition(": ")[2], returncode=code)
+        elif code == 1:
+            session.shouldfail = session.shouldfail or reason
+            raise session.Failed(session.shouldfail)
+        elif code == 2:
+            raise session.Interrupted(reason)
+        else:
+            raise pytest.exit.Exception(reason, returncode=code)
+
+    # What happens in the run.
+
+    def _take(self, event: Any) -> None:
+        name = name_of(event)
+        handler = getattr(self, "_on_" + name, None)
+        if handler is None:
+            return
+        fields = event[name]
+        if isinstance(fields, dict):
+            handler(**fields)
+        elif isinstance(fields, list):
+            handler(*fields)
+        else:
+            handler(fields)
+        session = self._session
+        if not self._told_stop and (session.shouldstop or session.shouldfail):
+            self._told_stop = True
+            kind = "fail" if session.shouldfail else "stop"
+            self._link.send({"stopping": {"kind": kind, "reason": str(session.shouldfail or session.shouldstop)}})
+
+    def _node(self, worker: str) -> Node:
+        return self.nodemanager.nodes.get(worker) or self.nodemanager.make(worker)
+
+    def _on_collected(
+        self,
+        ids: List[str],
+        described: bytes,
+        reports: List[bytes],
+        deselected: int,
+        lines: List[str],
+    ) -> None:
+        self._tests = Tests(ids, described)
+        session, config = self._session, self.config
+        session.testscollected = len(ids)
+        for raw in reports:
+            report, _ = report_of(config, raw)
+            report.node = self._node("gw0")
+            config.hook.pytest_collectreport(report=report)
+        new_first = config.pluginmanager.get_plugin("nfplugin")
+        if isinstance(getattr(new_first, "cached_nodeids", None), set):
+            new_first.cached_nodeids.update(ids)
+        info = getattr(config.pluginmanager.get_plugin("stepwiseplugin"), "cached_info", None)
+        if info is not None:
+            info.last_test_count = len(ids)
+        terminal = self.terminal
+        if terminal is not None:
+            if deselected:
+                terminal.stats.setdefault("deselected", []).extend([None] * deselected)
+            terminal.ensure_newline()
+            for line in lines:
+                terminal.write_line(line)
+
+    def _on_worker_up(self, worker: str) -> None:
+        node = self._node(worker)
+        hook = self.config.hook
+        hook.pytest_testnodeready(node=node)
+        hook.pytest_xdist_node_collection_finished(node=node, ids=list(self._tests.ids) if self._tests else [])
+
+    def _on_worker_died(self, worker: str, how: str, replaced: bool) -> None:
+        node = self._node(worker)
+        self.config.hook.pytest_testnodedown(node=node, error=how)
+        self._say(f"[{worker}] node down: {how}")
+        if replaced:
+            self._say(f"replacing crashed worker {worker}")
+
+    def _on_worker_down(self, worker: str, output: bytes) -> None:
+        node = self._node(worker)
+        node.shutting_down = True
+        found = unpack(output)
+        if isinstance(found, dict):
+            node.workeroutput = found
+        self.config.hook.pytest_testnodedown(node=node, error=None)
+
+    def _on_started(self, worker: str, index: int) -> None:
+        tests = self._tests
+        self.config.hook.pytest_runtest_logstart(nodeid=tests.ids[index], location=tests.location(index))
+
+    def _on_passed(self, worker: str, index: int, durations: List[float]) -> None:
+        tests = self._tests
+        for report in tests.passed(index, durations):
+            self._log(worker, index, report)
+        self._finished(index)
+
+    def _on_reported(self, worker: str, index: int, reports: List[bytes]) -> None:
+        self._retell(worker, index, reports)
+        self._finished(index)
+
+    def _on_crashed(self, worker: str, index: int, how: str, output: str, reports: List[bytes]) -> None:
+        self._retell(worker, index, reports)
+        report = self._tests.crashed(index, worker, how, output)
+        self._mark(worker, index, report)
+        self.config.hook.pytest_handlecrashitem(crashitem=report.nodeid, report=report, sched=self.sched)
+        self.config.hook.pytest_runtest_logreport(report=report)
+        self._finished(index)
+
+    def _finished(self, index: int) -> None:
+        tests = self._tests
+        self.config.hook.pytest_runtest_logfinish(nodeid=tests.ids[index], location=tests.location(index))
+
+    def _retell(self, worker: str, index: int, reports: List[bytes]) -> None:
+        for raw in reports:
+            report, attributes = report_of(self.config, raw)
+            self._log(worker, index, report, attributes)
+
+    def _mark(self, worker: str, index: int, report: Any) -> None:
+        report.node = self._node(worker)
+        report.worker_id = worker
+        report.testrun_uid = self.nodemanager.testrunuid
+        report.item_index = index
+
+    def _log(self, worker: str, index: int, report: Any, attributes: Any = ()) -> None:
+        self._mark(worker, index, report)
+        if attributes:
+            self._set_attributes(report, attributes)
+        self.config.hook.pytest_runtest_logreport(report=report)
+
+    def _junit(self) -> Any:
+        from _pytest.junitxml import xml_key
+
+        return self.config.stash.get(xml_key, None)
+
+    def _set_attributes(self, report: Any, attributes: Any) -> None:
+        writer = self._junit()
+        if writer is not None:
+            element = writer.node_reporter(report)
+            for name, value in attributes:
+                element.add_attribute(name, value)
+
+    def _on_suite_property(self, name: str, value: str) -> None:
+        writer = self._junit()
+        if writer is not None:
+            writer.add_global_property(name, value)
+
+    def _on_warning(self, when: str, nodeid: str, location: Any, raw: bytes) -> None:
+        self.config.hook.pytest_warning_recorded.call_historic(
+            kwargs={
+                "warning_message": warning_of(unpack(raw)),
+                "when": when,
+                "nodeid": nodeid,
+                "location": None if location is None else tuple(location),
+            }
+        )
+
+    def _on_internal_error(self, worker: Optional[str], text: str) -> None:
+        place = f"in worker {worker}" if worker else "in the session that collects"
+        self._say(f"INTERNALERROR {place}:")
+        for line in text.splitlines():
+            self._say(f"INTERNALERROR> {line}")
+
+    def _on_output(self, worker: str, stderr: bool, line: str) -> None:
+        self._say(f"[{worker}] {line}")
+
+    def _on_notice(self, text: str) -> None:
+        self._say(f"xdist: {text}")
+
+    def _on_stopping(self, why: str) -> None:
+        self._say(f"xdist: {why}: stopping")
+
+    def _say(self, line: str) -> None:
+        if self.terminal is not None:
+            self.terminal.ensure_newline()
+            self.terminal.write_line(line)
+
+
+def _differing(inputs: List[Dict[str, Any]]) -> List[str]:
+    """Keys whose values are not the same for all workers."""
+    if not inputs:
+        return []
+    first = inputs[0]
+    return [str(key) for key in first if any(key not in other or other[key] != first[key] for other in inputs[1:])]

@@ -1,0 +1,133 @@
+"""Reports for a plugin host: whole, as pytest serialises them, with everything that plugins put on them.
+
+The controller learns of each only what its bookkeeping needs. A report without anything of its own is not sent at all:
+the host makes its equal from what the collector told it of the test (`described`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from _pytest.reports import TestReport
+
+from . import status
+from .junit_stub import stub_of
+from .portable import pack
+from .safe_text import attribute, integer, seconds, text
+
+XML_ATTRIBUTES = "_xdist_xml_attributes"
+"""Under this name the attributes of `record_xml_attribute` travel with a report of the teardown."""
+
+_OWN = frozenset(vars(TestReport("", ("", 0, ""), {}, "passed", None, "call")))
+
+
+class WholeReports:
+    """Encodes the reports of one worker; the interface of `ReportEncoder`."""
+
+    def __init__(self, config: Any) -> None:
+        self._config = config
+        self._sent = False
+
+    def report(self, report: Any, nodeid: str | None = None) -> dict[str, object] | None:
+        """Return the data of `report`, or None if the host can make it by itself."""
+        try:
+            if report.when == "setup":
+                self._sent = False
+            if (
+                not self._sent
+                and type(report) is TestReport
+                and report.outcome == "passed"
+                and report.longrepr is None
+                and not report.sections
+                and not report.user_properties
+                and report.__dict__.keys() == _OWN
+                and report.nodeid == nodeid
+                and not self._has_attributes(report)
+            ):
+                return None
+        except Exception:
+            # A report that is not even shaped like one: the long way copes with it.
+            self._sent = True
+        self._sent = True
+        return self._encode(report)
+
+    def plain(self, report: Any) -> dict[str, object]:
+        """Return the data of a report for which `report` returned None."""
+        return self._encode(report)
+
+    def _has_attributes(self, report: TestReport) -> bool:
+        stub = stub_of(self._config)
+        return stub is not None and stub.has_attributes(report.nodeid)
+
+    def _encode(self, report: Any) -> dict[str, object]:
+        when = text(attribute(report, "when", ""))
+        outcome = text(attribute(report, "outcome", "failed"))
+        duration = seconds(attribute(report, "duration", 0.0))
+        start = seconds(attribute(report, "start", 0.0)) or time.time() - duration
+        data: dict[str, object] = {"when": when, "outcome": outcome, "duration": duration, "start": start}
+        usual = status.usual(when, outcome)
+        data.update(category=usual.category, letter=usual.letter, word=usual.word)
+        if attribute(report, "wasxfail") is not None:
+            data["wasxfail"] = text(report.wasxfail)
+        serial = serialised(self._config, report)
+        if when == "teardown":
+            stub = stub_of(self._config)
+            attributes = stub.take_attributes(attribute(report, "nodeid")) if stub is not None else []
+            if attributes:
+                serial[XML_ATTRIBUTES] = attributes
+        data["raw"] = pack(serial)
+        return data
+
+
+def serialised(config: Any, report: Any) -> dict[str, Any]:
+    """`report` as pytest and its plugins serialise it; what they cannot is kept as far as it can be told."""
+    try:
+        data = config.hook.pytest_report_to_serializable(config=config, report=report)
+        if isinstance(data, dict):
+            return data
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        return _told(report, f"{type(error).__name__}: {text(error)}")
+    return _told(report, "no plugin serialises it")
+
+
+def _told(report: Any, why: str) -> dict[str, Any]:
+    longrepr = attribute(report, "longrepr")
+    words = "" if longrepr is None else text(attribute(report, "longreprtext") or longrepr)
+    failed = attribute(report, "outcome") == "failed"
+    kind = "CollectReport" if attribute(report, "when") == "collect" else "TestReport"
+    data = {
+        "$report_type": kind,
+        "nodeid": text(attribute(report, "nodeid", "")),
+        "outcome": text(attribute(report, "outcome", "failed")),
+        "longrepr": f"{words}\n(this report lost its details on the way: {why})" if failed or words else None,
+        "sections": [],
+        "result": None,
+    }
+    if kind == "TestReport":
+        file, line, domain = attribute(report, "location") or ("", None, "")
+        data.update(
+            location=(text(file), None if line is None else integer(line), text(domain)),
+            keywords={text(name): 1 for name in attribute(report, "keywords") or ()},
+            when=text(attribute(report, "when", "call")),
+            user_properties=[],
+            duration=seconds(attribute(report, "duration", 0.0)),
+        )
+        del data["result"]
+    return data
+
+
+def described(items: Iterable[Any]) -> bytes:
+    """What the host makes plain reports of: `(location, keywords)` of each test."""
+    return pack([(_location(item), [text(name) for name in item.keywords]) for item in items])
+
+
+def _location(item: Any) -> tuple[str, int | None, str]:
+    location = attribute(item, "location")
+    if not isinstance(location, tuple) or len(location) != 3:
+        return "", None, ""
+    path, line, domain = location
+    return text(path), None if line is None else integer(line), text(domain)

@@ -1,0 +1,296 @@
+//! The plugin host: started if plugins ask for one, told everything that is decided, waited for at both ends of the run.
+//!
+//! It draws and writes instead of our own reporters. The run never waits for it in between, except to have plugins
+//! configure a replacement.
+
+use std::collections::HashMap;
+
+use execnet_rs::process::HowEnded;
+use serde_bytes::ByteBuf;
+
+use super::happening::MemberId;
+use super::members::{Member, MemberRole};
+use super::settings::Distribution;
+use super::{Engine, Stage};
+use crate::collection::Collection;
+use crate::event::{RunEvent, Verdict};
+use crate::exit;
+use crate::facts::Facts;
+use crate::ids::WorkerId;
+use crate::protocol::{Ended, ForkRequest, HostEvent, HostReady, HostSetup, Role, RunOver, Stopping, ToPython};
+use crate::report::Report;
+use crate::run::Input;
+
+/// Whether a run has a plugin host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PluginHost {
+    /// If plugins or conftests ask for one.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never: what plugins do on the controller's side does not happen.
+    Never,
+}
+
+impl PluginHost {
+    /// The choices with their names on the command line.
+    pub const ALL: [(&'static str, Self); 3] = [("auto", Self::Auto), ("always", Self::Always), ("never", Self::Never)];
+}
+
+/// The host of this run.
+pub(super) struct Host {
+    member: MemberId,
+    ready: bool,
+    /// What plugins added to `workerinput`, by worker and incarnation.
+    inputs: HashMap<(WorkerId, u32), ByteBuf>,
+    differing: Vec<String>,
+    /// Replacements that wait for plugins to configure them.
+    waiting: Vec<(WorkerId, u32)>,
+    over_told: Option<u8>,
+    ended: Option<Ended>,
+    dead: bool,
+}
+
+impl Engine<'_> {
+    /// Whether plugins ask for a host, and may have it.
+    pub(super) fn wants_host(&self, facts: &Facts) -> bool {
+        match self.request.plugin_host {
+            PluginHost::Auto => !facts.host_reasons.is_empty(),
+            PluginHost::Always => true,
+            PluginHost::Never => false,
+        }
+    }
+
+    /// Has the session fork the host, or the fork server where conftests have seen the world of a worker.
+    pub(super) fn start_host(&mut self, session: MemberId, distribution: &Distribution) {
+        self.stage = Stage::Hosting;
+        let member = self.members.add(Member::new(MemberRole::Host, "host", 0));
+        self.host = Some(Host {
+            member,
+            ready: false,
+            inputs: HashMap::new(),
+            differing: Vec::new(),
+            waiting: Vec::new(),
+            over_told: None,
+            ended: None,
+            dead: false,
+        });
+        let setup = HostSetup {
+            mode: distribution.mode.clone(),
+            specs: vec!["popen".to_owned(); distribution.workers as usize],
+            testrunuid: self.facts.dist.testrunuid.clone(),
+            basetemp: self.facts.basetemp.clone(),
+            mainargv: self.request.mainargv.clone(),
+            header: self.observer.lines(&RunEvent::Configured(Box::new(self.configuration(Vec::new())))),
+        };
+        if self.facts.identity_read.is_none() {
+            self.members.get_mut(member).asked = Some(session);
+            self.members.get(session).tell(ToPython::ForkHost(Box::new(setup)));
+            return;
+        }
+        let request = ForkRequest {
+            role: Role::Host,
+            id: "host".to_owned(),
+            args: self.arguments(),
+            host: Some(setup),
+            ..ForkRequest::default()
+        };
+        self.members.get_mut(member).asked = self.server;
+        self.tell_server(ToPython::Fork(Box::new(request)));
+    }
+
+    /// Whether this member is the host.
+    pub(super) fn is_host(&self, member: MemberId) -> bool {
+        self.members.get(member).role == MemberRole::Host
+    }
+
+    /// The host, while events reach it.
+    fn live_host(&mut self) -> Option<&mut Host> {
+        self.host.as_mut().filter(|host| !host.dead && host.ended.is_none())
+    }
+
+    /// Plugins have configured all workers: collecting may begin.
+    pub(super) fn host_ready(&mut self, ready: HostReady) {
+        let Some(host) = self.host.as_mut().filter(|_| self.stage == Stage::Hosting) else { return };
+        host.ready = true;
+        host.inputs = (0..).map(|number| (WorkerId(number), 0)).zip(ready.inputs).collect();
+        host.differing = ready.differing;
+        if let (Some(session), Some(distribution)) = (self.session, self.distribution.clone()) {
+            self.collect(session, distribution);
+        }
+    }
+
+    /// What plugins added to a worker's input, and which of it differs from worker to worker.
+    pub(super) fn input_of(&self, worker: WorkerId, incarnation: u32) -> (Vec<u8>, Vec<String>) {
+        let Some(host) = &self.host else { return Default::default() };
+        let input = host.inputs.get(&(worker, incarnation)).map(|input| input.to_vec()).unwrap_or_default();
+        (input, host.differing.clone())
+    }
+
+    /// Whether plugins must configure this incarnation first; they are asked to.
+    pub(super) fn awaits_plugins(&mut self, worker: WorkerId, incarnation: u32) -> bool {
+        let Some(host) = self.live_host() else { return false };
+        if host.inputs.contains_key(&(worker, incarnation)) {
+            return false;
+        }
+        host.waiting.push((worker, incarnation));
+        let member = host.member;
+        self.members.get(member).tell(ToPython::ConfigureNode(worker.to_string(), incarnation));
+        true
+    }
+
+    /// Plugins have configured a replacement.
+    pub(super) fn node_configured(&mut self, name: &str, incarnation: u32, input: ByteBuf) {
+        let Some(host) = &mut self.host else { return };
+        let named = |known: &(WorkerId, u32)| known.1 == incarnation && known.0.to_string() == name;
+        let Some(at) = host.waiting.iter().position(named) else { return };
+        let (worker, incarnation) = host.waiting.swap_remove(at);
+        host.inputs.insert((worker, incarnation), input);
+        self.start_worker(worker, incarnation);
+    }
+
+    /// A plugin on the controller's side wants the run to stop.
+    pub(super) fn host_stops(&mut self, stopping: Stopping) {
+        self.feed(Input::PluginStops(stopping));
+    }
+
+    pub(super) fn tell_host(&mut self, event: HostEvent) {
+        if let Some(member) = self.live_host().map(|host| host.member) {
+            self.members.get(member).tell(ToPython::Event(Box::new(event)));
+        }
+    }
+
+    /// Tells the host what the reporters are told.
+    pub(super) fn mirror(&mut self, event: &RunEvent) {
+        if self.live_host().is_none() {
+            return;
+        }
+        let event = match event {
+            RunEvent::Configured(_) | RunEvent::Ended(_) | RunEvent::HostDied { .. } => return,
+            RunEvent::Collected(collected) => collection_event(&collected.collection, self.observer.lines(event)),
+            RunEvent::WorkerUp { worker, .. } => HostEvent::WorkerUp(worker.to_string()),
+            RunEvent::WorkerDied { worker, how, replaced } => {
+                HostEvent::WorkerDied(worker.to_string(), how.clone(), *replaced)
+            }
+            RunEvent::Started { test, worker } => HostEvent::Started(worker.to_string(), *test),
+            RunEvent::Finished { test, worker, verdict } => match verdict {
+                Verdict::Passed { durations } => HostEvent::Passed(worker.to_string(), *test, *durations),
+                Verdict::Reported(reports) => HostEvent::Reported(worker.to_string(), *test, whole(reports)),
+                Verdict::Crashed(crashed) => HostEvent::Crashed(
+                    worker.to_string(),
+                    *test,
+                    crashed.how.clone(),
+                    crashed.output.clone(),
+                    whole(&crashed.reports),
+                ),
+                Verdict::Interrupted => return,
+            },
+            RunEvent::Warning(warning) => HostEvent::Warning(
+                warning.when.clone(),
+                warning.nodeid.clone(),
+                warning.location.clone(),
+                warning.raw.clone(),
+            ),
+            RunEvent::Output { worker, stderr, line } => HostEvent::Output(worker.to_string(), *stderr, line.clone()),
+            RunEvent::InternalError { worker, text } => {
+                HostEvent::InternalError(worker.map(|worker| worker.to_string()), text.clone())
+            }
+            RunEvent::Notice(text) => HostEvent::Notice(text.clone()),
+            RunEvent::Stopping { why } => HostEvent::Stopping(why.clone()),
+        };
+        self.tell_host(event);
+    }
+
+    /// Once everybody else has left, the host may end its session.
+    pub(super) fn release_host(&mut self) {
+        if self.stage != Stage::Ending || self.host.as_ref().is_none_or(|host| host.dead || host.over_told.is_some()) {
+            return;
+        }
+        if self.members.living().into_iter().any(|member| !self.is_host(member)) {
+            return;
+        }
+        let code = self.run_exit_code();
+        let over = RunOver { code, reason: self.reason(), error: self.session_message() };
+        let Some(host) = &mut self.host else { return };
+        host.over_told = Some(code);
+        let member = host.member;
+        self.members.get(member).tell(ToPython::RunOver(over));
+    }
+
+    /// The host's session is over.
+    pub(super) fn host_over(&mut self, ended: Ended) {
+        let Some(host) = &mut self.host else { return };
+        let (ready, told) = (host.ready, host.over_told.is_some());
+        let code = u8::try_from(ended.after & 0xff).unwrap_or(exit::INTERNAL_ERROR);
+        host.ended = Some(ended);
+        if !ready {
+            // pytest has said what is wrong.
+            self.exit = Some(code);
+            self.wind_up();
+        } else if !told {
+            self.host_failed("a plugin failed on the controller's side");
+        }
+        self.start_waiting();
+    }
+
+    /// The host's process is gone.
+    pub(super) fn host_gone(&mut self, how: HowEnded) {
+        let Some(host) = &mut self.host else { return };
+        host.dead = true;
+        if host.ended.is_none() {
+            let ready = host.ready;
+            self.emit(&RunEvent::HostDied { how: how.to_string() });
+            if ready {
+                self.host_failed(&format!("the plugin host ended with {how}"));
+            } else {
+                self.fail(&format!("the plugin host ended with {how} before its session had started"));
+            }
+        }
+        self.start_waiting();
+    }
+
+    fn host_failed(&mut self, text: &str) {
+        self.internal_error = true;
+        if self.run.is_some() {
+            self.feed(Input::InternalError(None, text.to_owned()));
+        } else {
+            self.wind_up();
+        }
+    }
+
+    /// Nobody configures replacements any more: they start as they are.
+    fn start_waiting(&mut self) {
+        let waiting = self.host.as_mut().map(|host| std::mem::take(&mut host.waiting)).unwrap_or_default();
+        for (worker, incarnation) in waiting {
+            self.start_worker(worker, incarnation);
+        }
+    }
+
+    /// What plugins made of the run's exit code at the end of the host's session.
+    pub(super) fn after_host(&self, code: u8) -> u8 {
+        let Some(ended) =
+            self.host.as_ref().filter(|host| host.over_told.is_some()).and_then(|host| host.ended.as_ref())
+        else {
+            return code;
+        };
+        let after = u8::try_from(ended.after & 0xff).unwrap_or(exit::INTERNAL_ERROR);
+        let knew = ended.before == i64::from(code);
+        // A plugin may excuse what it was shown; what it was not shown stays as it is.
+        if knew || after != exit::OK && code == exit::OK { after } else { code }
+    }
+}
+
+fn whole(reports: &[Report]) -> Vec<ByteBuf> {
+    reports.iter().map(|report| report.raw.clone()).collect()
+}
+
+fn collection_event(collection: &Collection, how: Vec<String>) -> HostEvent {
+    HostEvent::Collected {
+        ids: collection.ids.clone(),
+        described: collection.described.clone(),
+        reports: collection.raw.clone(),
+        deselected: collection.deselected,
+        lines: how,
+    }
+}

@@ -1,0 +1,94 @@
+//! What passes between the controller and the plugin host.
+//!
+//! Reports, warnings and what plugins give to workers pass through as bytes: both their ends are Python
+//! (`xdist_worker/portable.py`).
+
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use crate::ids::TestIndex;
+
+/// What a plugin host starts from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct HostSetup {
+    /// `--dist`.
+    pub mode: String,
+    /// One xspec a worker.
+    pub specs: Vec<String>,
+    /// Shared id of the run.
+    pub testrunuid: String,
+    /// The run's base temporary directory; may be empty.
+    pub basetemp: String,
+    /// The controller's `sys.argv`.
+    pub mainargv: Vec<String>,
+    /// Our lines for the report header.
+    pub header: Vec<String>,
+}
+
+/// Plugins have said what workers are to be given.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct HostReady {
+    /// What plugins added to `workerinput`, by worker.
+    pub inputs: Vec<ByteBuf>,
+    /// Keys whose values differ from worker to worker.
+    pub differing: Vec<String>,
+    /// Whether a plugin wants to be asked about tests that took their worker down.
+    pub handles_crashes: bool,
+}
+
+/// What happened in the run, in the order in which it was decided.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HostEvent {
+    /// The tests are known.
+    Collected {
+        /// Node ids.
+        ids: Vec<String>,
+        /// Their places and keywords.
+        described: ByteBuf,
+        /// Reports of collectors that did not pass.
+        reports: Vec<ByteBuf>,
+        /// Number of deselected tests.
+        deselected: u32,
+        /// What the terminal is to show of all this.
+        lines: Vec<String>,
+    },
+    /// A worker is ready.
+    WorkerUp(String),
+    /// A worker died: how, and whether it is replaced.
+    WorkerDied(String, String, bool),
+    /// A worker's session is over; what plugins put into `workeroutput`.
+    WorkerDown(String, ByteBuf),
+    /// A worker began a test.
+    Started(String, TestIndex),
+    /// A test passed with nothing to say: seconds of set-up, call and teardown.
+    Passed(String, TestIndex, [f64; 3]),
+    /// A test has its verdict: its reports.
+    Reported(String, TestIndex, Vec<ByteBuf>),
+    /// A test took its worker down: how, what the worker wrote, reports from before.
+    Crashed(String, TestIndex, String, String, Vec<ByteBuf>),
+    /// A warning: when, node id, place, the warning.
+    Warning(String, String, Option<(String, i64)>, ByteBuf),
+    /// `record_testsuite_property`.
+    SuiteProperty(String, String),
+    /// An exception in pytest or a plugin, in a worker if one is named.
+    InternalError(Option<String>, String),
+    /// A line that a worker wrote past capturing; whether to stderr.
+    Output(String, bool, String),
+    /// Something the user should know.
+    Notice(String),
+    /// The user asked to stop.
+    Stopping(String),
+}
+
+/// The run is over.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct RunOver {
+    /// The exit code, unless plugins change it.
+    pub code: u8,
+    /// Why the run stopped early, in pytest's words.
+    pub reason: Option<String>,
+    /// Text of a usage error, as pytest printed it.
+    pub error: Option<String>,
+}
