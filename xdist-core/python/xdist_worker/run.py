@@ -51,7 +51,7 @@ class Run:
     def configured(self) -> None:
         """Every plugin has configured itself; the session has not started."""
         self.reporter = mute(self.config)
-        self.encoder = WholeReports(self.config) if self.whole else ReportEncoder(self.config, self.rendering)
+        self.encoder = WholeReports(self.config, self.tell_blanks) if self.whole else ReportEncoder(self.config, self.rendering)
         install(self.config, self.tell_suite_property)
         self.who.setdefault("incarnation", 0)
 
@@ -123,6 +123,10 @@ class Run:
     def tell_suite_property(self, name: str, value: str) -> None:
         """A property of the whole suite."""
         self.link.send({"suite_property": [name, value]})
+
+    def tell_blanks(self, when: str, blanks: bytes) -> None:
+        """Empty attributes that reports of a phase have from now on, unless they are sent."""
+        self.link.send({"blanks": [when, blanks]})
 
     def tell_warning(self, warning_message: Any, when: str, nodeid: str, location: Any) -> None:
         """A warning."""

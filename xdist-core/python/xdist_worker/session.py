@@ -55,9 +55,7 @@ def run(request: Dict[str, Any], link: Link) -> None:
         if session.plain:
             raise
         code = session.failed(error)
-    if session.host is not None:
-        session.link().send({"ended": session.ended(code)})
-    if session.plain:
+    if session.plain and session.host is None:
         _leave_as_pytest(code)
     session.link().send({"ended": session.ended(code)})
     afterfork.finish_worker(code)
@@ -198,6 +196,7 @@ class Session(OptionsPlugin):
         self._link.close()
         self._link = connect(path, "host", "host", 0)
         afterfork.keep_captured(config, {"id": "host"})
+        afterfork.freeze_imports()
         self._go_host(config, setup)
         return True
 

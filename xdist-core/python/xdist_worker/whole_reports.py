@@ -1,13 +1,14 @@
 """Reports for a plugin host: whole, as pytest serialises them, with everything that plugins put on them.
 
 The controller learns of each only what its bookkeeping needs. A report without anything of its own is not sent at all:
-the host makes its equal from what the collector told it of the test (`described`).
+the host makes its equal from what the collector told of the test (`described`). Attributes that a plugin leaves empty on
+every report are told once.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from _pytest.reports import TestReport
@@ -20,15 +21,19 @@ from .safe_text import attribute, integer, seconds, text
 XML_ATTRIBUTES = "_xdist_xml_attributes"
 """Under this name the attributes of `record_xml_attribute` travel with a report of the teardown."""
 
+_BLANK = (list, dict, tuple, str, type(None))
 _OWN = frozenset(vars(TestReport("", ("", 0, ""), {}, "passed", None, "call")))
 
 
 class WholeReports:
     """Encodes the reports of one worker; the interface of `ReportEncoder`."""
 
-    def __init__(self, config: Any) -> None:
+    def __init__(self, config: Any, tell_blanks: Callable[[str, bytes], None]) -> None:
         self._config = config
         self._sent = False
+        self._tell_blanks = tell_blanks
+        # By phase: empty attributes that plugins put on a report, as the host knows them.
+        self._blanks: dict[str, dict[str, Any]] = {}
 
     def report(self, report: Any, nodeid: str | None = None) -> dict[str, object] | None:
         """Return the data of `report`, or None if the host can make it by itself."""
@@ -42,8 +47,8 @@ class WholeReports:
                 and report.longrepr is None
                 and not report.sections
                 and not report.user_properties
-                and report.__dict__.keys() == _OWN
                 and report.nodeid == nodeid
+                and self._adds_nothing(report)
                 and not self._has_attributes(report)
             ):
                 return None
@@ -56,6 +61,29 @@ class WholeReports:
     def plain(self, report: Any) -> dict[str, object]:
         """Return the data of a report for which `report` returned None."""
         return self._encode(report)
+
+    def _adds_nothing(self, report: TestReport) -> bool:
+        """Whether the report has pytest's own attributes, and else those empty ones that every report of its phase has."""
+        names = report.__dict__
+        when = report.when
+        blanks = self._blanks.get(when)
+        if blanks is None:
+            if names.keys() == _OWN:
+                self._blanks[when] = {}
+                return True
+            blanks = {name: value for name, value in names.items() if name not in _OWN}
+            if not _OWN <= names.keys() or any(value or type(value) not in _BLANK for value in blanks.values()):
+                return False
+            self._blanks[when] = {name: type(value) for name, value in blanks.items()}
+            self._tell_blanks(when, pack(blanks))
+            return True
+        if len(names) != len(_OWN) + len(blanks):
+            return False
+        for name, kind in blanks.items():
+            value = names.get(name, self)
+            if type(value) is not kind or value:
+                return False
+        return _OWN <= names.keys()
 
     def _has_attributes(self, report: TestReport) -> bool:
         stub = stub_of(self._config)

@@ -59,6 +59,11 @@ impl Engine<'_> {
                 self.about(member, test, |worker, test| Input::Passed(worker, test, [setup, call, teardown]));
                 self.started(member, next);
             }
+            FromPython::Blanks(when, blanks) => {
+                if let Some(worker) = self.worker_of(member) {
+                    self.tell_host(HostEvent::Blanks(worker.to_string(), when, blanks));
+                }
+            }
             FromPython::Report(test, report) => {
                 self.about(member, test, |worker, test| Input::Reported(worker, test, report));
             }

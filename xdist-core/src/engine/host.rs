@@ -17,7 +17,7 @@ use crate::event::{RunEvent, Verdict};
 use crate::exit;
 use crate::facts::Facts;
 use crate::ids::WorkerId;
-use crate::protocol::{Ended, ForkRequest, HostEvent, HostReady, HostSetup, Role, RunOver, Stopping, ToPython};
+use crate::protocol::{self, Ended, ForkRequest, HostEvent, HostReady, HostSetup, Role, RunOver, Stopping, ToPython};
 use crate::report::Report;
 use crate::run::Input;
 
@@ -163,9 +163,7 @@ impl Engine<'_> {
 
     /// Tells the host what the reporters are told.
     pub(super) fn mirror(&mut self, event: &RunEvent) {
-        if self.live_host().is_none() {
-            return;
-        }
+        let Some(member) = self.live_host().map(|host| host.member) else { return };
         let event = match event {
             RunEvent::Configured(_) | RunEvent::Ended(_) | RunEvent::HostDied { .. } => return,
             RunEvent::Collected(collected) => collection_event(&collected.collection, self.observer.lines(event)),
@@ -173,9 +171,14 @@ impl Engine<'_> {
             RunEvent::WorkerDied { worker, how, replaced } => {
                 HostEvent::WorkerDied(worker.to_string(), how.clone(), *replaced)
             }
-            RunEvent::Started { test, worker } => HostEvent::Started(worker.to_string(), *test),
+            RunEvent::Started { test, worker } => {
+                return self.members.get(member).tell(ToPython::Started(protocol::started(*worker, *test)));
+            }
             RunEvent::Finished { test, worker, verdict } => match verdict {
-                Verdict::Passed { durations } => HostEvent::Passed(worker.to_string(), *test, *durations),
+                Verdict::Passed { durations } => {
+                    let passed = protocol::passed(*worker, *test, *durations);
+                    return self.members.get(member).tell(ToPython::Passed(passed));
+                }
                 Verdict::Reported(reports) => HostEvent::Reported(worker.to_string(), *test, whole(reports)),
                 Verdict::Crashed(crashed) => HostEvent::Crashed(
                     worker.to_string(),

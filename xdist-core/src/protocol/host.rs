@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::ids::TestIndex;
+use crate::ids::{TestIndex, WorkerId};
 
 /// What a plugin host starts from.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -60,10 +60,8 @@ pub enum HostEvent {
     WorkerDied(String, String, bool),
     /// A worker's session is over; what plugins put into `workeroutput`.
     WorkerDown(String, ByteBuf),
-    /// A worker began a test.
-    Started(String, TestIndex),
-    /// A test passed with nothing to say: seconds of set-up, call and teardown.
-    Passed(String, TestIndex, [f64; 3]),
+    /// Empty attributes that a worker's reports of a phase have from now on.
+    Blanks(String, String, ByteBuf),
     /// A test has its verdict: its reports.
     Reported(String, TestIndex, Vec<ByteBuf>),
     /// A test took its worker down: how, what the worker wrote, reports from before.
@@ -80,6 +78,21 @@ pub enum HostEvent {
     Notice(String),
     /// The user asked to stop.
     Stopping(String),
+}
+
+/// A worker began a test, in the short form: both numbers in little-endian order.
+pub fn started(worker: WorkerId, test: TestIndex) -> ByteBuf {
+    let mut bytes = Vec::with_capacity(8);
+    bytes.extend(worker.0.to_le_bytes());
+    bytes.extend(test.0.to_le_bytes());
+    ByteBuf::from(bytes)
+}
+
+/// A test passed with nothing to say, in the short form: as [`started`], then seconds of set-up, call and teardown.
+pub fn passed(worker: WorkerId, test: TestIndex, durations: [f64; 3]) -> ByteBuf {
+    let mut bytes = started(worker, test).into_vec();
+    bytes.extend(durations.iter().flat_map(|seconds| seconds.to_le_bytes()));
+    ByteBuf::from(bytes)
 }
 
 /// The run is over.

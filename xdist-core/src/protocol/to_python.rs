@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
 use serde::Serialize;
+use serde_bytes::ByteBuf;
 
 use super::host::{HostEvent, HostSetup, RunOver};
 use crate::ids::TestIndex;
@@ -38,7 +39,11 @@ pub enum ToPython {
     Finish,
     /// Plugin host: have plugins configure another incarnation of a worker.
     ConfigureNode(String, u32),
-    /// Plugin host: something happened.
+    /// Plugin host: a worker began a test, see [`super::started`].
+    Started(ByteBuf),
+    /// Plugin host: a test passed with nothing to say, see [`super::passed`].
+    Passed(ByteBuf),
+    /// Plugin host: something else happened.
     Event(Box<HostEvent>),
     /// Plugin host: nothing more happens; end the session.
     RunOver(RunOver),
@@ -134,14 +139,14 @@ pub enum Argument {
     /// UTF-8.
     Text(String),
     /// Anything else; Python decodes it as it decodes file names.
-    Bytes(serde_bytes::ByteBuf),
+    Bytes(ByteBuf),
 }
 
 impl From<OsString> for Argument {
     fn from(word: OsString) -> Self {
         match word.into_string() {
             Ok(text) => Self::Text(text),
-            Err(word) => Self::Bytes(serde_bytes::ByteBuf::from(word.into_vec())),
+            Err(word) => Self::Bytes(ByteBuf::from(word.into_vec())),
         }
     }
 }

@@ -29,17 +29,19 @@ class Tests:
             return self._described[index][0]
         return self.ids[index].partition("::")[0], None, self.ids[index]
 
-    def passed(self, index: int, durations: list[float]) -> list[TestReport]:
-        """The three reports of a test that passed with nothing to say."""
+    def passed(self, index: int, durations: tuple[float, ...], blanks: dict[str, bytes]) -> list[TestReport]:
+        """The three reports of a test that passed with nothing to say; `blanks` are empty attributes by phase."""
         location, names = self._described[index] if index < len(self._described) else (self.location(index), ())
         nodeid = self.ids[index]
         moment = time.time() - sum(durations)
         made = []
         for when, duration in zip(_PHASES, durations):
-            times = {"start": moment, "stop": moment + duration} if self._takes_times else {}
+            extra = unpack(blanks[when]) if when in blanks else {}
+            if self._takes_times:
+                extra.update(start=moment, stop=moment + duration)
             keywords = dict.fromkeys(names, 1)
             made.append(
-                TestReport(nodeid, location, keywords, "passed", None, when, duration=duration, **times)  # type: ignore[arg-type]
+                TestReport(nodeid, location, keywords, "passed", None, when, duration=duration, **extra)  # type: ignore[arg-type]
             )
             moment += duration
         return made

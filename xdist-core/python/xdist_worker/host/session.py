@@ -6,6 +6,7 @@ Exceptions that plugins raise here are pytest's to report, as in any session.
 from __future__ import annotations
 
 import signal
+import struct
 from typing import Any, Dict, List, Optional
 
 import pytest
@@ -18,6 +19,8 @@ from .retold import Tests, report_of, warning_of
 NAME = "dsession"
 """Under which the plugin is registered, as pytest-xdist's is."""
 
+_STARTED = struct.Struct("<II")
+_PASSED = struct.Struct("<IIddd")
 _BASE_INPUT = frozenset(("workerid", "workercount", "testrunuid", "mainargv"))
 
 
@@ -44,7 +47,7 @@ class HostHooks:
         self._tests: Any = None
         self._session: Any = None
         self._told_stop = False
-        self._interrupt: Any = None
+        self._blanks: Dict[str, Dict[str, bytes]] = {}
         self.nodemanager = NodeManager(config, list(setup["specs"]), setup["testrunuid"], list(setup["mainargv"]))
         self.sched = SchedulerView(config)
         self.terminal = config.pluginmanager.get_plugin("terminalreporter")
@@ -118,6 +121,11 @@ class HostHooks:
                 if name == "configure_node":
                     worker, incarnation = message[name]
                     self._link.send({"node_configured": [worker, incarnation, pack(self._configure(worker))]})
+                elif name == "started":
+                    self._started(*_STARTED.unpack(message[name]))
+                elif name == "passed":
+                    worker, index, *durations = _PASSED.unpack(message[name])
+                    self._passed(f"gw{worker}", index, durations)
                 elif name == "event":
                     self._take(message[name])
         finally:
@@ -163,6 +171,10 @@ class HostHooks:
             handler(*fields)
         else:
             handler(fields)
+        self._heed_stop()
+
+    def _heed_stop(self) -> None:
+        """A plugin on this side may want the run to stop."""
         session = self._session
         if not self._told_stop and (session.shouldstop or session.shouldfail):
             self._told_stop = True
@@ -222,15 +234,18 @@ class HostHooks:
             node.workeroutput = found
         self.config.hook.pytest_testnodedown(node=node, error=None)
 
-    def _on_started(self, worker: str, index: int) -> None:
+    def _started(self, _worker: int, index: int) -> None:
         tests = self._tests
         self.config.hook.pytest_runtest_logstart(nodeid=tests.ids[index], location=tests.location(index))
 
-    def _on_passed(self, worker: str, index: int, durations: List[float]) -> None:
-        tests = self._tests
-        for report in tests.passed(index, durations):
+    def _passed(self, worker: str, index: int, durations: List[float]) -> None:
+        for report in self._tests.passed(index, durations, self._blanks.get(worker, {})):
             self._log(worker, index, report)
         self._finished(index)
+        self._heed_stop()
+
+    def _on_blanks(self, worker: str, when: str, blanks: bytes) -> None:
+        self._blanks.setdefault(worker, {})[when] = blanks
 
     def _on_reported(self, worker: str, index: int, reports: List[bytes]) -> None:
         self._retell(worker, index, reports)
