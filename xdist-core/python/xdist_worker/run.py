@@ -19,7 +19,7 @@ from .link import Link
 from .reports import ReportEncoder
 from .server import connect
 from .stop_page import NoPage, StopPage
-from .terminal import mute, start
+from .terminal import keep_last_words, mute, start
 from .warnings_ import encode_warning
 
 
@@ -38,6 +38,7 @@ class Run:
         self.reporter: Any = None
         self.encoder: Any = None
         self.page: Any = NoPage()
+        self.last_words: Any = None
         self.index: Optional[int] = None
         self.exit_before: Optional[int] = None
         self.collect_reports: List[Any] = []
@@ -70,6 +71,7 @@ class Run:
         who = self.who
         if who.get("page"):
             self.page = StopPage(who["page"], who["slot"], int(self.config.getoption("maxfail", 0) or 0))
+        self.last_words = keep_last_words(self.reporter, who)
         session = self.session
         # Errors of collection are the controller's affair and no failure of this worker's.
         session.testsfailed = 0

@@ -19,6 +19,7 @@ mod link;
 mod members;
 mod output;
 mod page;
+mod remains;
 mod settings;
 mod start;
 mod translate;
