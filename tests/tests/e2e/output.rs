@@ -199,3 +199,50 @@ fn without_the_terminal_plugin_nothing_is_said() {
     outcome.expect_code(1);
     assert_eq!(outcome.stdout.trim(), "");
 }
+
+#[test]
+fn live_logging_is_shown_marked_and_names_its_test() {
+    let suite = Suite::of(&[
+        (
+            "conftest.py",
+            "import logging\npytest_plugins = ['truth_log']\ndef pytest_collection_modifyitems(): logging.info('logged by the conftest')\n",
+        ),
+        (
+            "test_it.py",
+            "
+import logging, pytest
+@pytest.fixture
+def noisy():
+    logging.info('logged by a fixture')
+@pytest.mark.parametrize('n', range(4))
+def test_it(n):
+    print('printed by %d' % n)
+    logging.debug('too small')
+    logging.info('logged by %d', n)
+def test_fixture(noisy):
+    pass
+",
+        ),
+    ]);
+    let line = |outcome: &Outcome, text: &str| -> String {
+        let found: Vec<_> = outcome.stdout.lines().filter(|line| line.contains(text)).collect();
+        assert_eq!(found.len(), 1, "{text}\n{}", outcome.describe());
+        assert!(found[0].starts_with("[gw"), "{:?} names its worker", found[0]);
+        found[0].to_owned()
+    };
+    for fork in ["collected", "imported", "never"] {
+        for args in [&["--log-cli-level=INFO"][..], &["-o", "log_cli=true", "--log-level=INFO", "-s"]] {
+            let run = Invocation::xdist(&Env::usual(), &suite).n(2).arg(format!("--fork={fork}")).args(args);
+            let outcome = run.run();
+            outcome.expect_code(0).expect_no_text("too small");
+            for n in 0..4 {
+                line(&outcome, &format!("logged by {n}"));
+                line(&outcome, &format!("live log call of test_it.py::test_it[{n}]"));
+            }
+            line(&outcome, "logged by a fixture");
+            line(&outcome, "live log setup of test_it.py::test_fixture");
+            line(&outcome, "logged by the conftest");
+            assert!(!args.contains(&"-s") || outcome.stdout.contains("printed by 1"), "{}", outcome.describe());
+        }
+    }
+}

@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Optional
 
 import pytest
 
-from . import afterfork, identity
+from . import afterfork, identity, live_log
 from .afterfork.memory import resume_gc
 from .collected import collection
 from .evidence import Watch
@@ -65,12 +65,17 @@ class Run:
             return ""
         return str(self.session.items[self.index].nodeid)
 
+    def log_live(self) -> None:
+        """From here on, what pytest logs live is shown."""
+        live_log.attach(self.config, self.reporter, self.current_nodeid)
+
     def start_worker(self) -> None:
         """This process is about to run tests."""
         resume_gc()
         who = self.who
         if who.get("page"):
             self.page = StopPage(who["page"], who["slot"], int(self.config.getoption("maxfail", 0) or 0))
+        self.log_live()
         self.last_words = keep_last_words(self.reporter, who)
         session = self.session
         # Errors of collection are the controller's affair and no failure of this worker's.

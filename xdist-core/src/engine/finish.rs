@@ -33,7 +33,7 @@ impl Engine<'_> {
         let entry = self.members.get_mut(member);
         entry.output.push(stderr, bytes);
         entry.output_since.get_or_insert_with(Instant::now);
-        if self.facts.display.no_capture || entry.output.is_large() {
+        if self.facts.display.live_output || entry.output.is_large() {
             self.show_output(member);
         }
     }
