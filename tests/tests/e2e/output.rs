@@ -246,3 +246,65 @@ def test_fixture(noisy):
         }
     }
 }
+
+#[test]
+fn warnings_outside_tests_appear_once_where_serial_pytest_shows_them() {
+    let suite = Suite::of(&[
+        ("test_a.py", "def test_a(): pass\ndef test_b(): pass\ndef test_c(): pass\n"),
+        (
+            "conftest.py",
+            "
+import pytest, warnings
+pytest_plugins = ['truth_log']
+def pytest_addoption():
+    warnings.warn('in addoption')
+def pytest_configure(config):
+    warnings.warn('in configure')
+    config.issue_config_time_warning(pytest.PytestWarning('of the configuration'), stacklevel=2)
+def pytest_sessionstart():
+    warnings.warn('in sessionstart')
+def pytest_collection_modifyitems():
+    warnings.warn('in modifyitems')
+def pytest_sessionfinish():
+    warnings.warn('in sessionfinish')
+def pytest_unconfigure():
+    warnings.warn('in unconfigure')
+",
+        ),
+        // No directory: what pytest caches it cannot write.
+        (".pytest_cache", ""),
+    ]);
+    // In any order, and without the random name of a file that could not be made.
+    let summary = |outcome: &Outcome| -> Vec<String> {
+        let text = outcome.stdout.split("warnings summary").nth(1).unwrap_or_default();
+        let text = text.split("-- Docs").next().unwrap_or_default();
+        let mut lines: Vec<_> = text.lines().map(|line| line.split("[Errno").next().unwrap().to_owned()).collect();
+        lines.sort_unstable();
+        lines
+    };
+    for (env, cache) in [(Env::usual(), true), (Env::named("py311-pytest74"), false)] {
+        let without_cache: &[&str] = if cache { &[] } else { &["-p", "no:cacheprovider"] };
+        let serial = Invocation::pytest(&env, &suite).args(without_cache).run();
+        let parts: Vec<_> = serial.stderr.lines().collect();
+        assert!(parts.len() >= 6, "three warnings of two lines\n{}", serial.describe());
+        for fork in ["collected", "imported", "never"] {
+            let run = Invocation::xdist(&env, &suite).n(3).arg(format!("--fork={fork}")).args(without_cache);
+            let outcome = run.run();
+            outcome.expect_code(0).expect_no_text("[gw");
+            assert_eq!(outcome.counts().get("warning"), serial.counts().get("warning"), "{}", outcome.describe());
+            assert_eq!(summary(&outcome), summary(&serial), "{}", outcome.describe());
+            assert_eq!(outcome.stderr, serial.stderr, "{}", outcome.describe());
+        }
+    }
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_is_a_warning() {
+    let suite = Suite::of(&[("test_a.py", "def test_fails(): assert 0\n"), (".pytest_cache", "")]);
+    let serial = Invocation::pytest(&Env::usual(), &suite).run();
+    let outcome = Invocation::xdist(&Env::usual(), &suite).n(2).run();
+    outcome.expect_code(1).expect_no_text("error: ");
+    assert_eq!(outcome.counts(), serial.counts(), "{}", outcome.describe());
+    let summary = outcome.stdout.split("warnings summary").nth(1).unwrap_or_default();
+    assert!(summary.contains("pytest's cache: could not create directory"), "{}", outcome.describe());
+}

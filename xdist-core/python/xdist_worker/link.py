@@ -69,6 +69,10 @@ class Link:
         """The descriptor."""
         return self._sock.fileno()
 
+    def is_own(self) -> bool:
+        """Whether this process may send: it is not a child that a test forked, and the controller is there."""
+        return getpid() == self._pid and not self.lost
+
     def close(self) -> None:
         """Close this process's end; in a forked child the parent's stays open."""
         self.lost = True

@@ -135,6 +135,13 @@ class Run:
         if data is not None:
             self.link.send({"warning": data})
 
+    def tell_unrecorded(self, text: str) -> bool:
+        """A warning that Python would print; false if this is not the process to tell it."""
+        if not self.link.is_own():
+            return False
+        self.link.send({"warning": {"when": "unrecorded", "message": text}})
+        return True
+
     def tell_collection(self, stopped: str = "") -> None:
         """Everything that was collected, once."""
         if self.collection_told:

@@ -25,6 +25,7 @@ from .facts import gather_facts
 from .link import Link, name_of
 from .plugin import OptionsPlugin
 from .run import Run
+from .unrecorded import divert
 from .worker import WorkerHooks
 
 
@@ -192,6 +193,7 @@ class Session(OptionsPlugin):
         hooks = WorkerHooks(run) if self._is_worker else CollectorHooks(run)
         config.pluginmanager.register(hooks, "xdist_worker.session")
         refuse(run.current_nodeid)
+        divert(run.tell_unrecorded)
         if self._early_evidence is not None:
             run.tell_evidence(self._early_evidence)
 

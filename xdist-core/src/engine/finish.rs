@@ -335,9 +335,10 @@ impl Engine<'_> {
     pub(super) fn close(&mut self) -> u8 {
         let mut code = self.exit_code();
         let mut reason = self.reason();
-        if let Some(limit) = self.facts.max_warnings.filter(|limit| code == exit::OK && self.warnings > *limit) {
+        if let Some(limit) = self.facts.max_warnings.filter(|limit| code == exit::OK && self.warnings.count > *limit) {
             code = exit::MAX_WARNINGS_ERROR;
-            reason = Some(format!("Tests pass, but maximum allowed warnings exceeded: {} > {limit}", self.warnings));
+            reason =
+                Some(format!("Tests pass, but maximum allowed warnings exceeded: {} > {limit}", self.warnings.count));
         }
         let error = self.error.take().or_else(|| self.session_message());
         if self.configured || error.is_some() {
@@ -352,6 +353,7 @@ impl Engine<'_> {
             };
             self.emit(&RunEvent::Ended(Box::new(ended)));
         }
+        self.late_warnings();
         code
     }
 

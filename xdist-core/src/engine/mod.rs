@@ -10,6 +10,7 @@
 //! | `conduct` | from the collection to the last worker |
 //! | `finish` | stopping, deadlines, the end |
 //! | `members`, `link`, `output`, `page` | processes, their connections, what they write, the page they read |
+//! | `remains`, `warnings` | what a dead worker leaves behind, what counts once |
 //! | `translate`, `settings` | pure: indices of other collections, what facts ask for |
 
 mod conduct;
@@ -23,6 +24,7 @@ mod remains;
 mod settings;
 mod start;
 mod translate;
+mod warnings;
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -43,6 +45,7 @@ use self::link::{Greeting, Link};
 use self::members::Members;
 use self::page::Page;
 use self::settings::Distribution;
+use self::warnings::Warnings;
 use crate::collection::Collection;
 use crate::event::RunEvent;
 use crate::facts::{Facts, Interpreter};
@@ -154,7 +157,7 @@ struct Engine<'a> {
     /// What the session that collects said at its end, if it ran no test.
     session_ended: Option<Ended>,
     suite_properties: Vec<(String, String)>,
-    warnings: u32,
+    warnings: Warnings,
     internal_error: bool,
     interrupted: Option<Signal>,
     kill_at: Option<Instant>,
@@ -236,7 +239,7 @@ impl<'a> Engine<'a> {
             run: None,
             session_ended: None,
             suite_properties: Vec::new(),
-            warnings: 0,
+            warnings: Warnings::default(),
             internal_error: false,
             interrupted: None,
             kill_at: None,

@@ -245,6 +245,7 @@ impl Engine<'_> {
             color: self.rendering.color,
         };
         self.emit(&RunEvent::Configured(Box::new(configured)));
+        self.early_warnings();
     }
 
     /// Starts a fresh interpreter that will become what the request says.
