@@ -80,6 +80,10 @@ def main(had_cwd_entry: bool) -> None:
     try:
         job = Server(link, socket_path, role, name, incarnation).serve()
     except Exception as error:
+        link.close()
         sys.exit(f"xdist: the fork server failed: {type(error).__name__}: {error}")
-    if job is not None:
+    if job is None:
+        # Left to the garbage collector, it would be warned about under `-X dev`.
+        link.close()
+    else:
         job()

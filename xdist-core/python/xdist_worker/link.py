@@ -60,7 +60,11 @@ class Link:
         """Connect to the controller that listens at `path`."""
         sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0)
         sock.settimeout(None)
-        sock.connect(path)
+        try:
+            sock.connect(path)
+        except OSError:
+            sock.close()
+            raise
         link = cls(sock)
         link.path = path
         return link
