@@ -11,6 +11,7 @@ use xdist_core::event::RunEvent;
 use xdist_core::exit;
 use xdist_core::facts::Facts;
 use xdist_core::protocol::Rendering;
+use xdist_core::report::Warning;
 use xdist_core::timestamp;
 
 use crate::complain;
@@ -90,11 +91,20 @@ impl Watcher {
         })
     }
 
-    fn write_cache(&mut self) {
-        let Some(state) = &self.cache else { return };
+    /// Writes pytest's cache; what could not be written is a warning, as it is to pytest.
+    fn write_cache(&mut self) -> Vec<Warning> {
+        let Some(state) = &self.cache else { return Vec::new() };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
-        for warning in cache::write(state.dir().as_ref(), &state.files(&timestamp::local_iso(now, false))) {
-            complain(&warning, exit::OK);
+        let faults = cache::write(state.dir().as_ref(), &state.files(&timestamp::local_iso(now, false)));
+        let warning = |message| Warning { when: "config".to_owned(), message, ..Warning::default() };
+        faults.into_iter().map(warning).collect()
+    }
+
+    fn show(&mut self, event: &RunEvent) {
+        if let Err(error) = self.terminal().handle(event)
+            && self.faults.is_empty()
+        {
+            self.faults.push(format!("cannot write to stdout: {error}"));
         }
     }
 }
@@ -135,16 +145,14 @@ impl Observer for Watcher {
             self.junit = None;
         }
         if matches!(event, RunEvent::Ended(_)) {
-            self.write_cache();
+            for warning in self.write_cache() {
+                self.show(&RunEvent::Warning(warning));
+            }
         }
         if matches!(event, RunEvent::HostDied { .. }) {
             self.silent.set(false);
         }
-        if let Err(error) = self.terminal().handle(event)
-            && self.faults.is_empty()
-        {
-            self.faults.push(format!("cannot write to stdout: {error}"));
-        }
+        self.show(event);
     }
 
     fn raw(&mut self, stderr: bool, bytes: &[u8]) {

@@ -95,6 +95,8 @@ pub struct DisplayOptions {
     pub color: String,
     /// `-s` or `--capture=no`.
     pub no_capture: bool,
+    /// What workers write is shown at once: nothing is captured, or pytest logs live (`log_cli`).
+    pub live_output: bool,
     /// `--no-header`.
     pub no_header: bool,
     /// `--no-summary`.

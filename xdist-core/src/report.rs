@@ -100,10 +100,10 @@ pub struct CollectReport {
 }
 
 /// One warning, from `pytest_warning_recorded`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default)]
 pub struct Warning {
-    /// `config`, `collect` or `runtest`.
+    /// `config`, `collect` or `runtest`; `unrecorded`: pytest did not see it, and `message` is what Python would print.
     pub when: String,
     /// Node id of the test, or empty.
     pub nodeid: String,

@@ -48,6 +48,43 @@ fn what_a_crashed_test_wrote_is_shown() {
 }
 
 #[test]
+fn what_a_dying_test_wrote_to_pytests_terminal_is_shown() {
+    let suite = Suite::one(
+        "
+import os, sys, threading, pytest
+
+def last_words(config):
+    writer = config.get_terminal_writer()
+    writer.sep('+', 'Timeout')
+    for number in range(2000):
+        writer.line(f'frame {number} of the stack')
+    writer.sep('+', 'End')
+    writer.flush()
+    os._exit(1)
+
+def test_fine(request):
+    request.config.get_terminal_writer().line('of no interest')
+
+def test_hangs(request):
+    print('the test printed this')
+    sys.stdout.flush()
+    threading.Thread(target=last_words, args=[request.config], daemon=True).start()
+    threading.Event().wait(60)
+
+def test_dies_without_a_word():
+    os._exit(2)
+",
+    );
+    for args in [&[][..], &["-s"], &["--fork=imported"], &["--fork=never"]] {
+        let outcome = Invocation::xdist(&Env::usual(), &suite).n(1).args(args).run();
+        outcome.expect_code(1).expect_text("the test printed this").expect_text("frame 1999 of the stack");
+        assert_eq!(outcome.stdout.matches(" End +").count(), 1, "{}", outcome.describe());
+        assert!(!outcome.stdout.contains("of no interest"), "{}", outcome.describe());
+        assert!(!outcome.stdout.contains("frame 1 of the stack"), "only the end is kept\n{}", outcome.describe());
+    }
+}
+
+#[test]
 fn every_way_to_die_on_one_worker() {
     check_model(&Env::usual(), 1, &[]);
 }

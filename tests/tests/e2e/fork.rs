@@ -54,6 +54,21 @@ def pytest_configure(config):
 }
 
 #[test]
+fn what_is_left_open_is_named_with_its_line() {
+    for (module, place) in [
+        ("import asyncio\n\nLOOP = asyncio.new_event_loop()\ndef test_it(): pass\n", "(made in test_open.py:3)"),
+        ("import os\n\ndef test_it(): pass\n\nENDS = os.pipe()\n", "(made in test_open.py:5)"),
+        (
+            "import sqlite3\nDB = sqlite3.connect('db')\nDB.execute('create table if not exists t(a)')\n\
+             def test_it(): pass\n",
+            "(DB in test_open.py:2)",
+        ),
+    ] {
+        expect_imported(&[("test_open.py", module)], place);
+    }
+}
+
+#[test]
 fn a_thread_started_at_import() {
     let module = "
 import threading

@@ -59,3 +59,43 @@ fn one_that_has_no_pytest_is_passed_over_or_refused() {
     assert!(outcome.code() >= 4, "{}", outcome.describe());
     outcome.expect_text("pytest").expect_text("install");
 }
+
+#[test]
+fn an_interpreter_that_makes_errors_of_all_warnings_has_none_of_ours_to_complain_about() {
+    let env = Env::usual();
+    let command = format!("{} -X dev -X warn_default_encoding -W error", env.python().display());
+    let tests = "
+import gc, os, pytest
+@pytest.mark.parametrize('n', range(8))
+def test_it(n, tmp_path):
+    print('printed')
+    gc.collect()
+def test_fails():
+    assert 0
+def test_dies():
+    os._exit(3)
+";
+    let conftests = [
+        "",
+        "import threading\nE = threading.Event()\nT = threading.Thread(target=E.wait, daemon=True)\nT.start()\n",
+        "import asyncio\nLOOP = asyncio.new_event_loop()\ndef pytest_unconfigure(): LOOP.close()\n",
+    ];
+    for conftest in conftests {
+        let suite = Suite::of(&[("test_it.py", tests), ("conftest.py", conftest)]);
+        for (code, args) in [
+            (1, &["-n", "2"][..]),
+            (1, &["-n", "2", "--fork=imported"]),
+            (1, &["-n", "2", "--fork=never"]),
+            (1, &["-n", "2", "-x", "-s"]),
+            (4, &["-n", "2", "no_such_file.py"]),
+            (4, &["-n", "2", "--no-such-option"]),
+            (0, &["-n", "2", "--collect-only"]),
+            (1, &["-n", "0", "--deselect=test_it.py::test_dies"]),
+        ] {
+            let run = Invocation::bare_xdist(&suite).args(["--python", &command]).args(args);
+            let outcome = run.run();
+            outcome.expect_no_text("Warning").expect_no_text("Exception ignored").expect_no_survivors();
+            outcome.expect_code(code);
+        }
+    }
+}

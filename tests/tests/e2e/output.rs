@@ -199,3 +199,112 @@ fn without_the_terminal_plugin_nothing_is_said() {
     outcome.expect_code(1);
     assert_eq!(outcome.stdout.trim(), "");
 }
+
+#[test]
+fn live_logging_is_shown_marked_and_names_its_test() {
+    let suite = Suite::of(&[
+        (
+            "conftest.py",
+            "import logging\npytest_plugins = ['truth_log']\ndef pytest_collection_modifyitems(): logging.info('logged by the conftest')\n",
+        ),
+        (
+            "test_it.py",
+            "
+import logging, pytest
+@pytest.fixture
+def noisy():
+    logging.info('logged by a fixture')
+@pytest.mark.parametrize('n', range(4))
+def test_it(n):
+    print('printed by %d' % n)
+    logging.debug('too small')
+    logging.info('logged by %d', n)
+def test_fixture(noisy):
+    pass
+",
+        ),
+    ]);
+    let line = |outcome: &Outcome, text: &str| -> String {
+        let found: Vec<_> = outcome.stdout.lines().filter(|line| line.contains(text)).collect();
+        assert_eq!(found.len(), 1, "{text}\n{}", outcome.describe());
+        assert!(found[0].starts_with("[gw"), "{:?} names its worker", found[0]);
+        found[0].to_owned()
+    };
+    for fork in ["collected", "imported", "never"] {
+        for args in [&["--log-cli-level=INFO"][..], &["-o", "log_cli=true", "--log-level=INFO", "-s"]] {
+            let run = Invocation::xdist(&Env::usual(), &suite).n(2).arg(format!("--fork={fork}")).args(args);
+            let outcome = run.run();
+            outcome.expect_code(0).expect_no_text("too small");
+            for n in 0..4 {
+                line(&outcome, &format!("logged by {n}"));
+                line(&outcome, &format!("live log call of test_it.py::test_it[{n}]"));
+            }
+            line(&outcome, "logged by a fixture");
+            line(&outcome, "live log setup of test_it.py::test_fixture");
+            line(&outcome, "logged by the conftest");
+            assert!(!args.contains(&"-s") || outcome.stdout.contains("printed by 1"), "{}", outcome.describe());
+        }
+    }
+}
+
+#[test]
+fn warnings_outside_tests_appear_once_where_serial_pytest_shows_them() {
+    let suite = Suite::of(&[
+        ("test_a.py", "def test_a(): pass\ndef test_b(): pass\ndef test_c(): pass\n"),
+        (
+            "conftest.py",
+            "
+import pytest, warnings
+pytest_plugins = ['truth_log']
+def pytest_addoption():
+    warnings.warn('in addoption')
+def pytest_configure(config):
+    warnings.warn('in configure')
+    config.issue_config_time_warning(pytest.PytestWarning('of the configuration'), stacklevel=2)
+def pytest_sessionstart():
+    warnings.warn('in sessionstart')
+def pytest_collection_modifyitems():
+    warnings.warn('in modifyitems')
+def pytest_sessionfinish():
+    warnings.warn('in sessionfinish')
+def pytest_unconfigure():
+    warnings.warn('in unconfigure')
+",
+        ),
+        // No directory: what pytest caches it cannot write.
+        (".pytest_cache", ""),
+    ]);
+    // In any order, and without the random name of a file that could not be made.
+    let summary = |outcome: &Outcome| -> Vec<String> {
+        let text = outcome.stdout.split("warnings summary").nth(1).unwrap_or_default();
+        let text = text.split("-- Docs").next().unwrap_or_default();
+        let mut lines: Vec<_> = text.lines().map(|line| line.split("[Errno").next().unwrap().to_owned()).collect();
+        lines.sort_unstable();
+        lines
+    };
+    for (env, cache) in [(Env::usual(), true), (Env::named("py311-pytest74"), false)] {
+        let without_cache: &[&str] = if cache { &[] } else { &["-p", "no:cacheprovider"] };
+        let serial = Invocation::pytest(&env, &suite).args(without_cache).run();
+        let parts: Vec<_> = serial.stderr.lines().collect();
+        assert!(parts.len() >= 6, "three warnings of two lines\n{}", serial.describe());
+        for fork in ["collected", "imported", "never"] {
+            let run = Invocation::xdist(&env, &suite).n(3).arg(format!("--fork={fork}")).args(without_cache);
+            let outcome = run.run();
+            outcome.expect_code(0).expect_no_text("[gw");
+            assert_eq!(outcome.counts().get("warning"), serial.counts().get("warning"), "{}", outcome.describe());
+            assert_eq!(summary(&outcome), summary(&serial), "{}", outcome.describe());
+            assert_eq!(outcome.stderr, serial.stderr, "{}", outcome.describe());
+        }
+    }
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_is_a_warning() {
+    let suite = Suite::of(&[("test_a.py", "def test_fails(): assert 0\n"), (".pytest_cache", "")]);
+    let serial = Invocation::pytest(&Env::usual(), &suite).run();
+    let outcome = Invocation::xdist(&Env::usual(), &suite).n(2).run();
+    outcome.expect_code(1).expect_no_text("error: ");
+    assert_eq!(outcome.counts(), serial.counts(), "{}", outcome.describe());
+    let summary = outcome.stdout.split("warnings summary").nth(1).unwrap_or_default();
+    assert!(summary.contains("pytest's cache: could not create directory"), "{}", outcome.describe());
+}

@@ -142,3 +142,41 @@ fn arguments_reach_pytest_untouched() {
     outcome.expect_code(0);
     assert_eq!(suite.truth().ids(), ["test_a.py::test_a[x y]"], "{}", outcome.describe());
 }
+
+#[test]
+fn the_main_module_is_pytests_and_children_are_spawned_from_it() {
+    let suite = Suite::one(
+        "
+import multiprocessing, os, sys, pytest
+import __main__
+
+def child(queue):
+    queue.put((os.getpid(), __name__))
+
+@pytest.mark.parametrize('method', ['spawn', 'forkserver', 'fork'])
+def test_children(method):
+    context = multiprocessing.get_context(method)
+    queue = context.SimpleQueue()
+    process = context.Process(target=child, args=(queue,))
+    process.start()
+    pid, name = queue.get()
+    process.join()
+    assert (process.exitcode, pid, name) == (0, process.pid, __name__)
+
+def test_pool():
+    with multiprocessing.get_context('spawn').Pool(2) as pool:
+        assert pool.map(abs, [-1, 2]) == [1, 2]
+
+def test_main():
+    assert __main__.__file__ == os.path.join(os.path.dirname(pytest.__file__), '__main__.py')
+    assert (__main__.__name__, __main__.__package__) == ('__main__', 'pytest')
+    assert __main__.__spec__.name == 'pytest.__main__'
+    assert {'d', 'e', 'm', 's', 'w', 'main'}.isdisjoint(vars(__main__))
+",
+    );
+    for args in [&[][..], &["-n", "0"], &["-n", "2"], &["-n", "2", "--fork=imported"], &["-n", "2", "--fork=never"]] {
+        let outcome = Invocation::xdist(&Env::usual(), &suite).args(args).run();
+        outcome.expect_code(0).expect_no_survivors();
+        assert_eq!(outcome.counts().get("passed"), 5, "{}", outcome.describe());
+    }
+}

@@ -261,7 +261,7 @@ impl<W: Write> TerminalReporter<W> {
     fn output(&mut self, worker: WorkerId, line: &str) {
         // Of a line that was drawn over and over (a progress bar of the test's) its last state.
         let line = line.trim_end_matches('\r').rsplit('\r').next().unwrap_or_default();
-        let shown = if self.face.display.no_capture {
+        let shown = if self.face.display.live_output {
             Some(marked(worker, line))
         } else if self.running.is_busy(worker) {
             self.held.hold(worker, line)

@@ -334,13 +334,6 @@ def test_log_file_has_the_lines_of_all_workers(project):
     assert "from gw1" in text
 
 
-def test_live_log_is_off_in_workers(project):
-    project.write("test_one.py", "import logging\ndef test(): logging.warning('shouted')\n")
-    outcome = project.run("-o", "log_cli=true", workers=TWO)
-    passes(outcome)
-    assert "shouted" not in outcome.text("gw0-0.out") + outcome.text("gw0-0.err") + outcome.done.stdout
-
-
 def test_timer_of_faulthandler_does_not_hang_a_worker(project):
     project.write("conftest.py", "import faulthandler\nfaulthandler.dump_traceback_later(300)\n")
     passes(project.run("-o", "faulthandler_timeout=60", workers=TWO))

@@ -39,10 +39,37 @@ EVIDENCE = {
         "import socket\n\nS = socket.create_server(('127.0.0.1', 0))\n",
         "is open (S in conftest.py:3)",
     ),
-    "unix socket": ("import socket\nA, B = socket.socketpair()\n", "a unix socket is open (A in conftest.py)"),
-    "loop": ("import asyncio\nLOOP = asyncio.new_event_loop()\n", "is open"),
+    "unix socket": ("import socket\nA, B = socket.socketpair()\n", "a unix socket is open (A in conftest.py:2)"),
+    "loop": (
+        "import asyncio\nLOOP = asyncio.new_event_loop()\n",
+        "an epoll instance (event loop) is open (made in conftest.py:2)",
+    ),
+    "loop of a plugin": (
+        "import asyncio\n\nclass Plugin:\n    def __init__(self):\n        self.loop = asyncio.new_event_loop()\n\n"
+        "def pytest_configure(config):\n    config.pluginmanager.register(Plugin())\n",
+        "an epoll instance (event loop) is open (made in conftest.py:5)",
+    ),
+    "held deep": (
+        "import select\n\nclass Reactor:\n    def __init__(self):\n        self.parts = [{'poll': select.epoll()}]\n\n"
+        "R = Reactor()\n",
+        "an epoll instance (event loop) is open (R in conftest.py:7)",
+    ),
+    "held by the configuration": (
+        "import select\n\ndef pytest_configure(config):\n    config.poll_of_project = select.epoll()\n",
+        "an epoll instance (event loop) is open (config.poll_of_project in conftest.py:4)",
+    ),
+    "held by the stash": (
+        "import pytest, select\nKEY = pytest.StashKey()\n\ndef pytest_configure(config):\n"
+        "    config.stash[KEY] = select.epoll()\n",
+        "an epoll instance (event loop) is open (config.stash)",
+    ),
+    "held by a cache": (
+        "import functools, select\n\n@functools.lru_cache(maxsize=None)\ndef poll():\n"
+        "    return select.epoll()\n\npoll()\n",
+        "an epoll instance (event loop) is open (poll in conftest.py:4)",
+    ),
     "epoll": ("import select\nE = select.epoll()\n", "an epoll instance (event loop) is open (E in conftest.py:2)"),
-    "pipe": ("import os\nR, W = os.pipe()\n", "a pipe is open (descriptor"),
+    "pipe": ("import os\nR, W = os.pipe()\n", "a pipe is open (made in conftest.py:2)"),
     "written file": (
         "import os\nF = open(os.environ['OUT'] + '/log', 'w')\n",
         "/log, for writing, is open (F in conftest.py:2)",
@@ -51,13 +78,13 @@ EVIDENCE = {
     "data base": (
         "import sqlite3, os\nC = sqlite3.connect(os.environ['OUT'] + '/db')\nC.execute('create table t(a)')\n"
         "C.commit()\n",
-        "the SQLite data base",
+        "/db is open (C in conftest.py:2)",
     ),
     "data base to read": (
         "import sqlite3, os\np = os.environ['OUT'] + '/db'\nc = sqlite3.connect(p)\nc.execute('create table t(a)')\n"
         "c.commit(); c.close()\nC = sqlite3.connect('file:' + p + '?mode=ro', uri=True)\n"
         "C.execute('select * from t').fetchall()\n",
-        "the SQLite data base",
+        "/db is open (C in conftest.py:6)",
     ),
     "directory": (
         "import tempfile\n\nD = tempfile.mkdtemp(dir='.')\n",
@@ -69,7 +96,7 @@ EVIDENCE = {
     ),
     "child": (
         "import subprocess, sys\nC = subprocess.Popen([sys.executable, '-c', 'input()'], stdin=subprocess.PIPE)\n",
-        "a pipe is open",
+        "a pipe is open (made in conftest.py:2)",
     ),
     "child without pipes": ("import subprocess\nC = subprocess.Popen(['sleep', '60'])\n", "child process "),
     "shared memory": ("import mmap\nM = mmap.mmap(-1, 4096)\n", "anonymous shared memory is mapped"),
@@ -82,6 +109,48 @@ EVIDENCE = {
         "MPI is initialised",
     ),
 }
+
+
+@linux
+def test_descriptors_that_a_plugin_made_name_its_line(project):
+    project.write(
+        "libs/site-packages/plugged.py",
+        "import multiprocessing, sqlite3\nclass Base:\n    pass\n"
+        "def pytest_configure(config):\n    config.pipe = multiprocessing.Pipe(duplex=False)\n",
+    )
+    project.write("pytest.ini", "[pytest]\npythonpath = libs/site-packages\n")
+    outcome = project.run("-p", "plugged")
+    assert outcome.evidence == "a pipe is open (made in libs/site-packages/plugged.py:5)"
+
+
+@linux
+def test_an_imported_name_is_shown_where_it_was_made(project):
+    project.write("app.py", "import select\nclass Box:\n    poll = select.epoll()\nBOX = Box()\n")
+    project.write("conftest.py", "from app import BOX as THE_BOX\n")
+    outcome = project.run("-o", "pythonpath=.")
+    assert outcome.evidence == "an epoll instance (event loop) is open (Box in app.py:2)"
+
+
+@linux
+def test_constructors_are_given_back(project):
+    project.write(
+        "conftest.py",
+        "import os, selectors, socket\n"
+        "FOUND = [os.pipe, os.pipe2, socket.socket.__init__, selectors.EpollSelector.__init__]\n"
+        "def names():\n"
+        "    now = [os.pipe, os.pipe2, socket.socket.__init__, selectors.EpollSelector.__init__]\n"
+        "    return [getattr(getattr(made, '__code__', None), 'co_filename', '') for made in now]\n",
+    )
+    project.write(
+        "test_one.py",
+        "import os, selectors\nimport conftest\n"
+        "def test():\n"
+        "    assert not [name for name in conftest.names() if 'xdist_worker' in name]\n"
+        "    assert '__init__' not in vars(selectors.EpollSelector)\n"
+        "    r, w = conftest.FOUND[0]()\n    os.close(r); os.close(w)\n",
+    )
+    outcome = project.run(workers=(("gw0", 0),))
+    assert outcome.report["statuses"] == [0] and not outcome.failures, outcome.failures
 
 
 @linux

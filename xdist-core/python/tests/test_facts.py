@@ -130,6 +130,16 @@ def test_display(project):
     assert "durations" not in quiet
 
 
+def test_live_logging_is_shown_at_once_and_verbosely(project):
+    for args in (("--log-cli-level=INFO",), ("-o", "log_cli=true", "-q")):
+        display = facts(project, *args)["display"]
+        assert (display["live_output"], display["no_capture"]) == (True, False)
+        assert display["verbosity"] == display["verbosity_test_cases"] == 1
+    for args in ((), ("-o", "log_cli=false"), ("-o", "log_cli=true", "-p", "no:logging")):
+        display = facts(project, *args)["display"]
+        assert (display["live_output"], display["verbosity"]) == (False, 0)
+
+
 @pytest.mark.skipif(VERSION < (8, 1), reason="pytest has no verbosity_test_cases")
 def test_verbosity_of_test_cases(project):
     display = facts(project, "-o", "verbosity_test_cases=2")["display"]

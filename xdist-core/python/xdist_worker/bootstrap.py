@@ -39,6 +39,26 @@ def scripts_dir() -> str:
     return installed or os.path.dirname(sys.executable)
 
 
+def become_pytest() -> None:
+    """Make the main module look as under `python -m pytest`, whose children `multiprocessing` spawns from it.
+
+    The program text of this process has run to its last line: its names are of no more use.
+    """
+    from importlib.util import find_spec
+
+    main = sys.modules["__main__"]
+    try:
+        spec = find_spec("pytest.__main__")
+    except (ImportError, AttributeError, ValueError):
+        return
+    if spec is None or not spec.origin:
+        return
+    names = vars(main)
+    for name in [name for name in names if not name.startswith("__")]:
+        del names[name]
+    names.update(__file__=spec.origin, __loader__=spec.loader, __package__=spec.parent, __spec__=spec)
+
+
 def main(had_cwd_entry: bool) -> None:
     """Connect to the controller and serve it. Does not return before the process has nothing left to do."""
     try:
@@ -60,6 +80,10 @@ def main(had_cwd_entry: bool) -> None:
     try:
         job = Server(link, socket_path, role, name, incarnation).serve()
     except Exception as error:
+        link.close()
         sys.exit(f"xdist: the fork server failed: {type(error).__name__}: {error}")
-    if job is not None:
+    if job is None:
+        # Left to the garbage collector, it would be warned about under `-X dev`.
+        link.close()
+    else:
         job()

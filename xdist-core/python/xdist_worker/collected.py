@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +67,22 @@ def write_nodeids(config: Any, session: Any) -> None:
     marks = config.__dict__
     hidden = {name: marks.pop(name) for name in ("workerinput", "slaveinput") if name in marks}
     try:
-        new_first.pytest_sessionfinish()
-        stepwise = manager.get_plugin("stepwise")
-        if stepwise is not None:
-            stepwise.pytest_sessionfinish(session=session)
+        with _recorded_warnings(config):
+            new_first.pytest_sessionfinish()
+            stepwise = manager.get_plugin("stepwise")
+            if stepwise is not None:
+                stepwise.pytest_sessionfinish(session=session)
     finally:
         marks.update(hidden)
+
+
+def _recorded_warnings(config: Any) -> AbstractContextManager[None]:
+    """Have pytest record warnings as it does while its plugins finish a session: that a cache cannot be written."""
+    if not config.pluginmanager.has_plugin("warnings"):
+        return nullcontext()
+    from _pytest.warnings import catch_warnings_for_item
+
+    return catch_warnings_for_item(config=config, ihook=config.hook, when="config", item=None)
 
 
 def _display(config: Any, items: Sequence[Any], ids: list[str]) -> list[str]:

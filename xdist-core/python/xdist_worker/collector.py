@@ -27,6 +27,12 @@ class CollectorHooks(WorkerHooks):
         self._forked = False
         self._is_worker = False
 
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self) -> None:
+        """What is logged while tests are collected is shown once: here."""
+        super().pytest_configure()
+        self._run.log_live()
+
     def pytest_warning_recorded(self, warning_message: Any, when: str, nodeid: str, location: Any) -> None:
         """Pass a warning on."""
         self._run.tell_warning(warning_message, when, nodeid, location)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from . import live_log
 from .distribution import dist_options, ini, plain_reason
 from .host.needs import reasons
 from .preload import preload_modules
@@ -112,17 +113,25 @@ def _maxfail(option: Any) -> int:
 
 def _display(config: Any) -> dict[str, object]:
     option = config.option
+    no_capture = getattr(option, "capture", "fd") == "no"
+    live_log_on = live_log.enabled(config)
     verbosity = integer(getattr(option, "verbose", 0))
+    test_cases = _test_cases_verbosity(config, verbosity)
+    if live_log_on and verbosity < 1:
+        # What pytest's own plugin does as soon as tests run.
+        test_cases = 1 if test_cases == verbosity else test_cases
+        verbosity = 1
     minimum = getattr(option, "durations_min", None)
     data: dict[str, object] = {
         "verbosity": verbosity,
-        "verbosity_test_cases": _test_cases_verbosity(config, verbosity),
+        "verbosity_test_cases": test_cases,
         "tbstyle": text(getattr(option, "tbstyle", "auto")),
         "reportchars": _reportchars(config),
         "durations_min": seconds(minimum, 0.005 if verbosity < 2 else 0.0),
         "showcapture": text(getattr(option, "showcapture", "all")),
         "color": text(getattr(option, "color", "auto")),
-        "no_capture": getattr(option, "capture", "fd") == "no",
+        "no_capture": no_capture,
+        "live_output": no_capture or live_log_on,
         "no_header": bool(getattr(option, "no_header", False)),
         "no_summary": bool(getattr(option, "no_summary", False)),
         "fold_skipped": bool(getattr(option, "fold_skipped", True)),

@@ -60,7 +60,11 @@ class Link:
         """Connect to the controller that listens at `path`."""
         sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0)
         sock.settimeout(None)
-        sock.connect(path)
+        try:
+            sock.connect(path)
+        except OSError:
+            sock.close()
+            raise
         link = cls(sock)
         link.path = path
         return link
@@ -68,6 +72,10 @@ class Link:
     def fileno(self) -> int:
         """The descriptor."""
         return self._sock.fileno()
+
+    def is_own(self) -> bool:
+        """Whether this process may send: it is not a child that a test forked, and the controller is there."""
+        return getpid() == self._pid and not self.lost
 
     def close(self) -> None:
         """Close this process's end; in a forked child the parent's stays open."""

@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Optional
 
 import pytest
 
-from . import afterfork, identity
+from . import afterfork, identity, live_log
 from .afterfork.memory import resume_gc
 from .collected import collection
 from .evidence import Watch
@@ -20,7 +20,7 @@ from .portable import pack, unpack
 from .reports import ReportEncoder
 from .server import connect
 from .stop_page import NoPage, StopPage
-from .terminal import mute, start
+from .terminal import keep_last_words, mute, start
 from .warnings_ import describe_warning, encode_warning
 from .whole_reports import WholeReports, described, serialised
 
@@ -41,6 +41,7 @@ class Run:
         self.reporter: Any = None
         self.encoder: Any = None
         self.page: Any = NoPage()
+        self.last_words: Any = None
         self.index: Optional[int] = None
         self.exit_before: Optional[int] = None
         self.collect_reports: List[Any] = []
@@ -67,12 +68,18 @@ class Run:
             return ""
         return str(self.session.items[self.index].nodeid)
 
+    def log_live(self) -> None:
+        """From here on, what pytest logs live is shown."""
+        live_log.attach(self.config, self.reporter, self.current_nodeid)
+
     def start_worker(self) -> None:
         """This process is about to run tests."""
         resume_gc()
         who = self.who
         if who.get("page"):
             self.page = StopPage(who["page"], who["slot"], int(self.config.getoption("maxfail", 0) or 0))
+        self.log_live()
+        self.last_words = keep_last_words(self.reporter, who)
         session = self.session
         # Errors of collection are the controller's affair and no failure of this worker's.
         session.testsfailed = 0
@@ -135,6 +142,13 @@ class Run:
             if self.whole:
                 data["raw"] = pack(describe_warning(warning_message))
             self.link.send({"warning": data})
+
+    def tell_unrecorded(self, text: str) -> bool:
+        """A warning that Python would print; false if this is not the process to tell it."""
+        if not self.link.is_own():
+            return False
+        self.link.send({"warning": {"when": "unrecorded", "message": text}})
+        return True
 
     def tell_collection(self, stopped: str = "") -> None:
         """Everything that was collected, once."""

@@ -14,7 +14,7 @@ import sys
 from typing import Any, Callable, Dict, List, Optional
 
 from . import PROTOCOL
-from .bootstrap import own_bytecode
+from .bootstrap import become_pytest, own_bytecode
 from .forking import fork_detached
 from .link import Link, name_of
 
@@ -42,6 +42,7 @@ class Server:
         if reason is not None:
             self._link.send({"unusable": reason})
             return None
+        become_pytest()
         self._link.send({"hello": self._hello()})
         from .afterfork import freeze_imports, watch_seed
 

@@ -30,6 +30,7 @@ from .plugin import OptionsPlugin
 from .portable import pack, unpack
 from .run import Run
 from .server import connect
+from .unrecorded import divert
 from .worker import WorkerHooks
 
 
@@ -231,6 +232,7 @@ class Session(OptionsPlugin):
         hooks = WorkerHooks(run) if self._is_worker else CollectorHooks(run)
         config.pluginmanager.register(hooks, "xdist_worker.session")
         refuse(run.current_nodeid)
+        divert(run.tell_unrecorded)
         if self._early_evidence is not None:
             run.tell_evidence(self._early_evidence)
 

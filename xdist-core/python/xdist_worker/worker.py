@@ -99,7 +99,7 @@ class WorkerHooks:
         run.start_worker()
         run.link.send("ready")
         protocol = run.config.hook.pytest_runtest_protocol
-        items, queue, page, link = session.items, self._queue, run.page, run.link
+        items, queue, page, link, words = session.items, self._queue, run.page, run.link, run.last_words
         announced = False
         try:
             # An announced test has begun as far as the controller knows: it runs whatever has arrived since.
@@ -111,6 +111,8 @@ class WorkerHooks:
                 if not announced:
                     link.send_frame(wire.started(index))
                 page.phase(SETUP)
+                if words is not None and not words.empty:
+                    words.clear()
                 self._plain.clear()
                 self._wordy = False
                 protocol(item=items[index], nextitem=items[queue[0]] if queue else None)

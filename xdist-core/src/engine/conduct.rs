@@ -14,7 +14,6 @@ use crate::event::{Collected, RunEvent};
 use crate::fork::ForkLevel;
 use crate::ids::{TestIndex, WorkerId};
 use crate::protocol::{Ended, ForkRequest, FromPython, HostEvent, Role, ToPython};
-use crate::report::Warning;
 use crate::run::{Effect, Input, RunState, Settings};
 use crate::schedule;
 
@@ -335,17 +334,6 @@ impl Engine<'_> {
         if readiness.willing && readiness.matched && !std::mem::replace(&mut readiness.told, true) {
             let lacks = entry.translation.lacks(tests);
             self.feed(Input::Ready { worker, lacks });
-        }
-    }
-
-    /// A warning counts once: not again for every worker that configures and collects for itself.
-    fn warning(&mut self, member: MemberId, warning: Warning) {
-        let repeated = self.worker_of(member).is_some()
-            && !self.members.get(member).shares_collection
-            && warning.when != "runtest";
-        if !repeated {
-            self.warnings += 1;
-            self.emit(&RunEvent::Warning(warning));
         }
     }
 

@@ -1,8 +1,5 @@
 //! Ends: of processes, of patience, of the run.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use execnet_rs::process::HowEnded;
@@ -10,7 +7,7 @@ use rustix::process::Signal as Kill;
 
 use super::happening::{MemberId, Signal};
 use super::members::MemberRole;
-use super::{Engine, EngineError, Stage};
+use super::{Engine, EngineError, Stage, remains};
 use crate::event::{Ended, RunEvent};
 use crate::exit;
 use crate::ids::WorkerId;
@@ -23,8 +20,6 @@ const INTERRUPT_GRACE: Duration = Duration::from_secs(10);
 const LEAVE_GRACE: Duration = Duration::from_secs(10);
 /// A process that lost its connection has this long to end.
 const UNLINKED_GRACE: Duration = Duration::from_secs(1);
-/// Bytes shown of what a crashed test wrote into each capture file.
-const CAPTURED: u64 = 16 << 10;
 /// Output that may belong to a crash is held this long before it is shown.
 const HOLD: Duration = Duration::from_millis(500);
 
@@ -38,7 +33,7 @@ impl Engine<'_> {
         let entry = self.members.get_mut(member);
         entry.output.push(stderr, bytes);
         entry.output_since.get_or_insert_with(Instant::now);
-        if self.facts.display.no_capture || entry.output.is_large() {
+        if self.facts.display.live_output || entry.output.is_large() {
             self.show_output(member);
         }
     }
@@ -181,7 +176,7 @@ impl Engine<'_> {
         let how_text = if phase.is_empty() { how.to_string() } else { format!("{how} in {phase}") };
         // It ended as it said it would: what it still wrote is ordinary output.
         let clean = how == HowEnded::Exited(i32::try_from(entry.announced.unwrap_or(0)).unwrap_or(-1));
-        let captured = captured(self.directory.path(), &entry.name, entry.incarnation);
+        let captured = remains::captured(self.directory.path(), &worker.to_string(), entry.incarnation);
         entry.output.finish();
         if clean {
             self.show_output(member);
@@ -355,9 +350,10 @@ impl Engine<'_> {
     pub(super) fn close(&mut self) -> u8 {
         let mut code = self.after_host(self.run_exit_code());
         let mut reason = self.reason();
-        if let Some(limit) = self.facts.max_warnings.filter(|limit| code == exit::OK && self.warnings > *limit) {
+        if let Some(limit) = self.facts.max_warnings.filter(|limit| code == exit::OK && self.warnings.count > *limit) {
             code = exit::MAX_WARNINGS_ERROR;
-            reason = Some(format!("Tests pass, but maximum allowed warnings exceeded: {} > {limit}", self.warnings));
+            reason =
+                Some(format!("Tests pass, but maximum allowed warnings exceeded: {} > {limit}", self.warnings.count));
         }
         let error = self.error.take().or_else(|| self.session_message());
         if self.configured || error.is_some() {
@@ -372,6 +368,7 @@ impl Engine<'_> {
             };
             self.emit(&RunEvent::Ended(Box::new(ended)));
         }
+        self.late_warnings();
         code
     }
 
@@ -411,23 +408,6 @@ impl Engine<'_> {
     pub(super) fn session_message(&self) -> Option<String> {
         self.session_ended.as_ref().map(|ended| ended.message.clone()).filter(|message| !message.is_empty())
     }
-}
-
-/// What a worker's running test had written into pytest's capture files, at most their ends.
-fn captured(directory: &Path, name: &str, incarnation: u32) -> String {
-    let mut text = String::new();
-    for stream in ["out", "err"] {
-        let path = directory.join(format!("{name}.{incarnation}.captured-{stream}"));
-        let Ok(mut file) = File::open(&path) else { continue };
-        let length = file.metadata().map_or(0, |metadata| metadata.len());
-        let mut bytes = Vec::new();
-        let start = SeekFrom::Start(length.saturating_sub(CAPTURED));
-        if file.seek(start).and_then(|_| file.take(CAPTURED).read_to_end(&mut bytes)).is_ok() {
-            text.push_str(&String::from_utf8_lossy(&bytes));
-        }
-        let _ = std::fs::remove_file(path);
-    }
-    text
 }
 
 /// The exit code of a process in whose place we stand; a signal becomes `128 + n`, as in a shell.

@@ -11,6 +11,7 @@
 //! | `finish` | stopping, deadlines, the end |
 //! | `host` | the plugin host, if the run has one |
 //! | `members`, `link`, `output`, `page` | processes, their connections, what they write, the page they read |
+//! | `remains`, `warnings` | what a dead worker leaves behind, what counts once |
 //! | `translate`, `settings` | pure: indices of other collections, what facts ask for |
 
 mod conduct;
@@ -21,9 +22,11 @@ mod link;
 mod members;
 mod output;
 mod page;
+mod remains;
 mod settings;
 mod start;
 mod translate;
+mod warnings;
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -46,6 +49,7 @@ use self::link::{Greeting, Link};
 use self::members::Members;
 use self::page::Page;
 use self::settings::Distribution;
+use self::warnings::Warnings;
 use crate::collection::Collection;
 use crate::event::RunEvent;
 use crate::facts::{Facts, Interpreter};
@@ -165,7 +169,7 @@ struct Engine<'a> {
     /// What the session that collects said at its end, if it ran no test.
     session_ended: Option<Ended>,
     suite_properties: Vec<(String, String)>,
-    warnings: u32,
+    warnings: Warnings,
     internal_error: bool,
     interrupted: Option<Signal>,
     kill_at: Option<Instant>,
@@ -249,7 +253,7 @@ impl<'a> Engine<'a> {
             run: None,
             session_ended: None,
             suite_properties: Vec::new(),
-            warnings: 0,
+            warnings: Warnings::default(),
             internal_error: false,
             interrupted: None,
             kill_at: None,

@@ -252,6 +252,7 @@ impl Engine<'_> {
         }
         let configured = self.configuration(header);
         self.emit(&RunEvent::Configured(Box::new(configured)));
+        self.early_warnings();
     }
 
     /// Facts for the header.

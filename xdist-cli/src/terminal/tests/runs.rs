@@ -211,7 +211,7 @@ fn workers_write_without_capturing() {
         .pass(1, 1)
         .pass(2, 0)
         .pass(3, 1);
-    assert_snapshot!(run.display(|display| display.no_capture = true).output());
+    assert_snapshot!(run.display(|display| (display.no_capture, display.live_output) = (true, true)).output());
 }
 
 #[test]

@@ -37,7 +37,7 @@ REPAIRS: tuple[Repair, ...] = (
     Repair("coverage", "a tracer that runs through the fork counts imports once a worker", coverage.pause, None),
     Repair("random", "generators are copied: keep a seeded state, renew one that never was", rand.save, rand.restore),
     Repair("temporary paths", "one base directory a worker, below the run's", tmp.make_base, tmp.own_base),
-    Repair("logging", "log files share an offset; live logging is the controller's", logs.append, logs.quiet),
+    Repair("logging", "log files share an offset", logs.append, None),
     Repair("faulthandler", "a timer thread does not survive, and cancelling it afterwards hangs", faults.cancel, None),
     Repair("timers", "interval timers do not survive", timers.save, timers.arm),
     Repair("title", "looked for once, before the fork", title.find, title.set_title),

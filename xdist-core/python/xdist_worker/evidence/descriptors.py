@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 from . import owners
+from .origins import Origins
 from .processes import resource_tracker
 
 _ANONYMOUS = {
@@ -29,6 +30,7 @@ _DEVICES = {
 # `O_ACCMODE`, which not every interpreter has.
 ACCESS_MODE = os.O_RDONLY | os.O_WRONLY | os.O_RDWR
 _SQLITE = b"SQLite format 3\0"
+_DATA_BASE = "the SQLite data base"
 
 
 class Descriptors:
@@ -46,7 +48,7 @@ class Descriptors:
         """This one is the program's own."""
         self._allowed.add(descriptor)
 
-    def check(self, config: Any) -> str | None:
+    def check(self, config: Any, origins: Origins) -> str | None:
         """The first open descriptor that workers must not share."""
         # A link that was open before is a duplicate: capture's and faulthandler's copies of the standard streams.
         known = {link for link in self._before.values() if not link.startswith("/")}
@@ -61,7 +63,8 @@ class Descriptors:
                 continue
             what = _judge(fd, link)
             if what is not None:
-                return f"{what} is open ({owners.describe(fd, config)})"
+                path = link if what.startswith(_DATA_BASE) else ""
+                return f"{what} is open ({owners.describe(fd, path, config, origins)})"
         return None
 
 
@@ -104,7 +107,7 @@ def _judge_file(fd: int, link: str) -> str | None:
     except OSError:
         sqlite = False
     if sqlite:
-        return f"the SQLite data base {path}"
+        return f"{_DATA_BASE} {path}"
     writable = fcntl.fcntl(fd, fcntl.F_GETFL) & ACCESS_MODE != os.O_RDONLY
     return f"the file {path}, for writing," if writable else None
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import socket
 import stat
-import sys
 from typing import Any
 
-from .callers import relative
+from . import holders
+from .origins import Origins
 
 
 def is_regular(fd: int) -> bool:
@@ -33,35 +32,14 @@ def socket_text(fd: int) -> str:
     return "a socket"
 
 
-def describe(fd: int, config: Any) -> str:
-    """`SERVER in conftest.py:4` if a module of the project holds the descriptor, else its number."""
+def describe(fd: int, path: str, config: Any, origins: Origins) -> str:
+    """`SERVER in conftest.py:4`, `made in plugin.py:17`, or the number of the descriptor if nobody can be named.
+
+    `path` is that of a data base, empty for anything else.
+    """
     rootdir = str(config.rootpath)
-    for module in list(sys.modules.values()):
-        file = getattr(module, "__file__", None)
-        if not isinstance(file, str) or not file.startswith(rootdir.rstrip(os.sep) + os.sep):
-            continue
-        for name, value in list(vars(module).items()):
-            if _holds(value, fd):
-                return f"{name} in {relative(file, rootdir)}{_line(file, name)}"
-    return f"descriptor {fd}"
-
-
-def _holds(value: object, fd: int) -> bool:
-    fileno = getattr(type(value), "fileno", None)
-    if fileno is None:
-        return False
-    try:
-        return bool(value.fileno() == fd)  # type: ignore[attr-defined]
-    except Exception:
-        return False
-
-
-def _line(file: str, name: str) -> str:
-    try:
-        with open(file, encoding="utf-8", errors="replace") as source:
-            for number, line in enumerate(source, 1):
-                if re.match(rf"{re.escape(name)}\s*(:[^=]+)?=", line):
-                    return f":{number}"
-    except OSError:
-        pass
-    return ""
+    place = origins.place(fd)
+    holder = holders.find(fd, path, config)
+    if holder is not None and (holder.direct or place is None):
+        return holder.text(rootdir)
+    return f"made in {place.text(rootdir)}" if place is not None else f"descriptor {fd}"

@@ -7,6 +7,7 @@ from typing import Any
 
 from . import callers, environ, maps, modules, plugins, processes, tempdirs, workerinput
 from .descriptors import Descriptors
+from .origins import Origins
 from .threads import Threads
 
 
@@ -26,6 +27,7 @@ class Watch:
         self._inputs: list[workerinput.WatchedInput] = []
         self._threads = Threads()
         self._descriptors = Descriptors()
+        self._origins = Origins()
         self._children: set[int] = set()
         self._maps: set[bytes] = set()
         self._tempdirs = tempdirs.TempDirs()
@@ -36,6 +38,7 @@ class Watch:
         self._tempdirs.start()
         self._threads.start()
         self._descriptors.start()
+        self._origins.start()
         self._children = processes.children()
         self._maps = maps.shared()
 
@@ -47,6 +50,7 @@ class Watch:
         self._inputs.clear()
         self._tempdirs.stop()
         self._threads.stop()
+        self._origins.stop()
 
     def track(self, source: dict[str, Any]) -> dict[str, Any]:
         """`source` as a mapping whose readers are told apart; update it in place after the fork."""
@@ -71,7 +75,7 @@ class Watch:
             plugins.check(config)
             or processes.replaced()
             or self._threads.check(rootdir)
-            or self._descriptors.check(config)
+            or self._descriptors.check(config, self._origins)
             or processes.started(self._children)
             or maps.check(self._maps)
             or self._tempdirs.check(rootdir)
