@@ -93,6 +93,8 @@ pub struct Configured {
     pub version: String,
     /// Whether text from workers was rendered with colours.
     pub color: bool,
+    /// The words of a command that runs one test in one process as this run does, but for the test's node id.
+    pub alone: Vec<String>,
 }
 
 /// What there is to run, and on what.

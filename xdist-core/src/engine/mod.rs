@@ -64,6 +64,8 @@ pub struct Request {
     pub args: Vec<OsString>,
     /// The whole command line, for `workerinput["mainargv"]`.
     pub mainargv: Vec<String>,
+    /// `--python`, split into words; `search` has made of it what is to be tried.
+    pub python: Option<Vec<String>>,
     /// `--fork`.
     pub fork: Option<ForkLevel>,
     /// Version of this program, for the header.

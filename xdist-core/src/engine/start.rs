@@ -243,6 +243,7 @@ impl Engine<'_> {
             header,
             version: self.request.version.clone(),
             color: self.rendering.color,
+            alone: settings::alone(&self.request, &self.facts),
         };
         self.emit(&RunEvent::Configured(Box::new(configured)));
     }
