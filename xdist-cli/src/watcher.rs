@@ -3,12 +3,13 @@
 use std::io::{self, IsTerminal, Stdout, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use xdist_core::cache::{self, CacheState};
+use xdist_core::cache::CacheState;
 use xdist_core::engine::Observer;
 use xdist_core::event::RunEvent;
 use xdist_core::exit;
 use xdist_core::facts::Facts;
 use xdist_core::protocol::Rendering;
+use xdist_core::report::Warning;
 use xdist_core::timestamp;
 
 use crate::complain;
@@ -62,14 +63,6 @@ impl Watcher {
         }
         if self.faults.is_empty() || code != exit::OK { code } else { exit::TESTS_FAILED }
     }
-
-    fn write_cache(&mut self) {
-        let Some(state) = &self.cache else { return };
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
-        for warning in cache::write(state.dir().as_ref(), &state.files(&timestamp::local_iso(now, false))) {
-            complain(&warning, exit::OK);
-        }
-    }
 }
 
 impl Observer for Watcher {
@@ -97,9 +90,6 @@ impl Observer for Watcher {
             self.faults.push(error.to_string());
             self.junit = None;
         }
-        if matches!(event, RunEvent::Ended(_)) {
-            self.write_cache();
-        }
         let options = &self.options;
         let terminal = self.terminal.get_or_insert_with(|| TerminalReporter::new(options.clone(), io::stdout()));
         if let Err(error) = terminal.handle(event)
@@ -107,6 +97,11 @@ impl Observer for Watcher {
         {
             self.faults.push(format!("cannot write to stdout: {error}"));
         }
+    }
+
+    fn closing(&mut self) -> Vec<Warning> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
+        self.cache.as_ref().map(|cache| cache.write(&timestamp::local_iso(now, false))).unwrap_or_default()
     }
 
     fn raw(&mut self, stderr: bool, bytes: &[u8]) {
