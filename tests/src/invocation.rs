@@ -56,6 +56,11 @@ impl Invocation {
         Self::new(env.pytest(), suite)
     }
 
+    /// A shell that runs these commands, as if pasted.
+    pub fn shell(suite: &Suite, commands: &str) -> Self {
+        Self::new(PathBuf::from("sh"), suite).args(["-c", commands])
+    }
+
     fn new(program: PathBuf, suite: &Suite) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let mark = format!("{}-{}", process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));

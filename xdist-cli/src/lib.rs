@@ -52,7 +52,7 @@ fn run(invocation: Invocation, mainargv: Vec<String>) -> u8 {
         Ok(guard) => guard,
         Err(error) => return complain(&format_args!("cannot start a watchdog process: {error}"), exit::INTERNAL_ERROR),
     };
-    let surroundings = match Surroundings::of_this_process(invocation.python) {
+    let surroundings = match Surroundings::of_this_process(invocation.python.clone()) {
         Ok(surroundings) => surroundings,
         Err(error) => {
             return complain(&format_args!("the working directory cannot be used: {error}"), exit::USAGE_ERROR);
@@ -62,6 +62,7 @@ fn run(invocation: Invocation, mainargv: Vec<String>) -> u8 {
         search: search(&surroundings, &Disk),
         args: invocation.pytest_args,
         mainargv,
+        python: invocation.python,
         fork: invocation.fork,
         plugin_host: invocation.plugin_host,
         version: env!("CARGO_PKG_VERSION").to_owned(),

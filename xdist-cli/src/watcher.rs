@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Stdout, Write};
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use xdist_core::cache::{self, CacheState};
+use xdist_core::cache::CacheState;
 use xdist_core::engine::Observer;
 use xdist_core::event::RunEvent;
 use xdist_core::exit;
@@ -91,15 +91,6 @@ impl Watcher {
         })
     }
 
-    /// Writes pytest's cache; what could not be written is a warning, as it is to pytest.
-    fn write_cache(&mut self) -> Vec<Warning> {
-        let Some(state) = &self.cache else { return Vec::new() };
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
-        let faults = cache::write(state.dir().as_ref(), &state.files(&timestamp::local_iso(now, false)));
-        let warning = |message| Warning { when: "config".to_owned(), message, ..Warning::default() };
-        faults.into_iter().map(warning).collect()
-    }
-
     fn show(&mut self, event: &RunEvent) {
         if let Err(error) = self.terminal().handle(event)
             && self.faults.is_empty()
@@ -144,15 +135,15 @@ impl Observer for Watcher {
             self.faults.push(error.to_string());
             self.junit = None;
         }
-        if matches!(event, RunEvent::Ended(_)) {
-            for warning in self.write_cache() {
-                self.show(&RunEvent::Warning(warning));
-            }
-        }
         if matches!(event, RunEvent::HostDied { .. }) {
             self.silent.set(false);
         }
         self.show(event);
+    }
+
+    fn closing(&mut self) -> Vec<Warning> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
+        self.cache.as_ref().map(|cache| cache.write(&timestamp::local_iso(now, false))).unwrap_or_default()
     }
 
     fn raw(&mut self, stderr: bool, bytes: &[u8]) {

@@ -34,6 +34,8 @@ pub struct Collection {
     /// Keys of the last-failed plugin's `lastfailed` when collection was over (collectors that failed are in, collectors
     /// that work again are replaced by what is in them); `None` where the plugin is off.
     pub lastfailed: Option<Vec<String>>,
+    /// Whether the project's filters show warnings that the cache cannot be written.
+    pub cache_warnings: bool,
     /// The stepwise plugin's state when collection was over; `None` where it is off.
     pub stepwise: Option<Stepwise>,
     /// Places and keywords of all tests, for a plugin host.

@@ -100,6 +100,8 @@ pub struct Configured {
     pub color: bool,
     /// Whether the run has a plugin host.
     pub hosted: bool,
+    /// The words of a command that runs one test in one process as this run does, but for the test's node id.
+    pub alone: Vec<String>,
 }
 
 /// What there is to run, and on what.

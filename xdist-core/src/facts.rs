@@ -40,6 +40,8 @@ pub struct Facts {
     pub terminal: bool,
     /// `config.args`: paths and node ids to collect.
     pub args: Vec<String>,
+    /// Arguments, as typed, that a rerun of one test must repeat: options that decide how it is found, imported and run.
+    pub repeated: Vec<String>,
     /// Modules of third-party plugins that this session imported, in order, none of them under rootdir.
     pub plugin_modules: Vec<String>,
     /// The run's base temporary directory, made by pytest; empty if the run is plain or has none. Workers that are not

@@ -109,3 +109,39 @@ fn without_the_cache_plugin_nothing_is_written() {
     Invocation::xdist(&Env::usual(), &suite).n(2).args(["-p", "no:cacheprovider"]).run().expect_code(1);
     assert!(!suite.path(".pytest_cache").exists());
 }
+
+#[test]
+fn a_cache_that_cannot_be_written_is_a_warning() {
+    for env in [Env::usual(), Env::named("py311-pytest74")] {
+        for args in [
+            &[][..],
+            &["--fork=imported"],
+            &["-W", "ignore::pytest.PytestCacheWarning"],
+            &["-W", "error::UserWarning:nobody"],
+        ] {
+            let suite =
+                || Suite::of(&[("test_it.py", "def test_a(): pass\ndef test_b(): assert 0\n"), (".pytest_cache", "")]);
+            let pytests: Vec<_> = args.iter().filter(|arg| !arg.starts_with("--fork")).copied().collect();
+            let serial = Invocation::pytest(&env, &suite()).args(pytests).run();
+            let ours = Invocation::xdist(&env, &suite()).n(2).args(args).run();
+            ours.expect_code(serial.code());
+            assert_eq!(ours.counts(), serial.counts(), "{args:?}\n{}", ours.describe());
+            let told = |outcome: &Outcome| outcome.occurrences("PytestCacheWarning: ");
+            assert_eq!(told(&ours), told(&serial), "{args:?}\n{}", ours.describe());
+            assert_eq!(ours.stderr, "", "{args:?}\n{}", ours.describe());
+            let summary = ours.stdout.find("warnings summary").unwrap_or(usize::MAX);
+            assert!(ours.stdout.find("PytestCacheWarning: ").is_none_or(|at| at > summary), "{}", ours.describe());
+        }
+    }
+}
+
+#[test]
+fn warnings_about_the_cache_count_against_a_limit() {
+    let files = [("test_it.py", "def test_a(): pass\n"), (".pytest_cache", "")];
+    let args = ["--max-warnings=0", "--lf"];
+    let serial = Invocation::pytest(&Env::usual(), &Suite::of(&files)).args(args).run();
+    let ours = Invocation::xdist(&Env::usual(), &Suite::of(&files)).n(1).args(args).run();
+    serial.expect_code(6);
+    ours.expect_code(6);
+    assert_eq!(ours.counts(), serial.counts(), "{}", ours.describe());
+}

@@ -14,5 +14,6 @@ mod output;
 mod parallel;
 mod plain;
 mod real;
+mod rerun;
 mod signals;
 mod stopping;

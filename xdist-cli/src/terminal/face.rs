@@ -6,6 +6,7 @@ use xdist_core::event::Configured;
 use xdist_core::facts::DisplayOptions;
 use xdist_core::ids::WorkerId;
 
+use super::alone::Alone;
 use super::names::Names;
 use super::options::{TerminalOptions, layout_width};
 use super::style::{Ink, Style};
@@ -25,8 +26,8 @@ pub(crate) struct Face {
     pytest: (u32, u32),
     /// `linux -- Python 3.11.7 /path/python`.
     interpreter: String,
-    /// The interpreter, where a rerun has to name it too.
-    python: Option<String>,
+    /// Commands that run one test alone.
+    alone: Alone,
 }
 
 impl Face {
@@ -39,7 +40,7 @@ impl Face {
             names: Names::default(),
             pytest: (u32::MAX, 0),
             interpreter: String::new(),
-            python: None,
+            alone: Alone::default(),
         }
     }
 
@@ -52,7 +53,7 @@ impl Face {
         self.pytest = version(&interpreter.pytest);
         self.interpreter =
             format!("{} -- Python {} {}", interpreter.platform, interpreter.version, interpreter.executable);
-        self.python = configured.interpreter_source.contains("--python").then(|| interpreter.executable.clone());
+        self.alone = Alone::new(configured);
     }
 
     /// Whether `-r` asked for this character.
@@ -77,7 +78,7 @@ impl Face {
 
     /// The last line of every failure: how to run it alone.
     pub(crate) fn rerun_line(&self, nodeid: &str) -> String {
-        let command = self.names.rerun(nodeid, self.python.as_deref());
+        let command = self.alone.command(&self.names, nodeid);
         format!("{} {command}\n", self.style.paint("rerun:", &[Ink::CYAN]))
     }
 

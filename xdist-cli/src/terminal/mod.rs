@@ -12,6 +12,7 @@ macro_rules! put {
     }};
 }
 
+mod alone;
 mod bar;
 mod closing;
 mod durations;

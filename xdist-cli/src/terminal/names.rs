@@ -53,18 +53,6 @@ impl Names {
         }
         best_relative(&self.invoked, &self.invoked.join(path))
     }
-
-    /// The command that runs one test, or one file, alone.
-    pub(crate) fn rerun(&self, nodeid: &str, python: Option<&str>) -> String {
-        let nodeid = self.relative(nodeid);
-        let mut words = vec!["xdist", "-n", "0"];
-        if let Some(python) = python {
-            words.extend(["--python", python]);
-        }
-        words.push(&nodeid);
-        // Only a NUL cannot be quoted, and no node id that came from a file name or an argument holds one.
-        shlex::try_join(words.iter().copied()).unwrap_or_else(|_| words.join(" "))
-    }
 }
 
 /// Path and rest of a node id.
@@ -87,7 +75,7 @@ pub(crate) fn domain(nodeid: &str) -> String {
 }
 
 /// `path` as seen from `from`, with `..` where needed.
-fn best_relative(from: &Path, path: &Path) -> String {
+pub(super) fn best_relative(from: &Path, path: &Path) -> String {
     let from: Vec<Component<'_>> = normal(from);
     let path: Vec<Component<'_>> = normal(path);
     if from == path {
@@ -101,7 +89,7 @@ fn best_relative(from: &Path, path: &Path) -> String {
 }
 
 /// The components without `.` and with `..` taken back, by text alone.
-fn normal(path: &Path) -> Vec<Component<'_>> {
+pub(super) fn normal(path: &Path) -> Vec<Component<'_>> {
     let mut out = Vec::new();
     for component in path.components() {
         match component {

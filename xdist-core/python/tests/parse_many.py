@@ -15,7 +15,7 @@ from xdist_worker import facts
 def parse(args):
     config = _prepareconfig(list(args), plugins=[feed])
     try:
-        return facts.gather_facts(config, None, [])
+        return facts.gather_facts(config, None, args)
     except pytest.UsageError as error:
         return {"usage_error": str(error)}
     finally:

@@ -11,6 +11,7 @@ from typing import Any
 from .render import Renderer, crash_of
 from .safe_text import attribute, integer, text
 from .spool import Spool
+from .warnings_ import lets_cache_warnings_through
 
 
 def collection(
@@ -168,7 +169,7 @@ def _failed_first(config: Any, total: int) -> int:
 
 def _cache_state(config: Any) -> dict[str, object]:
     """Return what pytest's cache plugins hold after collection, which changes some of it."""
-    data: dict[str, object] = {}
+    data: dict[str, object] = {"cache_warnings": lets_cache_warnings_through(config)}
     failed = attribute(config.pluginmanager.get_plugin("lfplugin"), "lastfailed")
     if isinstance(failed, dict):
         data["lastfailed"] = [text(nodeid) for nodeid in failed]

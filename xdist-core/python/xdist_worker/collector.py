@@ -16,6 +16,7 @@ from .collected import write_nodeids
 from .forking import fork_detached
 from .link import name_of
 from .run import Run
+from .warnings_ import caught_warnings
 from .worker import WorkerHooks
 
 
@@ -77,7 +78,7 @@ class CollectorHooks(WorkerHooks):
                 if self._fork(session, message[name]):
                     return self.work(session)
             elif name == "become":
-                write_nodeids(run.config, session)
+                self._write_nodeids(session)
                 run.become_first()
                 self._is_worker = True
                 return self.work(session)
@@ -109,7 +110,7 @@ class CollectorHooks(WorkerHooks):
         if run.watch is not None:
             # Nobody will be forked any more: what is read now is no evidence.
             run.watch.stop()
-        write_nodeids(run.config, session)
+        self._write_nodeids(session)
         if self._forked:
             afterfork.finish_collector(0)
         if session.testsfailed and not run.config.option.continue_on_collection_errors:
@@ -120,6 +121,11 @@ class CollectorHooks(WorkerHooks):
         if session.shouldstop:
             raise session.Interrupted(session.shouldstop)
         return True
+
+    def _write_nodeids(self, session: Any) -> None:
+        """What pytest warns of meanwhile counts, as in the hook in which serial pytest writes."""
+        with caught_warnings(self._run.config):
+            write_nodeids(self._run.config, session)
 
 
 def _flat(lines: Any) -> Any:

@@ -16,6 +16,7 @@ from . import live_log
 from .distribution import dist_options, ini, plain_reason
 from .host.needs import reasons
 from .preload import preload_modules
+from .rerun import repeated_options
 from .safe_text import attribute, integer, seconds, text
 
 __all__ = ["cache_facts", "gather_facts", "preload_modules"]
@@ -40,6 +41,7 @@ def gather_facts(config: Any, watch: Any, args: Sequence[str]) -> dict[str, obje
         "continue_on_collection_errors": bool(getattr(option, "continue_on_collection_errors", False)),
         "terminal": bool(config.pluginmanager.has_plugin("terminal")),
         "args": [text(arg) for arg in attribute(config, "args") or args],
+        "repeated": repeated_options(config, args),
         "plugin_modules": preload_modules(config),
     }
     plain = plain_reason(config, dist)

@@ -1,10 +1,34 @@
-"""Turns a recorded warning into plain data, its text as pytest's warnings summary prints it."""
+"""Warnings of pytest's own making and those recorded, as plain data whose text is that of pytest's warnings summary."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import warnings
+from typing import Any
+
+import pytest
 
 from .safe_text import attribute, integer, text
+
+
+def caught_warnings(config: Any) -> contextlib.AbstractContextManager[None]:
+    """Return a context in which pytest records warnings by the project's filters, if its warnings plugin is on."""
+    if not config.pluginmanager.has_plugin("warnings"):
+        return contextlib.nullcontext()
+    from _pytest.warnings import catch_warnings_for_item
+
+    return catch_warnings_for_item(config=config, ihook=config.hook, when="config", item=None)
+
+
+def lets_cache_warnings_through(config: Any) -> bool:
+    """Return whether the project's filters show a warning that the cache cannot be written."""
+    with caught_warnings(config), warnings.catch_warnings(record=True) as recorded:
+        try:
+            warnings.warn("could not create cache path", pytest.PytestCacheWarning, stacklevel=1)
+        except pytest.PytestCacheWarning:
+            return True
+        return bool(recorded)
 
 
 def encode_warning(warning_message: object, when: str, nodeid: str, location: tuple | None) -> dict[str, object] | None:

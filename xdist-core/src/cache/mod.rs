@@ -2,7 +2,7 @@
 //!
 //! pytest's own plugins see every report and write at the end of the session. Here no single session sees them all, so
 //! the plugins' rules are applied to the stream of run events instead: [`CacheState`] gathers, [`CacheState::files`]
-//! says what the files must contain (pure), [`write()`] writes. Tests count in the order of collection, so that the files
+//! says what the files must contain (pure), [`CacheState::write`] writes. Tests count in the order of collection, so that the files
 //! do not depend on which worker was faster. `cache/nodeids` is known after collection and written by pytest.
 
 mod lastfailed;
@@ -12,12 +12,11 @@ mod write;
 
 use std::sync::Arc;
 
-pub use write::write;
-
 use crate::collection::Collection;
 use crate::event::{RunEvent, Verdict};
 use crate::facts::CacheFacts;
 use crate::ids::TestIndex;
+use crate::report::Warning;
 use trace::Trace;
 
 /// What the next content of the cache depends on.
@@ -75,9 +74,15 @@ impl CacheState {
         lastfailed.into_iter().chain(stepwise).collect()
     }
 
-    /// The cache directory.
-    pub fn dir(&self) -> &str {
-        &self.facts.dir
+    /// Writes the values that must change.
+    ///
+    /// A cache that cannot be written is no reason to fail a run: what comes back are warnings, if the project wants to
+    /// see them.
+    pub fn write(&self, local_time: &str) -> Vec<Warning> {
+        let faults = write::write(self.facts.dir.as_ref(), &self.files(local_time));
+        let wanted = self.collection.as_ref().is_some_and(|collection| collection.cache_warnings);
+        let warning = |message| Warning { when: "config".to_owned(), message, ..Warning::default() };
+        faults.into_iter().filter(|_| wanted).map(warning).collect()
     }
 }
 

@@ -16,12 +16,10 @@ pub(super) fn after(
     traces: &[Trace],
     local_time: &str,
 ) -> Option<Value> {
-    // Since pytest 8.4 the file tells the number of tests and the time too, and is left alone without `--stepwise`.
+    // Without `--stepwise` nothing depends on verdicts: what there is to forget, pytest itself forgets after collection.
+    let collection = collection.filter(|_| facts.stepwise)?;
+    // Since pytest 8.4 the file tells the number of tests and the time too.
     let since_8_4 = facts.pytest.as_slice() >= [8, 4].as_slice();
-    if !facts.stepwise {
-        return (!since_8_4).then(|| json!([]));
-    }
-    let collection = collection?;
     let state = collection.stepwise.clone().unwrap_or_default();
     let count = state.last_test_count.unwrap_or(collection.ids.len() as u64);
     let last_failed = last_failed(state, &collection.ids, traces);

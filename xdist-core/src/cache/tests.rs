@@ -182,12 +182,10 @@ fn stepwise_has_two_formats() {
 }
 
 #[test]
-fn stepwise_that_is_off_is_cleared_by_old_versions_only() {
-    let value_for = |pytest: &[u32]| value(&state(facts(&[], pytest), collection(&[]), &[]), "cache/stepwise");
-    assert_eq!(value_for(&[7, 0]), Some(json!([])));
-    assert_eq!(value_for(&[8, 3]), Some(json!([])));
-    assert_eq!(value_for(&[8, 4]), None);
-    assert_eq!(value_for(&[9, 2]), None);
+fn stepwise_that_is_off_is_left_to_pytest() {
+    for version in [&[7, 0][..], &[9, 2]] {
+        assert_eq!(value(&state(facts(&[], version), collection(&[]), &[]), "cache/stepwise"), None);
+    }
 }
 
 fn any_verdict() -> impl Strategy<Value = Verdict> {

@@ -12,9 +12,14 @@ const CACHEDIR_TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n";
 
 /// Writes `values` below the cache directory `dir`, each only if the file says something else now.
 ///
-/// A cache that cannot be written is no reason to fail a run: the texts that come back are to be shown as warnings.
-pub fn write(dir: &Path, values: &[CacheFile]) -> Vec<String> {
-    values.iter().filter_map(|value| set(dir, value).err()).map(|error| format!("pytest's cache: {error}")).collect()
+/// What comes back says what could not be written, in the words of pytest's own warnings.
+pub(super) fn write(dir: &Path, values: &[CacheFile]) -> Vec<String> {
+    let fault = |value: &CacheFile| {
+        let error = set(dir, value).err()?;
+        let path = dir.join("v").join(value.key);
+        Some(format!("PytestCacheWarning: could not write cache path {}: {error}", path.display()))
+    };
+    values.iter().filter_map(fault).collect()
 }
 
 fn set(dir: &Path, file: &CacheFile) -> io::Result<()> {

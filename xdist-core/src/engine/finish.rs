@@ -348,6 +348,12 @@ impl Engine<'_> {
 
     /// The run's end, told to the observer; returns the exit code.
     pub(super) fn close(&mut self) -> u8 {
+        if self.configured {
+            for warning in self.observer.closing() {
+                self.warnings.count += 1;
+                self.emit(&RunEvent::Warning(warning));
+            }
+        }
         let mut code = self.after_host(self.run_exit_code());
         let mut reason = self.reason();
         if let Some(limit) = self.facts.max_warnings.filter(|limit| code == exit::OK && self.warnings.count > *limit) {

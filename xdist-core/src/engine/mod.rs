@@ -56,6 +56,7 @@ use crate::facts::{Facts, Interpreter};
 use crate::fork::ForkLevel;
 use crate::interpreter::{Candidate, NoInterpreter, PassedOver, Search};
 use crate::protocol::{Ended, Rendering};
+use crate::report::Warning;
 use crate::run::RunState;
 
 /// How often deadlines are looked at and reporters get the time.
@@ -72,6 +73,8 @@ pub struct Request {
     pub args: Vec<OsString>,
     /// The whole command line, for `workerinput["mainargv"]`.
     pub mainargv: Vec<String>,
+    /// `--python`, split into words; `search` has made of it what is to be tried.
+    pub python: Option<Vec<String>>,
     /// `--fork`.
     pub fork: Option<ForkLevel>,
     /// `--plugin-host`.
@@ -89,6 +92,8 @@ pub trait Observer {
     fn lines(&mut self, event: &RunEvent) -> Vec<String>;
     /// Something happened.
     fn event(&mut self, event: &RunEvent);
+    /// All verdicts are known: time to write what the next run starts from. What comes back counts as warnings.
+    fn closing(&mut self) -> Vec<Warning>;
     /// Bytes that belong on the terminal as they are: what conftests print before the run is known to be distributed.
     fn raw(&mut self, stderr: bool, bytes: &[u8]);
     /// Time passes; about ten times a second.

@@ -81,6 +81,19 @@ fn popen_count(spec: &str) -> Result<i64, String> {
     ))
 }
 
+/// The command that runs one test of this run alone, short of the test's node id.
+pub(super) fn alone(request: &Request, facts: &Facts) -> Vec<String> {
+    let program = request.mainargv.first().map_or("xdist", String::as_str);
+    let mut words = vec![program.to_owned(), "-n".to_owned(), "0".to_owned()];
+    // Found by other means it is found by them again.
+    if let Some(python) = &request.python {
+        let words_of_python = shlex::try_join(python.iter().map(String::as_str));
+        words.extend(["--python".to_owned(), words_of_python.unwrap_or_else(|_| python.join(" "))]);
+    }
+    words.extend(facts.repeated.iter().cloned());
+    words
+}
+
 /// Whether the arguments make a distributed run likely, before pytest was asked: workers' environment variables are then
 /// set while conftests load.
 pub(super) fn looks_distributed(args: &[OsString], addopts: &str) -> bool {

@@ -266,6 +266,7 @@ impl Engine<'_> {
             version: self.request.version.clone(),
             color: self.rendering.color,
             hosted: self.host.is_some(),
+            alone: settings::alone(&self.request, &self.facts),
         }
     }
 

@@ -27,6 +27,10 @@ pub(super) struct Warnings {
 impl Engine<'_> {
     /// A process tells of a warning.
     pub(super) fn warning(&mut self, member: MemberId, warning: Warning) {
+        // The plugin host is configured, too, and says the same.
+        if self.host.is_some() && (warning.when == UNRECORDED || warning.when == "config") {
+            return;
+        }
         if warning.when == UNRECORDED {
             return self.unrecorded(warning.message);
         }

@@ -98,6 +98,7 @@ impl Run {
                     "plugins: cov-6.0.0".to_owned(),
                 ],
                 version: "0.1.0".to_owned(),
+                alone: ["xdist", "-n", "0"].map(str::to_owned).into(),
                 ..Configured::default()
             },
             collected: Some(Collected {

@@ -2,6 +2,7 @@
 
 use xdist_core::report::Longrepr;
 
+use super::super::alone::Alone;
 use super::super::names::Names;
 use super::super::style::{head, tail, trimmed};
 use super::super::times;
@@ -92,18 +93,29 @@ fn trimming_gives_up_where_not_even_dots_fit() {
 }
 
 #[test]
+fn a_rerun_is_one_line_that_a_shell_reads_back() {
+    for id in
+        ["a.py::t[a\nb]", "a.py::t[%s\t'\\]", "-a b.py::t", "a.py::t[!x $HOME `id` \"q\"]", "a.py::t[\u{85}\u{e4}]"]
+    {
+        let configured = Configured { alone: ["printf", "%s"].map(str::to_owned).into(), ..Configured::default() };
+        let script = Alone::new(&configured).command(&Names::default(), id);
+        assert!(!script.contains(char::is_control), "{script:?}");
+        let said = std::process::Command::new("sh").arg("-c").arg(&script).output().unwrap();
+        let expected = if id.starts_with('-') { format!("./{id}") } else { id.to_owned() };
+        assert_eq!(String::from_utf8_lossy(&said.stdout), expected, "{script}");
+    }
+}
+
+#[test]
 fn every_failure_can_be_rerun_from_where_the_user_stands() {
     let mut run = Run::new().reports(1, 0, &[failed("TestB.test_two[a b]", "assert 0")]);
     assert!(run.output().contains("\nrerun: xdist -n 0 'tests/test_a.py::TestB::test_two[a b]'\n"));
     Arc::make_mut(&mut run.configured.facts).invocation_dir = "/home/me/project/tests/deep".to_owned();
-    run.configured.interpreter_source = "--python".to_owned();
+    let alone = ["bin/xdist", "-n", "0", "--python", "python3 -X dev", "-p", "plug"];
+    run.configured.alone = alone.map(str::to_owned).into();
     let out = run.output();
-    assert!(
-        out.contains(
-            "\nrerun: xdist -n 0 --python /home/me/project/.venv/bin/python '../test_a.py::TestB::test_two[a b]'\n"
-        ),
-        "{out}"
-    );
+    let command = "bin/xdist -n 0 --python 'python3 -X dev' -p plug '../test_a.py::TestB::test_two[a b]'";
+    assert!(out.contains(&format!("\nrerun: {command}\n")), "{out}");
     assert!(out.contains("\nFAILED ../test_a.py::TestB::test_two[a b] - assert 0\n"), "{out}");
 }
 

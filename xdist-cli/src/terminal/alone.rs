@@ -1,0 +1,117 @@
+//! The command that runs one test, or one file, alone, from where the user stands.
+//!
+//! pytest finds root directory and configuration by the paths it is given, so that one path may lead it elsewhere than
+//! those of the run did. This looks at the disk to tell.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+use xdist_core::event::Configured;
+
+use super::names::{Names, best_relative, normal, split};
+
+/// Files that make pytest take their folder for a root directory, if what they say is for it.
+const CONFIGURATION: [&str; 7] =
+    ["pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg"];
+/// One that does so where there is none of the others.
+const SETUP: &str = "setup.py";
+
+/// Makes commands of node ids.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Alone {
+    /// The command without a test.
+    words: Vec<String>,
+    /// What this run was asked to collect.
+    args: Vec<String>,
+    /// The configuration file, if there is one.
+    config: Option<PathBuf>,
+}
+
+impl Alone {
+    pub(crate) fn new(configured: &Configured) -> Self {
+        let facts = &configured.facts;
+        let config = Some(&facts.configfile).filter(|file| !file.is_empty());
+        Self {
+            words: configured.alone.clone(),
+            args: facts.args.clone(),
+            config: config.map(|file| Path::new(&facts.rootdir).join(file)),
+        }
+    }
+
+    /// The command for this node id, for a shell.
+    pub(crate) fn command(&self, names: &Names, nodeid: &str) -> String {
+        let (path, rest) = split(nodeid);
+        let path = self.locate(names, path);
+        let mut words = self.words.clone();
+        words.extend(self.settled(names, &path));
+        let path = best_relative(&names.invoked, &path);
+        // A file name may look like an option.
+        let dot = if path.starts_with('-') { "./" } else { "" };
+        words.push(match rest {
+            Some(rest) => format!("{dot}{path}::{rest}"),
+            None => format!("{dot}{path}"),
+        });
+        words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Where a node id's file is. Those outside the root directory are called by their way from the argument that led
+    /// to them.
+    fn locate(&self, names: &Names, path: &str) -> PathBuf {
+        let usual = names.rootdir.join(path);
+        if usual.exists() {
+            return usual;
+        }
+        let places = self.args.iter().map(|arg| names.invoked.join(split(arg).0));
+        let places = places.flat_map(|place| [place.join(path), place.with_file_name(path)]);
+        places.into_iter().find(|place| place.exists()).unwrap_or(usual)
+    }
+
+    /// Options that keep root directory and configuration as they are, where this path alone would change them.
+    fn settled(&self, names: &Names, path: &Path) -> Vec<String> {
+        let root = normal(&names.rootdir);
+        let folders = path.ancestors().skip(1).take_while(|folder| normal(folder).len() > root.len());
+        let mut folders = folders.filter(|folder| normal(folder).starts_with(&root));
+        let marks = |folder: &Path| {
+            CONFIGURATION.iter().any(|name| folder.join(name).exists())
+                || (self.config.is_none() && folder.join(SETUP).exists())
+        };
+        let misled = folders.any(marks);
+        // Without a configuration file the root is what working directory and arguments have in common.
+        let narrowed = self.config.is_none()
+            && normal(&names.invoked).len() > root.len()
+            && normal(path).starts_with(&normal(&names.invoked));
+        if !misled && !narrowed {
+            return Vec::new();
+        }
+        let root = format!("--rootdir={}", best_relative(&names.invoked, &names.rootdir));
+        match &self.config {
+            Some(config) => vec!["-c".to_owned(), best_relative(&names.invoked, config), root],
+            None if misled => vec!["-c".to_owned(), "/dev/null".to_owned(), root],
+            None => vec![root],
+        }
+    }
+}
+
+/// A word as a POSIX shell reads it, always in one line and without control characters.
+fn quoted(word: &str) -> Cow<'_, str> {
+    if !word.contains(char::is_control) {
+        // Only a NUL cannot be quoted, and that is a control character.
+        return shlex::try_quote(word).unwrap_or(Cow::Borrowed(word));
+    }
+    let mut out = String::from("\"$(printf '");
+    for character in word.chars() {
+        match character {
+            '%' => out.push_str("%%"),
+            '\\' | '\'' => put!(out, "\\{:03o}", u32::from(character)),
+            _ if character.is_control() => {
+                let mut bytes = [0; 4];
+                for byte in character.encode_utf8(&mut bytes).bytes() {
+                    put!(out, "\\{byte:03o}");
+                }
+            }
+            _ => out.push(character),
+        }
+    }
+    out.push_str("')\"");
+    Cow::Owned(out)
+}
