@@ -52,6 +52,8 @@ use crate::run::RunState;
 
 /// How often deadlines are looked at and reporters get the time.
 const TICK: Duration = Duration::from_millis(100);
+/// At the end of a run, processes that tests left behind are killed; waiting for that has an end too.
+const LAST_GRACE: Duration = Duration::from_secs(2);
 /// Happenings that may wait for the loop; more make their senders wait.
 const WAITING: usize = 256;
 
@@ -155,6 +157,7 @@ struct Engine<'a> {
     suite_properties: Vec<(String, String)>,
     warnings: u32,
     internal_error: bool,
+    refusal_told: bool,
     interrupted: Option<Signal>,
     kill_at: Option<Instant>,
     error: Option<String>,
@@ -182,6 +185,9 @@ pub async fn run(request: Request, guard: &mut Guard, observer: &mut dyn Observe
             Some(happening) => engine.take(happening)?,
             None => engine.tick(),
         }
+    }
+    if engine.distribution.is_some() {
+        engine.children.end_all(LAST_GRACE).await;
     }
     Ok(engine.close())
 }
@@ -237,6 +243,7 @@ impl<'a> Engine<'a> {
             suite_properties: Vec::new(),
             warnings: 0,
             internal_error: false,
+            refusal_told: false,
             interrupted: None,
             kill_at: None,
             error: None,
@@ -266,7 +273,7 @@ impl<'a> Engine<'a> {
                 self.bury(member)?;
             }
             Happening::Exited(member, how) => {
-                self.end_group(member);
+                self.end_group(member, how);
                 self.members.get_mut(member).exit(how);
                 self.bury(member)?;
             }
