@@ -11,7 +11,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 
 use rustix::process::Signal;
 
-use crate::process::{signal_group, signal_process};
+use crate::process::{signal_group, signal_process, signal_rest_of_group};
 
 /// The argument that makes the program run [`guard_main`] and nothing else.
 pub const GUARD_ARGUMENT: &str = "--guard-of-a-run";
@@ -46,6 +46,11 @@ impl Guard {
         self.tell(format_args!("process {pid}"));
     }
 
+    /// The leader of a group has ended; have those killed that it left behind, if this process dies.
+    pub fn rest(&mut self, leader: u32) {
+        self.tell(format_args!("rest {leader}"));
+    }
+
     /// The process or group has ended: forget it, its number may be used again.
     pub fn forget(&mut self, pid: u32) {
         self.tell(format_args!("forget {pid}"));
@@ -77,6 +82,7 @@ impl Guard {
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Charges {
     groups: BTreeSet<u32>,
+    rests: BTreeSet<u32>,
     processes: BTreeSet<u32>,
     directories: BTreeSet<PathBuf>,
 }
@@ -88,9 +94,14 @@ impl Charges {
         match (word, rest.parse::<u32>()) {
             ("goodbye", _) => return true,
             ("group", Ok(pid)) => drop(self.groups.insert(pid)),
+            ("rest", Ok(pid)) => {
+                self.groups.remove(&pid);
+                self.rests.insert(pid);
+            }
             ("process", Ok(pid)) => drop(self.processes.insert(pid)),
             ("forget", Ok(pid)) => {
                 self.groups.remove(&pid);
+                self.rests.remove(&pid);
                 self.processes.remove(&pid);
             }
             ("directory", _) => drop(self.directories.insert(PathBuf::from(rest))),
@@ -101,6 +112,7 @@ impl Charges {
 
     fn discharge(&self) {
         self.groups.iter().for_each(|leader| signal_group(*leader, Signal::KILL));
+        self.rests.iter().for_each(|leader| signal_rest_of_group(*leader, Signal::KILL));
         self.processes.iter().for_each(|pid| signal_process(*pid, Signal::KILL));
         for directory in &self.directories {
             let _ = std::fs::remove_dir_all(directory);
@@ -133,8 +145,11 @@ mod tests {
         assert!(!charges.take("group 10"));
         assert!(!charges.take("process 11"));
         assert!(!charges.take("forget 10"));
+        assert!(!charges.take("group 12"));
+        assert!(!charges.take("rest 12"));
         assert!(!charges.take("directory /tmp/a b"));
         let left = Charges {
+            rests: BTreeSet::from([12]),
             processes: BTreeSet::from([11]),
             directories: BTreeSet::from([PathBuf::from("/tmp/a b")]),
             ..Charges::default()

@@ -10,10 +10,11 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rustix::process::{
-    Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process, kill_process_group, set_child_subreaper,
-    test_kill_process, wait,
+    Pid, Signal, WaitOptions, WaitStatus, getpid, getsid, kill_process, kill_process_group, set_child_subreaper,
+    test_kill_process, test_kill_process_group, wait,
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -125,6 +126,27 @@ impl Children {
         waiting.await.unwrap_or(HowEnded::Unknown)
     }
 
+    /// Kills what is left of this process's descendants, until nothing is left or `limit` has passed. A process that
+    /// made a session of its own (a daemon) stays, with what it started; whatever else lost its parent is a child here.
+    pub async fn end_all(&self, limit: Duration) {
+        let all = async {
+            let Ok(mut ended) = signal(SignalKind::child()) else { return };
+            loop {
+                self.reap();
+                let left = descendants();
+                if left.is_empty() {
+                    return;
+                }
+                for pid in left {
+                    signal_process(pid, Signal::KILL);
+                }
+                // When one of them ends, its children become ours.
+                ended.recv().await;
+            }
+        };
+        let _ = tokio::time::timeout(limit, all).await;
+    }
+
     fn reap(&self) {
         let mut ends = self.lock();
         while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
@@ -155,6 +177,29 @@ impl Ends {
     }
 }
 
+/// All descendants in this process's own session, as the kernel lists them.
+fn descendants() -> Vec<u32> {
+    let own = getsid(None).ok();
+    let mut found = Vec::new();
+    let mut asked = vec![std::process::id()];
+    while let Some(parent) = asked.pop() {
+        for child in children_of(parent) {
+            let alive = to_pid(child).is_some_and(|pid| getsid(Some(pid)).ok() == own);
+            if alive {
+                found.push(child);
+                asked.push(child);
+            }
+        }
+    }
+    found
+}
+
+fn children_of(parent: u32) -> Vec<u32> {
+    let threads = std::fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten();
+    let lists = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+    lists.flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()).collect()
+}
+
 fn is_running(pid: u32) -> bool {
     to_pid(pid).is_some_and(|pid| test_kill_process(pid).is_ok())
 }
@@ -177,6 +222,11 @@ pub fn signal_rest_of_group(leader: u32, signal: Signal) {
     if let Some(pid) = to_pid(leader) {
         let _ = kill_process_group(pid, signal);
     }
+}
+
+/// Whether somebody is in the process group that `leader` leads or has led.
+pub fn is_group(leader: u32) -> bool {
+    to_pid(leader).is_some_and(|pid| test_kill_process_group(pid).is_ok())
 }
 
 /// Sends a signal to one process. A process that is gone is no error.

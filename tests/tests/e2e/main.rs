@@ -6,6 +6,7 @@ mod contract;
 mod crashes;
 mod equality;
 mod errors;
+mod faults;
 mod fixtures;
 mod fork;
 mod interpreter;

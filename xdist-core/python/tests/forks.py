@@ -12,6 +12,16 @@ from typing import Any
 DRIVER = Path(__file__).with_name("fork_driver.py")
 
 
+NOTE = """
+import json, os
+def note(name, value):
+    path = f"{os.environ['OUT']}/{os.environ['PYTEST_XDIST_WORKER']}.{name}"
+    with open(path, "a") as file:
+        file.write(json.dumps(value) + "\\n")
+"""
+"""A module of projects under test: puts values on record, one file a worker and name."""
+
+
 class Outcome:
     """What a run left behind."""
 
@@ -91,3 +101,13 @@ class Project:
         )
         assert (self.out / "report.json").exists(), done.stdout + done.stderr
         return Outcome(self.out, done)
+
+
+def notes(outcome: Outcome, name: str, worker: str = "gw0") -> list[Any]:
+    """What a worker noted."""
+    return [json.loads(line) for line in outcome.text(f"{worker}.{name}").splitlines()]
+
+
+def both(outcome: Outcome, name: str) -> tuple[list[Any], list[Any]]:
+    """What two workers noted."""
+    return notes(outcome, name, "gw0"), notes(outcome, name, "gw1")

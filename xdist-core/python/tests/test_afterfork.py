@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
 import sys
 from pathlib import Path
 
 import pytest
-from forks import Project
+from forks import NOTE, Project, both, notes
 
 PYPY = hasattr(sys, "pypy_version_info")
 TWO = (("gw0", 0), ("gw1", 0))
-NOTE = """
-import json, os
-def note(name, value):
-    path = f"{os.environ['OUT']}/{os.environ['PYTEST_XDIST_WORKER']}.{name}"
-    with open(path, "a") as file:
-        file.write(json.dumps(value) + "\\n")
-"""
-
-
 @pytest.fixture
 def project(tmp_path):
     made = Project(tmp_path)
     made.write("note.py", NOTE)
     return made
-
-
-def notes(outcome, name, worker="gw0"):
-    return [json.loads(line) for line in outcome.text(f"{worker}.{name}").splitlines()]
-
-
-def both(outcome, name):
-    return notes(outcome, name, "gw0"), notes(outcome, name, "gw1")
 
 
 def passes(outcome, workers=2):
@@ -135,19 +116,6 @@ def test_suite_that_never_seeded_finds_different_states(project, source):
     project.write("test_one.py", SEEDED)
     first, second = both(project.run(workers=TWO), "r")
     assert first != second
-
-
-@pytest.mark.skipif(importlib.util.find_spec("numpy") is None, reason="numpy is not installed")
-@pytest.mark.parametrize("seed", ["", "numpy.random.seed(3)"])
-def test_numpy_generator(project, seed):
-    project.write("conftest.py", f"import numpy\n{seed}\n")
-    project.write(
-        "test_one.py", "import numpy\nfrom note import note\ndef test(): note('r', float(numpy.random.rand()))\n"
-    )
-    outcome = project.run(workers=TWO)
-    assert outcome.evidence is None
-    first, second = both(outcome, "r")
-    assert (first == second) == bool(seed)
 
 
 FAKE_TORCH = """

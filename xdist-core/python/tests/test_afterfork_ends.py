@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 
@@ -102,61 +101,6 @@ def test_session_hooks_run_in_workers_and_logging_is_shut_down(project):
     outcome = project.run(workers=TWO)
     assert lines(outcome).count("finish gw1") == 1
     assert outcome.text("gw1.mem") == "kept in memory\n"
-
-
-coverage = pytest.mark.skipif(importlib.util.find_spec("pytest_cov") is None, reason="pytest-cov is not installed")
-
-
-def covered(project):
-    """Executed lines of `mod.py` over all data files, and their number."""
-    from coverage import CoverageData
-
-    files = sorted(project.root.glob(".coverage.*"))
-    found = set()
-    for file in files:
-        data = CoverageData(str(file))
-        data.read()
-        found |= set(data.lines(str(project.root / "mod.py")) or ())
-    return found, files
-
-
-MODULE = "def a():\n    return 1\n\n\ndef b():\n    return 2\n"
-
-
-@coverage
-def test_pytest_cov_without_its_controller(project):
-    project.write("mod.py", MODULE)
-    project.write("conftest.py", "import mod\n")
-    project.write(
-        "test_one.py",
-        "import os, mod\ndef test():\n    (mod.a if os.environ['PYTEST_XDIST_WORKER'] == 'gw0' else mod.b)()\n",
-    )
-    outcome = project.run("-p", "pytest_cov", "--cov=mod", workers=TWO)
-    assert outcome.evidence is None
-    assert outcome.failures == ""
-    assert outcome.report["statuses"] == [0, 0], outcome.done.stderr
-    found, files = covered(project)
-    assert found >= {2, 6}
-    assert len(files) >= 3
-    printed = outcome.done.stdout + outcome.done.stderr + "".join(outcome.text(f"{w}-0.err") for w in ("gw0", "gw1"))
-    assert "Traceback" not in printed
-    assert "Warning" not in printed
-
-
-@coverage
-def test_coverage_started_by_the_environment(project):
-    project.write("mod.py", MODULE)
-    project.write("conftest.py", "import coverage\nC = coverage.Coverage(include=['mod.py'])\nC.start()\nimport mod\n")
-    project.write(
-        "test_one.py",
-        "import os, mod\ndef test():\n    (mod.a if os.environ['PYTEST_XDIST_WORKER'] == 'gw0' else mod.b)()\n",
-    )
-    outcome = project.run(workers=TWO)
-    assert outcome.report["statuses"] == [0, 0], outcome.done.stderr
-    found, files = covered(project)
-    assert found == {2, 6}
-    assert len(files) == 2
-    assert (project.root / ".coverage").exists()
 
 
 def test_streams_are_given_back_with_their_copies(tmp_path):

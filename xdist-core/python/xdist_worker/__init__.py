@@ -5,4 +5,4 @@ plain pytest or the collector (`session`, `collector`), or a worker (`worker`). 
 socket (`link`, `wire`) by the `xdist` program. Nothing but pytest and the standard library is needed.
 """
 
-PROTOCOL = 1
+PROTOCOL = 2

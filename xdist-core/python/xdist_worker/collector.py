@@ -6,7 +6,6 @@ of `pytest_runtestloop` and goes on as the worker it now is, through session fin
 
 from __future__ import annotations
 
-import sys
 from typing import Any, Dict, List
 
 import pytest
@@ -94,13 +93,13 @@ class CollectorHooks(WorkerHooks):
             try:
                 pid = fork_detached()
             except OSError as error:
-                print(f"cannot fork worker {who['id']}: {error}", file=sys.stderr)
-                pid = 0
+                run.link.send({"refused": [who["id"], who.get("incarnation", 0), str(error)]})
+                continue
             if pid is None:
                 self._is_worker = True
                 run.become_forked(who, not self._forked)
                 return True
-            self._forked = self._forked or pid != 0
+            self._forked = True
             run.link.send({"forked": [who["id"], who.get("incarnation", 0), pid]})
         return False
 

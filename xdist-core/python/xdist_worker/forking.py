@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import signal
 import warnings
-from os import _exit, close, fork, pipe, read, waitpid, write
-from typing import Optional
+from errno import EAGAIN
+from os import _exit, close, fork, pipe, read, strerror, waitpid, write
+from typing import NoReturn, Optional
 
 
 def fork_detached() -> Optional[int]:
@@ -17,15 +18,21 @@ def fork_detached() -> Optional[int]:
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         source, sink = pipe()
-        between = _fork()
+        try:
+            between = _fork()
+        except OSError:
+            close(source)
+            close(sink)
+            raise
         if between == 0:
-            child = -1
+            child = -EAGAIN
             try:
                 child = _fork()
+            except OSError as error:
+                child = -(error.errno or EAGAIN)
             finally:
                 if child != 0:
-                    write(sink, b"%d" % child)
-                    _exit(0)
+                    _answer(sink, child)
             close(source)
             close(sink)
             return None
@@ -39,9 +46,18 @@ def fork_detached() -> Optional[int]:
             pass
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-    if not answer or int(answer) < 0:
-        raise OSError("cannot fork")
-    return int(answer)
+    number = int(answer or -EAGAIN)
+    if number < 0:
+        raise OSError(-number, strerror(-number))
+    return number
+
+
+def _answer(sink: int, number: int) -> NoReturn:
+    """The process between the two says which one it made, or the error, and ends whatever happens."""
+    try:
+        write(sink, b"%d" % number)
+    finally:
+        _exit(0)
 
 
 def _fork() -> int:

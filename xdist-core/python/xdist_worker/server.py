@@ -90,8 +90,8 @@ class Server:
         try:
             pid = fork_detached()
         except OSError as error:
-            print(f"cannot fork {request['id']}: {error}", file=sys.stderr)
-            pid = 0
+            self._link.send({"refused": [request["id"], request.get("incarnation", 0), str(error)]})
+            return None
         if pid is not None:
             self._link.send({"forked": [request["id"], request.get("incarnation", 0), pid]})
             return None

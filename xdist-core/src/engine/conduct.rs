@@ -22,7 +22,16 @@ impl Engine<'_> {
         match message {
             // First messages, and this is not the first.
             FromPython::Hello(_) | FromPython::Unusable(_) => {}
-            FromPython::Forked(id, incarnation, pid) => self.forked(&id, incarnation, pid),
+            FromPython::Forked(id, incarnation, pid) => {
+                if let Some(child) = self.members.find(&id, incarnation) {
+                    self.watch(child, pid);
+                }
+            }
+            FromPython::Refused(id, incarnation, why) => {
+                if let Some(child) = self.members.find(&id, incarnation) {
+                    self.refused(child, &why);
+                }
+            }
             FromPython::Facts(facts) => self.facts(member, *facts),
             FromPython::Configured(header) => self.configured(header),
             FromPython::Evidence(text) => self.evidence(&text),
@@ -70,19 +79,24 @@ impl Engine<'_> {
         }
     }
 
-    /// A process that was asked for is there, or could not be made (pid 0).
-    fn forked(&mut self, id: &str, incarnation: u32, pid: u32) {
-        let Some(child) = self.members.find(id, incarnation) else { return };
-        if pid == 0 {
-            self.emit(&RunEvent::Notice(format!("the system refuses to make a process for {id}")));
-            self.give_up(child);
+    /// The system refuses what a process needs: says once what would help, and gives it up.
+    pub(super) fn refused(&mut self, member: MemberId, why: &str) {
+        let hint = if why.contains("open files") {
+            "fewer workers (-n), or a higher limit (`ulimit -n`), would help"
         } else {
-            self.watch(child, pid);
+            "fewer workers (-n), or a higher limit on processes or memory (`ulimit -u`, that of the container), would help"
+        };
+        if self.worker_of(member).is_some() && !std::mem::replace(&mut self.refusal_told, true) {
+            let name = &self.members.get(member).name;
+            self.emit(&RunEvent::Notice(format!("the system refuses to make a process for {name}: {why}; {hint}")));
         }
+        let worker = self.worker_of(member).is_some();
+        self.give_up(member, if worker { format!("no process: {why}") } else { format!("{why}; {hint}") });
     }
 
     /// A process that was asked for will never be.
-    pub(super) fn give_up(&mut self, member: MemberId) {
+    pub(super) fn give_up(&mut self, member: MemberId, why: String) {
+        self.members.get_mut(member).never_was = why;
         let happenings = self.happenings.clone();
         tokio::spawn(async move { happenings.send(Happening::Exited(member, HowEnded::Unknown)).await });
     }
@@ -182,9 +196,9 @@ impl Engine<'_> {
         let mut entry = Member::new(MemberRole::Worker(worker, incarnation), &name, incarnation);
         entry.leads_group = true;
         let member = self.members.add(entry);
-        let Ok([stdout, stderr]) = self.open_streams(member) else {
-            self.emit(&RunEvent::Notice(format!("cannot make the named pipes for the output of {name}")));
-            return self.give_up(member);
+        let [stdout, stderr] = match self.open_streams(member) {
+            Ok(paths) => paths,
+            Err(error) => return self.refused(member, &format!("no named pipes for its output: {error}")),
         };
         let identity = self.identity(worker, incarnation, stdout.clone(), stderr.clone());
         let alive = |id: Option<MemberId>| id.filter(|id| self.members.get(*id).is_linked());

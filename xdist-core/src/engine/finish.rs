@@ -89,8 +89,11 @@ impl Engine<'_> {
             MemberRole::Server if self.stage == Stage::Interpreter && Some(member) == self.server => {
                 return self.server_failed(&how.to_string());
             }
-            MemberRole::Server if Some(member) == self.server && self.stage == Stage::Facts => {
-                self.fail(&format!("the fork server ended with {how}"));
+            // A session that is there goes on without it.
+            MemberRole::Server if Some(member) == self.server && self.stage == Stage::Facts && !self.session_made() => {
+                self.fail(&format!(
+                    "the fork server ended with {how} before it had made a process for pytest: run xdist again"
+                ));
             }
             MemberRole::Server => {}
             MemberRole::Session => self.session_gone(member, how),
@@ -110,11 +113,21 @@ impl Engine<'_> {
         }
     }
 
+    /// Whether the session's process exists or has existed.
+    fn session_made(&self) -> bool {
+        self.session.is_some_and(|session| self.members.get(session).pid.is_some())
+    }
+
     fn session_gone(&mut self, member: MemberId, how: HowEnded) {
         if Some(member) != self.session {
             return;
         }
+        let never_was = std::mem::take(&mut self.members.get_mut(member).never_was);
         match self.stage {
+            Stage::Facts if !never_was.is_empty() => {
+                self.fail(&format!("the system refuses to make a process for pytest: {never_was}"));
+                self.exit = Some(exit::WORKER_NOT_STARTED);
+            }
             Stage::Plain => {
                 self.exit = Some(plain_exit(how));
                 self.wind_up();
@@ -153,27 +166,36 @@ impl Engine<'_> {
         for member in self.members.living() {
             let entry = self.members.get(member);
             if entry.asked == Some(dead) && entry.pid.is_none() {
-                self.give_up(member);
+                self.give_up(member, "the process that was to fork it is gone".to_owned());
             }
         }
     }
 
-    /// What a dead process leaves behind in its own group nobody else will end.
-    pub(super) fn end_group(&mut self, member: MemberId) {
+    /// What a dead process leaves behind in its own group nobody else will end. A worker that is done may leave what
+    /// others still use, such as a server that a fixture started for all: that ends with the run.
+    pub(super) fn end_group(&mut self, member: MemberId, how: HowEnded) {
         let entry = self.members.get(member);
-        if let Some(pid) = entry.pid {
-            if entry.leads_group {
-                execnet_rs::process::signal_rest_of_group(pid, Kill::KILL);
-            }
-            self.guard.forget(pid);
+        let Some(pid) = entry.pid else { return };
+        let done = how == HowEnded::Exited(i32::try_from(entry.announced.unwrap_or(-1)).unwrap_or(-1));
+        if entry.leads_group && done && execnet_rs::process::is_group(pid) {
+            self.guard.rest(pid);
+            return;
         }
+        if entry.leads_group {
+            execnet_rs::process::signal_rest_of_group(pid, Kill::KILL);
+        }
+        self.guard.forget(pid);
     }
 
     fn worker_gone(&mut self, member: MemberId, worker: WorkerId, how: HowEnded) {
         let phase = self.page.as_ref().map_or("", |page| page.last_phase(worker));
         let entry = self.members.get_mut(member);
         let elapsed = entry.test_began.map(|began| began.elapsed()).unwrap_or_default();
-        let how_text = if phase.is_empty() { how.to_string() } else { format!("{how} in {phase}") };
+        let how_text = match (entry.never_was.as_str(), phase) {
+            ("", "") => how.to_string(),
+            ("", phase) => format!("{how} in {phase}"),
+            (never_was, _) => never_was.to_owned(),
+        };
         // It ended as it said it would: what it still wrote is ordinary output.
         let clean = how == HowEnded::Exited(i32::try_from(entry.announced.unwrap_or(0)).unwrap_or(-1));
         let captured = remains::captured(self.directory.path(), &worker.to_string(), entry.incarnation);

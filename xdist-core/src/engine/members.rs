@@ -49,6 +49,8 @@ pub(super) struct Member {
     linked: bool,
     streams: u8,
     exited: Option<HowEnded>,
+    /// Why there has never been a process, if it was given up.
+    pub(super) never_was: String,
     buried: bool,
     pub(super) output: Output,
     pub(super) output_since: Option<Instant>,
@@ -83,6 +85,7 @@ impl Member {
             linked: false,
             streams: 0,
             exited: None,
+            never_was: String::new(),
             buried: false,
             output: Output::default(),
             output_since: None,

@@ -61,6 +61,8 @@ use crate::run::RunState;
 
 /// How often deadlines are looked at and reporters get the time.
 const TICK: Duration = Duration::from_millis(100);
+/// At the end of a run, processes that tests left behind are killed; waiting for that has an end too.
+const LAST_GRACE: Duration = Duration::from_secs(2);
 /// Happenings that may wait for the loop; more make their senders wait.
 const WAITING: usize = 256;
 
@@ -176,6 +178,7 @@ struct Engine<'a> {
     suite_properties: Vec<(String, String)>,
     warnings: Warnings,
     internal_error: bool,
+    refusal_told: bool,
     interrupted: Option<Signal>,
     kill_at: Option<Instant>,
     error: Option<String>,
@@ -204,6 +207,9 @@ pub async fn run(request: Request, guard: &mut Guard, observer: &mut dyn Observe
             None => engine.tick(),
         }
         engine.release_host();
+    }
+    if engine.distribution.is_some() {
+        engine.children.end_all(LAST_GRACE).await;
     }
     Ok(engine.close())
 }
@@ -260,6 +266,7 @@ impl<'a> Engine<'a> {
             suite_properties: Vec::new(),
             warnings: Warnings::default(),
             internal_error: false,
+            refusal_told: false,
             interrupted: None,
             kill_at: None,
             error: None,
@@ -289,7 +296,7 @@ impl<'a> Engine<'a> {
                 self.bury(member)?;
             }
             Happening::Exited(member, how) => {
-                self.end_group(member);
+                self.end_group(member, how);
                 self.members.get_mut(member).exit(how);
                 self.bury(member)?;
             }

@@ -84,7 +84,10 @@ impl Engine<'_> {
     /// A connection has said who it is.
     pub(super) fn connected(&mut self, link: Link) {
         let Hello { id, incarnation, pid, interpreter, .. } = link.hello.clone();
-        let Some(member) = self.members.with_pid(pid).or_else(|| self.members.find(&id, incarnation)) else { return };
+        let Some(member) = self.members.with_pid(pid).or_else(|| self.members.find(&id, incarnation)) else {
+            // Forked by somebody who died before telling, and given up since.
+            return execnet_rs::process::signal_group(pid, Signal::KILL);
+        };
         let death = self.members.get(member).death();
         let sender = link.serve(member, self.happenings.clone(), death);
         self.members.get_mut(member).link(sender);
@@ -107,13 +110,16 @@ impl Engine<'_> {
 
     /// Has the fork server fork a session, which parses pytest's arguments.
     fn fork_session(&mut self) {
+        if !self.server.is_some_and(|server| self.members.get(server).is_linked()) {
+            return self.fail("the fork server is gone, and another process for pytest is needed: run xdist again");
+        }
         let name = format!("session-{}", self.sessions_forked);
         self.sessions_forked += 1;
         let session = self.members.add(Member::new(MemberRole::Session, &name, 0));
         self.session = Some(session);
-        let Ok([stdout, stderr]) = self.open_streams(session) else {
-            self.fail("cannot make named pipes for a process's output");
-            return self.give_up(session);
+        let [stdout, stderr] = match self.open_streams(session) {
+            Ok(paths) => paths,
+            Err(error) => return self.refused(session, &format!("no named pipes for its output: {error}")),
         };
         let request = ForkRequest {
             role: Role::Session,
@@ -279,10 +285,7 @@ impl Engine<'_> {
         self.members.get_mut(member).request = Some(Box::new(request));
         match command.spawn() {
             Ok(child) => self.watch(member, child.id()),
-            Err(error) => {
-                tracing::debug!("{name}: {error}");
-                self.give_up(member);
-            }
+            Err(error) => self.refused(member, &error.to_string()),
         }
     }
 

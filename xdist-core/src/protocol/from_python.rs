@@ -19,6 +19,8 @@ pub enum FromPython {
     Unusable(String),
     /// Parent of a fork: `(id, incarnation, pid)` of the child; the child's own hello may come earlier.
     Forked(String, u32, u32),
+    /// Whoever was asked to fork: the system makes no process for `(id, incarnation)`, and why.
+    Refused(String, u32, String),
     /// Session: pytest parsed its arguments.
     Facts(Box<Facts>),
     /// Session: configured; lines of `pytest_report_header`.

@@ -38,13 +38,20 @@ def redirect_stdio(stdout_path: str, stderr_path: str, stderr_copies: tuple[int,
     """
     flush()
     opened = {
-        1: os.open(stdout_path, os.O_WRONLY),
-        2: os.open(stderr_path, os.O_WRONLY),
+        1: _open_pipe(stdout_path),
+        2: _open_pipe(stderr_path),
         0: os.open(os.devnull, os.O_RDONLY),
     }
     _exchange(opened, stderr_copies)
     for fd in opened.values():
         os.close(fd)
+
+
+def _open_pipe(path: str) -> int:
+    """The writing end of a named pipe. Raises `OSError` if nobody reads it any more: waiting would be for ever."""
+    fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+    os.set_blocking(fd, True)
+    return fd
 
 
 def restore_terminal(saved: tuple[int, int]) -> None:

@@ -1,0 +1,65 @@
+//! The system refuses to make processes: from the first one on, later, for replacements, or for a while.
+
+use super::{expect_all_passed, expect_clean, suite, xdist};
+
+/// A process of the run is forked twice, so that xdist is its parent.
+const FORKS_OF_ONE: u32 = 2;
+
+#[test]
+fn no_process_for_pytest_itself() {
+    for allowed in 0..FORKS_OF_ONE {
+        let suite = suite();
+        let outcome = xdist(&suite, 2).var("FORKS", allowed.to_string()).run();
+        expect_clean(&suite, &outcome);
+        outcome.expect_code(11).expect_text("Resource temporarily unavailable").expect_text("ulimit -u");
+    }
+}
+
+#[test]
+fn no_process_for_any_worker() {
+    for error in ["EAGAIN", "ENOMEM"] {
+        let suite = suite();
+        let run = xdist(&suite, 2).var("FORKS", FORKS_OF_ONE.to_string()).var("FORK_ERROR", error);
+        let outcome = run.run();
+        expect_clean(&suite, &outcome);
+        let text = if error == "EAGAIN" { "Resource temporarily unavailable" } else { "Cannot allocate memory" };
+        outcome.expect_code(11).expect_text(text).expect_text("ulimit -u").expect_text("20 of 20 tests did not run");
+        assert!(suite.truth().ids().is_empty(), "{}", outcome.describe());
+    }
+}
+
+#[test]
+fn those_workers_that_could_be_made_do_the_work() {
+    for (level, made) in [("--fork=collected", 2), ("--fork=imported", 1)] {
+        for more in 0..FORKS_OF_ONE {
+            let suite = suite();
+            let forks = FORKS_OF_ONE * made + more;
+            let outcome = xdist(&suite, 4).arg(level).var("FORKS", forks.to_string()).run();
+            expect_all_passed(&suite, &outcome, 20);
+            outcome.expect_text("the system refuses to make a process for gw").expect_text("giving it up");
+        }
+    }
+}
+
+#[test]
+fn a_refusal_that_passes_is_tried_again() {
+    let suite = suite();
+    let outcome = xdist(&suite, 2).var("FORKS", format!("{}+2", 2 * FORKS_OF_ONE)).run();
+    expect_all_passed(&suite, &outcome, 20);
+    outcome.expect_no_text("giving it up");
+}
+
+#[test]
+fn no_process_for_a_replacement() {
+    for (n, passed) in [(1, 5..=6), (2, 19..=19)] {
+        let suite = suite();
+        let forks = FORKS_OF_ONE * (1 + n);
+        let outcome = xdist(&suite, n).var("DIES", "1").var("FORKS", forks.to_string()).run();
+        expect_clean(&suite, &outcome);
+        outcome.expect_code(1).expect_text("Resource temporarily unavailable");
+        let counts = outcome.counts();
+        assert_eq!(counts.get("failed"), 1, "{}", outcome.describe());
+        assert!(passed.contains(&counts.get("passed")), "{}", outcome.describe());
+        assert_eq!(suite.junit().verdicts().len() as u64, counts.get("passed") + 1, "{}", outcome.describe());
+    }
+}
