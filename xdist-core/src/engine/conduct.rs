@@ -53,6 +53,7 @@ impl Engine<'_> {
             FromPython::NodeConfigured(worker, incarnation, input) => {
                 self.node_configured(&worker, incarnation, input);
             }
+            FromPython::CrashSeen(test, again) => self.feed(Input::CrashSeen(test, again)),
             FromPython::Ended(ended) => self.session_over(member, ended),
             FromPython::Stopping(stopping) => match self.worker_of(member) {
                 Some(worker) => self.feed(Input::Stopping(worker, stopping)),
@@ -143,6 +144,7 @@ impl Engine<'_> {
             Effect::SetStopPage => self.set_stop_page(),
             Effect::InterruptWorkers => self.interrupt_workers(),
             Effect::Replace(worker, incarnation) => self.start_worker(worker, incarnation),
+            Effect::AskPlugins(test, worker, crashed) => self.ask_plugins(test, worker, &crashed),
             Effect::Emit(event) => self.emit(&event),
             Effect::Complete => self.wind_up(),
         }
@@ -278,6 +280,7 @@ impl Engine<'_> {
             maxfail: self.facts.maxfail,
             restarts: distribution.restarts,
             collect_errors: u32::try_from(errors).unwrap_or(u32::MAX),
+            plugins_see_crashes: self.plugins_see_crashes(),
         };
         self.run = Some(RunState::new(settings, scheduler));
         self.stage = Stage::Running;

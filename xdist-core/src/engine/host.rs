@@ -13,10 +13,10 @@ use super::members::{Member, MemberRole};
 use super::settings::Distribution;
 use super::{Engine, Stage};
 use crate::collection::Collection;
-use crate::event::{RunEvent, Verdict};
+use crate::event::{Crashed, RunEvent, Verdict};
 use crate::exit;
 use crate::facts::Facts;
-use crate::ids::WorkerId;
+use crate::ids::{TestIndex, WorkerId};
 use crate::protocol::{self, Ended, ForkRequest, HostEvent, HostReady, HostSetup, Role, RunOver, Stopping, ToPython};
 use crate::report::Report;
 use crate::run::Input;
@@ -45,6 +45,7 @@ pub(super) struct Host {
     /// What plugins added to `workerinput`, by worker and incarnation.
     inputs: HashMap<(WorkerId, u32), ByteBuf>,
     differing: Vec<String>,
+    handles_crashes: bool,
     /// Replacements that wait for plugins to configure them.
     waiting: Vec<(WorkerId, u32)>,
     over_told: Option<u8>,
@@ -71,6 +72,7 @@ impl Engine<'_> {
             ready: false,
             inputs: HashMap::new(),
             differing: Vec::new(),
+            handles_crashes: false,
             waiting: Vec::new(),
             over_told: None,
             ended: None,
@@ -116,6 +118,7 @@ impl Engine<'_> {
         host.ready = true;
         host.inputs = (0..).map(|number| (WorkerId(number), 0)).zip(ready.inputs).collect();
         host.differing = ready.differing;
+        host.handles_crashes = ready.handles_crashes;
         if let (Some(session), Some(distribution)) = (self.session, self.distribution.clone()) {
             self.collect(session, distribution);
         }
@@ -180,13 +183,9 @@ impl Engine<'_> {
                     return self.members.get(member).tell(ToPython::Passed(passed));
                 }
                 Verdict::Reported(reports) => HostEvent::Reported(worker.to_string(), *test, whole(reports)),
-                Verdict::Crashed(crashed) => HostEvent::Crashed(
-                    worker.to_string(),
-                    *test,
-                    crashed.how.clone(),
-                    crashed.output.clone(),
-                    whole(&crashed.reports),
-                ),
+                // Plugins have been shown it when they were asked.
+                Verdict::Crashed(_) if self.plugins_see_crashes() => return,
+                Verdict::Crashed(crashed) => crash_event(*test, *worker, crashed),
                 Verdict::Interrupted => return,
             },
             RunEvent::Warning(warning) => HostEvent::Warning(
@@ -203,6 +202,20 @@ impl Engine<'_> {
             RunEvent::Stopping { why } => HostEvent::Stopping(why.clone()),
         };
         self.tell_host(event);
+    }
+
+    /// Whether plugins want to be asked about tests that took their worker down.
+    pub(super) fn plugins_see_crashes(&self) -> bool {
+        self.host.as_ref().is_some_and(|host| host.handles_crashes)
+    }
+
+    /// Shows plugins a test that took its worker down.
+    pub(super) fn ask_plugins(&mut self, test: TestIndex, worker: WorkerId, crashed: &Crashed) {
+        if self.live_host().is_some() {
+            self.tell_host(crash_event(test, worker, crashed));
+        } else {
+            self.feed(Input::PluginsGone);
+        }
     }
 
     /// Once everybody else has left, the host may end its session.
@@ -234,7 +247,7 @@ impl Engine<'_> {
         } else if !told {
             self.host_failed("a plugin failed on the controller's side");
         }
-        self.start_waiting();
+        self.unanswered();
     }
 
     /// The host's process is gone.
@@ -250,7 +263,7 @@ impl Engine<'_> {
                 self.fail(&format!("the plugin host ended with {how} before its session had started"));
             }
         }
-        self.start_waiting();
+        self.unanswered();
     }
 
     fn host_failed(&mut self, text: &str) {
@@ -262,8 +275,9 @@ impl Engine<'_> {
         }
     }
 
-    /// Nobody configures replacements any more: they start as they are.
-    fn start_waiting(&mut self) {
+    /// Nobody configures replacements any more, they start as they are; nobody looks at crashes any more.
+    fn unanswered(&mut self) {
+        self.feed(Input::PluginsGone);
         let waiting = self.host.as_mut().map(|host| std::mem::take(&mut host.waiting)).unwrap_or_default();
         for (worker, incarnation) in waiting {
             self.start_worker(worker, incarnation);
@@ -286,6 +300,11 @@ impl Engine<'_> {
 
 fn whole(reports: &[Report]) -> Vec<ByteBuf> {
     reports.iter().map(|report| report.raw.clone()).collect()
+}
+
+fn crash_event(test: TestIndex, worker: WorkerId, crashed: &Crashed) -> HostEvent {
+    let (how, output) = (crashed.how.clone(), crashed.output.clone());
+    HostEvent::Crashed(worker.to_string(), test, how, output, whole(&crashed.reports))
 }
 
 fn collection_event(collection: &Collection, how: Vec<String>) -> HostEvent {

@@ -57,6 +57,8 @@ pub enum FromPython {
     HostReady(HostReady),
     /// Plugin host: what plugins added to the `workerinput` of this incarnation of a worker.
     NodeConfigured(String, u32, ByteBuf),
+    /// Plugin host: plugins have looked at a test that took its worker down; whether it is to run again.
+    CrashSeen(TestIndex, bool),
     /// Any session: the pytest session is over, sessionfinish and unconfigure are done.
     Ended(Ended),
 }

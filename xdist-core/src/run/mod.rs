@@ -15,7 +15,7 @@ use std::time::Duration;
 pub use outcome::Stop;
 pub use state::{RunState, Settings};
 
-use crate::event::RunEvent;
+use crate::event::{Crashed, RunEvent};
 use crate::ids::{TestIndex, WorkerId};
 use crate::protocol::{Ended, Stopping};
 use crate::report::Report;
@@ -48,6 +48,10 @@ pub enum Input {
     Gone(WorkerId, Death),
     /// An exception in pytest or a plugin.
     InternalError(Option<WorkerId>, String),
+    /// Plugins have looked at a test that took its worker down; whether it is to run again.
+    CrashSeen(TestIndex, bool),
+    /// No plugin answers any more.
+    PluginsGone,
     /// The user (or a supervisor) wants the run to end.
     Interrupt(String),
 }
@@ -80,6 +84,8 @@ pub enum Effect {
     InterruptWorkers,
     /// Start a worker in the place of one that died.
     Replace(WorkerId, u32),
+    /// Show plugins a test that took its worker down: they may have it run again.
+    AskPlugins(TestIndex, WorkerId, Box<Crashed>),
     /// Tell the reporters.
     Emit(RunEvent),
     /// Everything is over: no worker is left.

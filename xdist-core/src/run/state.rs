@@ -3,6 +3,7 @@
 //! One verdict a test: a verdict is committed when the worker says that the test's protocol is complete, or when the
 //! worker's process is gone and everything it sent has been read. `settled` makes a second one impossible.
 
+use std::collections::HashMap;
 use std::mem;
 
 use super::outcome::{Stop, Tally};
@@ -31,6 +32,8 @@ pub struct Settings {
     pub restarts: u32,
     /// Failed collectors: they count as failures.
     pub collect_errors: u32,
+    /// Whether plugins are asked about tests that took their worker down.
+    pub plugins_see_crashes: bool,
 }
 
 /// The state of a run from the first worker to the last.
@@ -46,6 +49,8 @@ pub struct RunState {
     interrupted: bool,
     tally: Tally,
     complete: bool,
+    /// Crashes that plugins have not looked at yet.
+    asked: HashMap<TestIndex, (WorkerId, Box<Crashed>)>,
     effects: Vec<Effect>,
 }
 
@@ -62,6 +67,7 @@ impl RunState {
             interrupted: false,
             tally: Tally { failures: settings.collect_errors, ..Tally::default() },
             complete: false,
+            asked: HashMap::new(),
             effects: Vec::new(),
             scheduler,
             settings,
@@ -81,6 +87,8 @@ impl RunState {
             Input::SessionEnded(worker, ended) => self.session_ended(worker, &ended),
             Input::Gone(worker, death) => self.gone(worker, &death),
             Input::InternalError(worker, text) => self.internal_error(worker, text),
+            Input::CrashSeen(test, again) => self.crash_seen(test, again),
+            Input::PluginsGone => self.plugins_gone(),
             Input::Interrupt(why) => self.interrupt(why),
         }
         mem::take(&mut self.effects)
@@ -242,7 +250,8 @@ impl RunState {
 
     /// A worker that had not finished is gone and nobody asked it to go.
     fn bury(&mut self, worker: WorkerId, death: &Death, running: Option<Running>, failed_starts: u32) {
-        let wanted = self.scheduler.pending() > 0;
+        let asks = self.settings.plugins_see_crashes && self.stop.is_none() && running.is_some();
+        let wanted = self.scheduler.pending() > 0 || asks;
         let limit = self.settings.restarts;
         let restart = wanted && self.restarted < limit && failed_starts < FAILED_STARTS;
         // The verdict may stop the run (--maxfail), so the worker's end is told first.
@@ -251,25 +260,71 @@ impl RunState {
             self.emit(RunEvent::Notice(format!("worker {worker} wrote before it ended:\n{}", death.output.trim_end())));
         }
         if let Some(Running { test, reports }) = running {
-            self.tally.crashes += 1;
             let crashed =
                 Crashed { how: death.how.clone(), output: death.output.clone(), reports, elapsed: death.elapsed };
-            self.settle(test, worker, Verdict::Crashed(Box::new(crashed)));
+            if asks {
+                self.asked.insert(test, (worker, Box::new(crashed.clone())));
+                self.effects.push(Effect::AskPlugins(test, worker, Box::new(crashed)));
+            } else {
+                self.crashed(test, worker, Box::new(crashed));
+            }
         }
         if self.stop.is_some() {
             return;
         }
         if restart {
-            self.restarted += 1;
-            let entry = &mut self.workers[worker.at()];
-            entry.phase = Phase::Starting;
-            entry.incarnation += 1;
-            entry.lacks.clear();
-            let incarnation = entry.incarnation;
-            self.effects.push(Effect::Replace(worker, incarnation));
+            self.replace(worker);
         } else if wanted {
             self.tell_limit(worker, failed_starts);
         }
+    }
+
+    fn crashed(&mut self, test: TestIndex, worker: WorkerId, crashed: Box<Crashed>) {
+        self.tally.crashes += 1;
+        self.settle(test, worker, Verdict::Crashed(crashed));
+    }
+
+    fn replace(&mut self, worker: WorkerId) {
+        self.restarted += 1;
+        let entry = &mut self.workers[worker.at()];
+        entry.phase = Phase::Starting;
+        entry.incarnation += 1;
+        entry.lacks.clear();
+        let incarnation = entry.incarnation;
+        self.effects.push(Effect::Replace(worker, incarnation));
+    }
+
+    /// Plugins have looked at a crash. A test that is to run again has no verdict yet.
+    fn crash_seen(&mut self, test: TestIndex, again: bool) {
+        let Some((worker, crashed)) = self.asked.remove(&test) else { return };
+        if again && self.stop.is_none() && self.someone_can_run(worker) {
+            self.scheduler.give_back(worker, vec![test]);
+            for worker in (0..self.settings.workers).map(WorkerId) {
+                self.feed(worker);
+            }
+        } else {
+            self.crashed(test, worker, crashed);
+        }
+        self.end_if_over();
+    }
+
+    fn plugins_gone(&mut self) {
+        for test in self.asked.keys().copied().collect::<Vec<_>>() {
+            self.crash_seen(test, false);
+        }
+    }
+
+    /// Whether a worker takes tests, or one can be started in the place of `worker`.
+    fn someone_can_run(&mut self, worker: WorkerId) -> bool {
+        if self.workers.iter().any(|entry| matches!(entry.phase, Phase::Starting | Phase::Running)) {
+            return true;
+        }
+        if self.restarted >= self.settings.restarts {
+            self.tell_limit(worker, 0);
+            return false;
+        }
+        self.replace(worker);
+        true
     }
 
     fn tell_limit(&mut self, worker: WorkerId, failed_starts: u32) {
@@ -328,7 +383,7 @@ impl RunState {
     }
 
     fn end_if_over(&mut self) {
-        if self.complete || self.workers.iter().any(Worker::is_alive) {
+        if self.complete || !self.asked.is_empty() || self.workers.iter().any(Worker::is_alive) {
             return;
         }
         self.complete = true;

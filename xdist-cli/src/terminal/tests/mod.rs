@@ -316,6 +316,7 @@ fn warning(nodeid: &str, message: &str) -> RunEvent {
         nodeid: nodeid.to_owned(),
         message: message.to_owned(),
         location: Some(("/home/me/project/tests/conftest.py".to_owned(), 3)),
+        ..Warning::default()
     })
 }
 

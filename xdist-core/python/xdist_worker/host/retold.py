@@ -49,9 +49,9 @@ class Tests:
     def crashed(self, index: int, worker: str, how: str, output: str) -> TestReport:
         """The report of a test that took its worker down."""
         nodeid = self.ids[index]
-        path = nodeid.partition("::")[0]
+        path, _, name = nodeid.partition("::")
         text = f"worker {worker!r} crashed while running {nodeid!r}: {how}"
-        report = TestReport(nodeid, (path, None, path), {}, "failed", text, "???")  # type: ignore[arg-type]
+        report = TestReport(nodeid, (path, None, name.replace("::", ".")), {}, "failed", text, "???")  # type: ignore[arg-type]
         if output.strip():
             report.sections.append(("Captured output of the worker", output))
         return report

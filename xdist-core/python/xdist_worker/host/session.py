@@ -255,9 +255,13 @@ class HostHooks:
         self._retell(worker, index, reports)
         report = self._tests.crashed(index, worker, how, output)
         self._mark(worker, index, report)
-        self.config.hook.pytest_handlecrashitem(crashitem=report.nodeid, report=report, sched=self.sched)
+        sched = self.sched
+        self.config.hook.pytest_handlecrashitem(crashitem=report.nodeid, report=report, sched=sched)
         self.config.hook.pytest_runtest_logreport(report=report)
         self._finished(index)
+        again = report.nodeid in sched.pending
+        sched.pending.clear()
+        self._link.send({"crash_seen": [index, again]})
 
     def _finished(self, index: int) -> None:
         tests = self._tests
