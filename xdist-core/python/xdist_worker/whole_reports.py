@@ -90,13 +90,14 @@ class WholeReports:
         return stub is not None and stub.has_attributes(report.nodeid)
 
     def _encode(self, report: Any) -> dict[str, object]:
+        # Asked in each process that makes reports: it may change them (a test whose subtests failed becomes failed).
+        found = status.ask(self._config, report)
         when = text(attribute(report, "when", ""))
-        outcome = text(attribute(report, "outcome", "failed"))
+        outcome = text(attribute(report, "outcome", "failed")) if found.trouble is None else "failed"
         duration = seconds(attribute(report, "duration", 0.0))
         start = seconds(attribute(report, "start", 0.0)) or time.time() - duration
         data: dict[str, object] = {"when": when, "outcome": outcome, "duration": duration, "start": start}
-        usual = status.usual(when, outcome)
-        data.update(category=usual.category, letter=usual.letter, word=usual.word)
+        data.update(category=found.category, letter=found.letter, word=found.word)
         if attribute(report, "wasxfail") is not None:
             data["wasxfail"] = text(report.wasxfail)
         serial = serialised(self._config, report)

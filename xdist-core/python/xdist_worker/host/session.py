@@ -102,8 +102,14 @@ class HostHooks:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, exitstatus: int) -> None:
-        """Keep the exit status before plugins change it."""
+        """Keep the exit status before plugins change it; `cache/lastfailed` is written in the order of collection."""
         self.exit_before = int(exitstatus)
+        failed = getattr(self.config.pluginmanager.get_plugin("lfplugin"), "lastfailed", None)
+        if isinstance(failed, dict) and self._tests is not None:
+            place = {nodeid: number for number, nodeid in enumerate(self._tests.ids)}
+            ordered = sorted(failed.items(), key=lambda entry: place.get(entry[0], -1))
+            failed.clear()
+            failed.update(ordered)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: Any) -> bool:
