@@ -52,7 +52,10 @@ class Run:
     def configured(self) -> None:
         """Every plugin has configured itself; the session has not started."""
         self.reporter = mute(self.config)
-        self.encoder = WholeReports(self.config, self.tell_blanks) if self.whole else ReportEncoder(self.config, self.rendering)
+        if self.whole:
+            self.encoder = WholeReports(self.config, self.tell_blanks)
+        else:
+            self.encoder = ReportEncoder(self.config, self.rendering)
         install(self.config, self.tell_suite_property)
         self.who.setdefault("incarnation", 0)
 
