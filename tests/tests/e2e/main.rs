@@ -9,6 +9,7 @@ mod errors;
 mod fixtures;
 mod fork;
 mod interpreter;
+mod junit;
 mod nasty;
 mod output;
 mod parallel;

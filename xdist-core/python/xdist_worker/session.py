@@ -77,6 +77,7 @@ class Session(OptionsPlugin):
         self._watch: Optional[Watch] = None
         self._errors: Optional[io.StringIO] = None
         self._message = ""
+        self._traceback = ""
         self.plain = False
         self.run: Optional[Run] = None
 
@@ -219,6 +220,10 @@ class Session(OptionsPlugin):
         for _ in range(2):
             shown = shown.tb_next if shown is not None and shown.tb_next is not None else shown
         text = "".join(traceback.format_exception(type(error), error, shown))
+        if self.run is not None and self.run.exit_before is not None:
+            # After the tests: nobody else has to stop for it.
+            self._traceback = text
+            return 1
         if self._is_worker or self.run is not None:
             self.link().send({"internal_error": text})
             return 3
@@ -244,4 +249,5 @@ class Session(OptionsPlugin):
         if self._errors is not None:
             message = (message + "\n" if message else "") + self._errors.getvalue()
         before = code if run is None or run.exit_before is None else run.exit_before
-        return {"before": before, "after": code, "message": message}
+        fields = {"before": before, "after": code, "message": message}
+        return {**fields, "traceback": self._traceback} if self._traceback else fields

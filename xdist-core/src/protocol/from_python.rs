@@ -92,4 +92,6 @@ pub struct Ended {
     pub after: i64,
     /// Text of a usage error or of `pytest.exit` outside a test, empty otherwise.
     pub message: String,
+    /// Traceback of an exception that came after the tests, in `pytest_sessionfinish` or `pytest_unconfigure`.
+    pub traceback: String,
 }
