@@ -14,7 +14,7 @@ use xdist_core::timestamp;
 
 use crate::complain;
 use crate::junit::JunitReporter;
-use crate::terminal::{TerminalOptions, TerminalReporter, resolve_color};
+use crate::terminal::{TerminalOptions, TerminalReporter, resolve_color, resolve_width};
 
 /// Columns where nobody knows.
 const COLUMNS: u16 = 80;
@@ -65,6 +65,19 @@ impl Watcher {
     }
 }
 
+impl Watcher {
+    /// Windows change their size at any time.
+    fn follow_window(&mut self) {
+        if !self.options.is_terminal {
+            return;
+        }
+        self.options.width = resolve_width(variable("COLUMNS").as_deref(), terminal_columns());
+        if let Some(terminal) = &mut self.terminal {
+            terminal.resize(self.options.width);
+        }
+    }
+}
+
 impl Observer for Watcher {
     fn rendering(&mut self, facts: &Facts) -> Rendering {
         self.options.color = color(&facts.display.color);
@@ -90,6 +103,9 @@ impl Observer for Watcher {
             self.faults.push(error.to_string());
             self.junit = None;
         }
+        if matches!(event, RunEvent::Ended(_)) {
+            self.follow_window();
+        }
         let options = &self.options;
         let terminal = self.terminal.get_or_insert_with(|| TerminalReporter::new(options.clone(), io::stdout()));
         if let Err(error) = terminal.handle(event)
@@ -111,6 +127,7 @@ impl Observer for Watcher {
     }
 
     fn tick(&mut self) {
+        self.follow_window();
         if let Some(terminal) = &mut self.terminal {
             let _ = terminal.tick();
         }

@@ -18,3 +18,4 @@ mod real;
 mod rerun;
 mod signals;
 mod stopping;
+mod terminal;
