@@ -36,8 +36,8 @@ impl Terminal {
 
     /// Types text or control characters.
     pub fn press(&mut self, keys: &str) {
-        let hex: String = keys.bytes().map(|byte| format!("{byte:02x}")).collect();
-        self.order(&format!("type {hex}"));
+        let hex: Vec<String> = keys.bytes().map(|byte| format!("{byte:02x}")).collect();
+        self.order(&format!("type {}", hex.concat()));
     }
 
     /// Makes the window another size.
