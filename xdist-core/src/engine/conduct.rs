@@ -370,7 +370,13 @@ impl Engine<'_> {
             return self.host_over(ended);
         }
         self.leave_soon(member);
-        if let Some(worker) = self.worker_of(member) {
+        let worker = self.worker_of(member);
+        if !ended.traceback.is_empty() && self.error.is_none() {
+            // As under serial pytest the tests count, and the exit status does not hide it. Once is enough of it.
+            let place = worker.map_or_else(|| "session".to_owned(), |worker| format!("session of worker {worker}"));
+            self.error = Some(format!("error: exception at the end of the {place}:\n{}", ended.traceback));
+        }
+        if let Some(worker) = worker {
             self.tell_host(HostEvent::WorkerDown(worker.to_string(), ended.output.clone()));
             if !ended.message.is_empty() {
                 self.emit(&RunEvent::Notice(format!("worker {worker}: {}", ended.message.trim_end())));

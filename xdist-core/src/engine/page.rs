@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use crate::ids::WorkerId;
 
 const SLOT: u64 = 64;
+/// As many bytes, for writing.
+const EMPTY: [u8; 64] = [0; 64];
 
 /// The controller's view of the page.
 #[derive(Debug)]
@@ -23,7 +25,10 @@ impl Page {
     /// Makes the page for so many workers.
     pub(super) fn create(path: &Path, workers: u32) -> io::Result<Self> {
         let file = File::options().read(true).write(true).create_new(true).open(path)?;
-        file.set_len(SLOT * (u64::from(workers) + 1))?;
+        // Written and not only measured: on a full disk this fails here, and not in a worker that touches its slot.
+        for slot in 0..=u64::from(workers) {
+            file.write_all_at(&EMPTY, SLOT * slot)?;
+        }
         Ok(Self { file, path: path.to_owned() })
     }
 

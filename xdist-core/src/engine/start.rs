@@ -11,7 +11,7 @@ use super::happening::MemberId;
 use super::link::Link;
 use super::members::{Member, MemberRole};
 use super::page::Page;
-use super::{Engine, EngineError, Stage, settings, system};
+use super::{Engine, EngineError, Stage, settings};
 use crate::event::{Configured, RunEvent};
 use crate::exit;
 use crate::facts::Facts;
@@ -211,9 +211,12 @@ impl Engine<'_> {
     /// The session becomes the collector.
     pub(super) fn collect(&mut self, session: MemberId, distribution: settings::Distribution) {
         let path = self.directory.path().join("page");
-        match Page::create(&path, distribution.workers).map_err(system("cannot make the stop page")) {
+        match Page::create(&path, distribution.workers) {
             Ok(page) => self.page = Some(page),
-            Err(error) => return self.fail(&error.to_string()),
+            Err(error) => {
+                let path = path.display();
+                return self.fail(&format!("cannot write `{path}`: {error}\nhint: TMPDIR may name another folder"));
+            }
         }
         self.stage = Stage::Collecting;
         self.distribution = Some(distribution);
