@@ -17,7 +17,7 @@ use rustix::process::{
     test_kill_process, test_kill_process_group, wait,
 };
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,14 +93,17 @@ struct Ends {
 #[derive(Clone, Debug)]
 pub struct Children {
     ends: Arc<Mutex<Ends>>,
+    stops: mpsc::UnboundedSender<u32>,
 }
 
 impl Children {
     /// Makes this process a child subreaper and starts to reap what ends. Call inside a tokio runtime, once: from now on
     /// nobody else in this process may wait for a child.
-    pub fn adopt() -> io::Result<Self> {
+    /// The second part tells of children that a signal has stopped.
+    pub fn adopt() -> io::Result<(Self, mpsc::UnboundedReceiver<u32>)> {
         set_child_subreaper(Some(getpid()))?;
-        let children = Self { ends: Arc::default() };
+        let (stops, told) = mpsc::unbounded_channel();
+        let children = Self { ends: Arc::default(), stops };
         let mut ended = signal(SignalKind::child())?;
         let reaper = children.clone();
         tokio::spawn(async move {
@@ -108,7 +111,7 @@ impl Children {
                 reaper.reap();
             }
         });
-        Ok(children)
+        Ok((children, told))
     }
 
     /// Waits for the end of a descendant. It must be this process's child by the time it ends.
@@ -149,8 +152,11 @@ impl Children {
 
     fn reap(&self) {
         let mut ends = self.lock();
-        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
-            if let Ok(pid) = u32::try_from(pid.as_raw_nonzero().get()) {
+        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG | WaitOptions::UNTRACED) {
+            let Ok(pid) = u32::try_from(pid.as_raw_nonzero().get()) else { continue };
+            if status.stopped() {
+                let _ = self.stops.send(pid);
+            } else {
                 ends.settle(pid, HowEnded::from_status(status));
             }
         }
@@ -222,6 +228,14 @@ pub fn signal_rest_of_group(leader: u32, signal: Signal) {
     if let Some(pid) = to_pid(leader) {
         let _ = kill_process_group(pid, signal);
     }
+}
+
+/// The signals that this process ignores, bit n-1 for signal n: what `nohup` or a shell wished. None where the system does
+/// not tell.
+pub fn ignored_signals() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
 /// Whether somebody is in the process group that `leader` leads or has led.

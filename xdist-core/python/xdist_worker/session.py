@@ -25,6 +25,7 @@ from .facts import gather_facts
 from .link import Link, name_of
 from .plugin import OptionsPlugin
 from .run import Run
+from .server import inherited_interrupt
 from .worker import WorkerHooks
 
 
@@ -167,6 +168,7 @@ class Session(OptionsPlugin):
 
     def _go_plain(self, config: Any) -> None:
         self.plain = True
+        signal.signal(signal.SIGINT, inherited_interrupt())
         if self._watch is not None:
             self._watch.stop()
         if self._request.get("expect_distribution"):

@@ -104,6 +104,7 @@ impl Engine<'_> {
         let translated = self.members.get(member).translation.for_run(test);
         if let (Some(worker), Some(test)) = (self.worker_of(member), translated) {
             self.feed(input(worker, test));
+            self.note_end(worker);
         }
     }
 
@@ -128,13 +129,24 @@ impl Engine<'_> {
                     member.tell(ToPython::Run(member.translation.for_worker(tests)));
                 }
             }
-            Effect::NoMore(worker) => self.tell_worker(worker, ToPython::NoMore),
+            Effect::NoMore(worker) => {
+                self.tell_worker(worker, ToPython::NoMore);
+                self.note_end(worker);
+            }
             Effect::StopWorker(worker) => self.tell_worker(worker, ToPython::Stop),
             Effect::SetStopPage => self.set_stop_page(),
             Effect::InterruptWorkers => self.interrupt_workers(),
             Effect::Replace(worker, incarnation) => self.start_worker(worker, incarnation),
             Effect::Emit(event) => self.emit(&event),
             Effect::Complete => self.wind_up(),
+        }
+    }
+
+    /// The worker may have nothing left to run: its session should come to its end.
+    fn note_end(&mut self, worker: WorkerId) {
+        let idle = self.run.as_ref().is_some_and(|run| run.is_idle(worker));
+        if let Some(member) = self.members.worker(worker).filter(|_| idle) {
+            self.members.get_mut(member).ending_since.get_or_insert_with(Instant::now);
         }
     }
 
@@ -359,6 +371,7 @@ impl Engine<'_> {
     }
 
     fn session_over(&mut self, member: MemberId, ended: Ended) {
+        self.members.get_mut(member).ending_since = None;
         self.members.get_mut(member).announced = Some(ended.after & 0xff);
         self.leave_soon(member);
         if let Some(worker) = self.worker_of(member) {

@@ -49,15 +49,19 @@ pub(super) struct Member {
     exited: Option<HowEnded>,
     /// Why there has never been a process, if it was given up.
     pub(super) never_was: String,
+    /// What ended it, where its exit code or signal does not tell.
+    pub(super) cause: String,
     buried: bool,
     pub(super) output: Output,
     pub(super) output_since: Option<Instant>,
     /// When the running test began.
     pub(super) test_began: Option<Instant>,
+    /// Since when it has nothing left to run and should end its session.
+    pub(super) ending_since: Option<Instant>,
     /// What a fresh interpreter is asked to become once it says hello.
     pub(super) request: Option<Box<ForkRequest>>,
-    /// When it is killed if it has not ended by itself.
-    pub(super) leave_by: Option<Instant>,
+    /// When it is killed if it has not ended by itself, and what is said then.
+    pub(super) leave_by: Option<(Instant, &'static str)>,
     pub(super) translation: Translation,
     pub(super) readiness: Readiness,
     /// Digest of the node ids of a worker that collected for itself.
@@ -84,10 +88,12 @@ impl Member {
             streams: 0,
             exited: None,
             never_was: String::new(),
+            cause: String::new(),
             buried: false,
             output: Output::default(),
             output_since: None,
             test_began: None,
+            ending_since: None,
             request: None,
             leave_by: None,
             translation: Translation::Same,

@@ -211,8 +211,10 @@ impl<'a> Engine<'a> {
         let Some(candidate) = candidates.pop_front() else {
             return Err(NoInterpreter { passed_over }.into());
         };
+        let (children, stops) = Children::adopt().map_err(system("cannot look after child processes"))?;
+        tokio::spawn(tell_stops(stops, happenings.clone()));
         Ok(Self {
-            children: Children::adopt().map_err(system("cannot look after child processes"))?,
+            children,
             request,
             observer,
             guard,
@@ -277,6 +279,7 @@ impl<'a> Engine<'a> {
                 self.members.get_mut(member).exit(how);
                 self.bury(member)?;
             }
+            Happening::Stopped(pid) => self.stopped(pid),
             Happening::Signal(signal) => self.signal(signal),
         }
         Ok(())
@@ -327,15 +330,23 @@ async fn accept_all(listener: Listener, happenings: mpsc::Sender<Happening>) {
     }
 }
 
+async fn tell_stops(mut stops: mpsc::UnboundedReceiver<u32>, happenings: mpsc::Sender<Happening>) {
+    while let Some(pid) = stops.recv().await {
+        if happenings.send(Happening::Stopped(pid)).await.is_err() {
+            return;
+        }
+    }
+}
+
 fn listen_to_signals(happenings: &mpsc::Sender<Happening>) -> io::Result<()> {
-    let kinds = [
-        (SignalKind::interrupt(), Signal::Interrupt),
-        (SignalKind::terminate(), Signal::Terminate),
-        (SignalKind::hangup(), Signal::HangUp),
-        (SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()), Signal::Suspend),
-    ];
-    for (kind, meaning) in kinds {
-        let mut stream = signal(kind)?;
+    let ignored = execnet_rs::process::ignored_signals();
+    for meaning in [Signal::Interrupt, Signal::Terminate, Signal::HangUp, Signal::Suspend] {
+        let number = meaning.as_rustix().as_raw();
+        // `nohup` and a shell's background jobs mean it.
+        if ignored & (1 << (number - 1)) != 0 {
+            continue;
+        }
+        let mut stream = signal(SignalKind::from_raw(number))?;
         let happenings = happenings.clone();
         tokio::spawn(async move {
             while stream.recv().await.is_some() {
