@@ -12,9 +12,10 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::process::{
-    Pid, Signal, WaitOptions, WaitStatus, getpid, getsid, kill_process, kill_process_group, set_child_subreaper,
-    test_kill_process, test_kill_process_group, wait,
+    Pid, Resource, Rlimit, Signal, WaitOptions, WaitStatus, getpid, getrlimit, getsid, kill_process,
+    kill_process_group, prlimit, set_child_subreaper, setrlimit, test_kill_process, test_kill_process_group, wait,
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -227,6 +228,38 @@ pub fn signal_group(leader: u32, signal: Signal) {
 pub fn signal_rest_of_group(leader: u32, signal: Signal) {
     if let Some(pid) = to_pid(leader) {
         let _ = kill_process_group(pid, signal);
+    }
+}
+
+/// Whether an error means that this process, or the system, has no descriptor left.
+pub fn out_of_descriptors(error: &io::Error) -> bool {
+    error.raw_os_error().is_some_and(|code| [Errno::MFILE, Errno::NFILE].map(Errno::raw_os_error).contains(&code))
+}
+
+/// This process's limit on open files: raised for itself as far as it goes, and as the user set it for others.
+#[derive(Clone, Debug)]
+pub struct OpenFiles(Rlimit);
+
+impl OpenFiles {
+    /// Raises the soft limit to the hard one.
+    pub fn raise() -> Self {
+        let before = getrlimit(Resource::Nofile);
+        let raised = Rlimit { current: before.maximum, maximum: before.maximum };
+        // Where even this is refused, what there is must do.
+        let _ = setrlimit(Resource::Nofile, raised);
+        Self(before)
+    }
+
+    /// Gives a child, which inherited the raised limit, what the user had set.
+    pub fn restore_for(&self, child: u32) {
+        if let Some(pid) = to_pid(child) {
+            let _ = prlimit(Some(pid), Resource::Nofile, self.0);
+        }
+    }
+
+    /// The limit in force.
+    pub fn limit() -> Option<u64> {
+        getrlimit(Resource::Nofile).current
     }
 }
 

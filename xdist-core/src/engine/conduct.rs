@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use execnet_rs::process::HowEnded;
+use rustix::process::Signal;
 
 use super::happening::{Happening, MemberId};
 use super::members::{Member, MemberRole};
@@ -82,6 +83,20 @@ impl Engine<'_> {
         }
         let worker = self.worker_of(member).is_some();
         self.give_up(member, if worker { format!("no process: {why}") } else { format!("{why}; {hint}") });
+    }
+
+    /// Processes whose connections cannot be taken will not be of use: they end, and give back what they hold.
+    pub(super) fn no_room(&mut self, why: &str) {
+        if !std::mem::replace(&mut self.refusal_told, true) {
+            self.emit(&RunEvent::Notice(why.to_owned()));
+        }
+        for member in self.members.living() {
+            let entry = self.members.get_mut(member);
+            if entry.pid.is_some() && !entry.was_linked() && entry.exited().is_none() {
+                why.clone_into(&mut entry.cause);
+                self.kill(member, Signal::KILL);
+            }
+        }
     }
 
     /// A process that was asked for will never be.

@@ -155,7 +155,9 @@ impl Engine<'_> {
                 let output = self.members.get_mut(member).output.take_all();
                 let doing =
                     if self.stage == Stage::Facts { "while its arguments were parsed" } else { "during collection" };
-                let mut text = format!("pytest ended {doing}, with {how}");
+                let cause = std::mem::take(&mut self.members.get_mut(member).cause);
+                let how_text = if cause.is_empty() { how.to_string() } else { cause };
+                let mut text = format!("pytest ended {doing}, with {how_text}");
                 if !output.trim().is_empty() {
                     text = format!("{text}; it wrote:\n{}", output.trim_end());
                 }

@@ -45,6 +45,7 @@ pub(super) struct Member {
     sender: Option<mpsc::UnboundedSender<ToPython>>,
     dead: watch::Sender<bool>,
     linked: bool,
+    was_linked: bool,
     streams: u8,
     exited: Option<HowEnded>,
     /// Why there has never been a process, if it was given up.
@@ -85,6 +86,7 @@ impl Member {
             sender: None,
             dead: watch::Sender::new(false),
             linked: false,
+            was_linked: false,
             streams: 0,
             exited: None,
             never_was: String::new(),
@@ -114,12 +116,18 @@ impl Member {
     pub(super) fn link(&mut self, sender: mpsc::UnboundedSender<ToPython>) {
         self.sender = Some(sender);
         self.linked = true;
+        self.was_linked = true;
     }
 
     /// The connection is gone.
     pub(super) fn unlink(&mut self) {
         self.sender = None;
         self.linked = false;
+    }
+
+    /// Whether it has ever said who it is.
+    pub(super) fn was_linked(&self) -> bool {
+        self.was_linked
     }
 
     /// One more output stream is being read.

@@ -10,6 +10,7 @@
 //! | `conduct` | from the collection to the last worker |
 //! | `finish` | stopping, deadlines, the end |
 //! | `members`, `link`, `output`, `page` | processes, their connections, what they write, the page they read |
+//! | `place` | where the run's private directory lies |
 //! | `translate`, `settings` | pure: indices of other collections, what facts ask for |
 
 mod conduct;
@@ -19,6 +20,7 @@ mod link;
 mod members;
 mod output;
 mod page;
+mod place;
 mod settings;
 mod start;
 mod translate;
@@ -32,7 +34,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use execnet_rs::guard::Guard;
 use execnet_rs::local::Listener;
-use execnet_rs::process::Children;
+use execnet_rs::process::{Children, OpenFiles};
 use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -91,13 +93,22 @@ pub enum EngineError {
     #[error(transparent)]
     NoInterpreter(#[from] NoInterpreter),
     /// The operating system refused something that no run can do without.
-    #[error("{what}: {source}")]
+    #[error("{what}: {source}{}", advice(source))]
     System {
         /// What was tried.
         what: &'static str,
         /// Why it failed.
         source: io::Error,
     },
+}
+
+/// What would help against what the system says.
+fn advice(error: &io::Error) -> String {
+    if execnet_rs::process::out_of_descriptors(error) {
+        let limit = OpenFiles::limit().map(|limit| format!(" of {limit}")).unwrap_or_default();
+        return format!("; raise the limit{limit} (`ulimit -n`), or use fewer workers (-n)");
+    }
+    String::new()
 }
 
 /// Names what was tried when the system refuses it.
@@ -128,6 +139,7 @@ struct Engine<'a> {
     observer: &'a mut dyn Observer,
     guard: &'a mut Guard,
     children: Children,
+    open_files: OpenFiles,
     happenings: mpsc::Sender<Happening>,
     inbox: mpsc::Receiver<Happening>,
     listener_path: PathBuf,
@@ -194,10 +206,8 @@ pub async fn run(request: Request, guard: &mut Guard, observer: &mut dyn Observe
 
 impl<'a> Engine<'a> {
     fn new(request: Request, guard: &'a mut Guard, observer: &'a mut dyn Observer) -> Result<Self, EngineError> {
-        let directory = tempfile::Builder::new()
-            .prefix("xdist-")
-            .tempdir()
-            .map_err(system("cannot make a directory for temporary files"))?;
+        let open_files = OpenFiles::raise();
+        let directory = place::make().map_err(system("cannot make a directory for temporary files"))?;
         guard.directory(directory.path());
         let (happenings, inbox) = mpsc::channel(WAITING);
         let listener =
@@ -215,6 +225,7 @@ impl<'a> Engine<'a> {
         tokio::spawn(tell_stops(stops, happenings.clone()));
         Ok(Self {
             children,
+            open_files,
             request,
             observer,
             guard,
@@ -279,6 +290,7 @@ impl<'a> Engine<'a> {
                 self.members.get_mut(member).exit(how);
                 self.bury(member)?;
             }
+            Happening::NoRoom(why) => self.no_room(&why),
             Happening::Stopped(pid) => self.stopped(pid),
             Happening::Signal(signal) => self.signal(signal),
         }
@@ -313,8 +325,15 @@ impl<'a> Engine<'a> {
 
 async fn accept_all(listener: Listener, happenings: mpsc::Sender<Happening>) {
     loop {
-        let Ok((stream, peer)) = listener.accept().await else {
-            // Out of descriptors, or a connection gone before it was taken: others will come.
+        let accepted = listener.accept().await;
+        if let Err(error) = &accepted
+            && execnet_rs::process::out_of_descriptors(error)
+            && happenings.send(Happening::NoRoom(format!("no connection: {error}{}", advice(error)))).await.is_err()
+        {
+            return;
+        }
+        let Ok((stream, peer)) = accepted else {
+            // A connection gone before it was taken: others will come.
             tokio::time::sleep(TICK).await;
             continue;
         };

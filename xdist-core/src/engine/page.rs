@@ -4,7 +4,7 @@
 //! the phase of the running test (0 none, 1 set-up, 2 call, 3 teardown), and 1 once the worker found its connection broken.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -22,8 +22,10 @@ pub(super) struct Page {
 impl Page {
     /// Makes the page for so many workers.
     pub(super) fn create(path: &Path, workers: u32) -> io::Result<Self> {
-        let file = File::options().read(true).write(true).create_new(true).open(path)?;
-        file.set_len(SLOT * (u64::from(workers) + 1))?;
+        let mut file = File::options().read(true).write(true).create_new(true).open(path)?;
+        // Written and not only made long: where the disk is full this fails here, and not in a worker by SIGBUS.
+        let slots = usize::try_from(SLOT * (u64::from(workers) + 1)).map_err(io::Error::other)?;
+        file.write_all(&vec![0; slots])?;
         Ok(Self { file, path: path.to_owned() })
     }
 

@@ -5,6 +5,8 @@ mod abuse;
 mod deaths;
 mod forks;
 mod leftovers;
+mod limits;
+mod places;
 
 use xdist_tests::{Env, Invocation, Outcome, Suite};
 
