@@ -105,6 +105,15 @@ impl Invocation {
         self.arg(arg)
     }
 
+    /// Started by a shell that runs this first, such as `ulimit -n 64` or `trap "" HUP`.
+    #[must_use]
+    pub fn after(mut self, script: &str) -> Self {
+        let program = std::mem::replace(&mut self.program, "sh".into());
+        let before = ["-c".into(), format!("{script}; exec \"$@\"").into(), "sh".into(), program.into_os_string()];
+        self.args.splice(0..0, before);
+        self
+    }
+
     /// Sets an environment variable.
     #[must_use]
     pub fn var(mut self, name: &str, value: impl Into<OsString>) -> Self {

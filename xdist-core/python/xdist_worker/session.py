@@ -29,7 +29,7 @@ from .link import Link, name_of
 from .plugin import OptionsPlugin
 from .portable import pack, unpack
 from .run import Run
-from .server import connect
+from .server import connect, inherited_interrupt
 from .unrecorded import divert
 from .worker import WorkerHooks
 
@@ -176,6 +176,7 @@ class Session(OptionsPlugin):
 
     def _go_plain(self, config: Any) -> None:
         self.plain = True
+        signal.signal(signal.SIGINT, inherited_interrupt())
         if self._watch is not None:
             self._watch.stop()
         if self._request.get("expect_distribution"):

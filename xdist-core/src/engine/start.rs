@@ -37,6 +37,7 @@ impl Engine<'_> {
                 Ok(child) => {
                     let server = self.members.add(Member::new(MemberRole::Server, "server", 0));
                     self.server = Some(server);
+                    self.open_files.restore_for(child.id());
                     self.watch(server, child.id());
                     return Ok(());
                 }
@@ -77,7 +78,9 @@ impl Engine<'_> {
 
     /// The fork server ended before it said anything of use.
     pub(super) fn server_failed(&mut self, how: &str) -> Result<(), EngineError> {
-        self.pass_over(PassedOver::not_started(&self.candidate, format!("it ended with {how}")))?;
+        let cause = self.server.map(|server| std::mem::take(&mut self.members.get_mut(server).cause));
+        let why = cause.filter(|cause| !cause.is_empty()).unwrap_or_else(|| format!("it ended with {how}"));
+        self.pass_over(PassedOver::not_started(&self.candidate, why))?;
         self.start_server()
     }
 
@@ -287,7 +290,10 @@ impl Engine<'_> {
         command.stdin(Stdio::null()).process_group(0);
         self.members.get_mut(member).request = Some(Box::new(request));
         match command.spawn() {
-            Ok(child) => self.watch(member, child.id()),
+            Ok(child) => {
+                self.open_files.restore_for(child.id());
+                self.watch(member, child.id());
+            }
             Err(error) => self.refused(member, &error.to_string()),
         }
     }
