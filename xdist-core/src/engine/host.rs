@@ -286,16 +286,17 @@ impl Engine<'_> {
 
     /// What plugins made of the run's exit code at the end of the host's session.
     pub(super) fn after_host(&self, code: u8) -> u8 {
-        let Some(ended) =
-            self.host.as_ref().filter(|host| host.over_told.is_some()).and_then(|host| host.ended.as_ref())
-        else {
-            return code;
-        };
-        let after = u8::try_from(ended.after & 0xff).unwrap_or(exit::INTERNAL_ERROR);
-        let knew = ended.before == i64::from(code);
-        // A plugin may excuse what it was shown; what it was not shown stays as it is.
-        if knew || after != exit::OK && code == exit::OK { after } else { code }
+        let told = self.host.as_ref().filter(|host| host.over_told.is_some());
+        told.and_then(|host| host.ended.as_ref()).map_or(code, |ended| exit_code_after(code, ended))
     }
+}
+
+/// The exit code of a run that ended with `code`, after the host's session ended so. A plugin may excuse what it was
+/// shown; where the host's session was shown something else, it can make things only worse.
+fn exit_code_after(code: u8, ended: &Ended) -> u8 {
+    let after = u8::try_from(ended.after & 0xff).unwrap_or(exit::INTERNAL_ERROR);
+    let knew = ended.before == i64::from(code);
+    if knew || (after != exit::OK && code == exit::OK) { after } else { code }
 }
 
 fn whole(reports: &[Report]) -> Vec<ByteBuf> {
@@ -314,5 +315,54 @@ fn collection_event(collection: &Collection, how: Vec<String>) -> HostEvent {
         reports: collection.raw.clone(),
         deselected: collection.deselected,
         lines: how,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_plugins_make_of_an_exit_code() {
+        for (code, before, after, expected) in [
+            (0, 0, 0, 0),
+            (1, 1, 1, 1),
+            // Changed, from what the run has.
+            (0, 0, 1, 1),
+            (1, 1, 0, 0),
+            (0, 0, 77, 77),
+            (5, 5, 0, 0),
+            // The host's session has found something that the run does not know: an exception in a plugin.
+            (0, 3, 3, 3),
+            (0, 1, 1, 1),
+            // The run knows of something that the host's session was not shown.
+            (1, 0, 0, 1),
+            (3, 0, 0, 3),
+            (2, 1, 1, 2),
+            (1, 0, 5, 1),
+            // As the operating system has it.
+            (0, 0, 256, 0),
+            (0, 0, -1, 255),
+        ] {
+            let ended = Ended { before, after, ..Ended::default() };
+            assert_eq!(exit_code_after(code, &ended), expected, "{code}, then {before} -> {after}");
+        }
+    }
+
+    #[test]
+    fn a_crash_is_told_with_the_reports_from_before() {
+        let report = Report { raw: ByteBuf::from(b"setup".to_vec()), ..Report::default() };
+        let crashed = Crashed {
+            how: "signal 9".to_owned(),
+            output: "said".to_owned(),
+            reports: vec![report],
+            elapsed: std::time::Duration::ZERO,
+        };
+        let HostEvent::Crashed(worker, test, how, output, reports) = crash_event(TestIndex(3), WorkerId(1), &crashed)
+        else {
+            panic!("another event");
+        };
+        assert_eq!((worker.as_str(), test, how.as_str(), output.as_str()), ("gw1", TestIndex(3), "signal 9", "said"));
+        assert_eq!(reports, [ByteBuf::from(b"setup".to_vec())]);
     }
 }
