@@ -220,7 +220,10 @@ impl Engine<'_> {
 
     /// Once everybody else has left, the host may end its session.
     pub(super) fn release_host(&mut self) {
-        if self.stage != Stage::Ending || self.host.as_ref().is_none_or(|host| host.dead || host.over_told.is_some()) {
+        if self.stage != Stage::Ending
+            || self.host.as_ref().is_none_or(|host| host.over_told.is_some())
+            || self.live_host().is_none()
+        {
             return;
         }
         if self.members.living().into_iter().any(|member| !self.is_host(member)) {
@@ -239,15 +242,33 @@ impl Engine<'_> {
         let Some(host) = &mut self.host else { return };
         let (ready, told) = (host.ready, host.over_told.is_some());
         let code = u8::try_from(ended.after & 0xff).unwrap_or(exit::INTERNAL_ERROR);
+        let broken = ended.message.clone();
         host.ended = Some(ended);
         if !ready {
             // pytest has said what is wrong.
             self.exit = Some(code);
             self.wind_up();
-        } else if !told {
+        } else if told && !broken.is_empty() {
+            self.internal_error = true;
+            self.emit(&RunEvent::HostDied { how: broken });
+        } else if !told && code == exit::INTERNAL_ERROR {
+            self.emit(&RunEvent::HostDied { how: "an exception in a plugin".to_owned() });
             self.host_failed("a plugin failed on the controller's side");
+        } else if !told {
+            self.host_left(code);
         }
         self.unanswered();
+    }
+
+    /// A plugin on the controller's side ended its session before the run was over, by `pytest.exit` for example.
+    fn host_left(&mut self, code: u8) {
+        if self.run.is_some() {
+            let reason = "a plugin ended the session on the controller's side".to_owned();
+            self.host_stops(Stopping { kind: "exit".to_owned(), reason, code: Some(code.into()) });
+        } else {
+            self.exit = Some(code);
+            self.wind_up();
+        }
     }
 
     /// The host's process is gone.
