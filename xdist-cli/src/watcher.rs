@@ -117,10 +117,9 @@ impl Observer for Watcher {
         self.silent.set(hosted);
         if hosted {
             self.options.is_terminal = false;
-        } else {
-            self.junit = facts.junit.clone().map(|options| JunitReporter::new(options, hostname()));
-            self.cache = facts.cache.clone().map(CacheState::new);
         }
+        self.junit = facts.junit.clone().map(|options| JunitReporter::new(options, hostname()));
+        self.cache = facts.cache.clone().map(CacheState::new);
         let logging = facts.junit.as_ref().is_some_and(|junit| junit.log_passing && junit.logging != "no");
         let width = crate::terminal::layout_width(self.options.width);
         Rendering {
@@ -140,7 +139,10 @@ impl Observer for Watcher {
         if let Some(cache) = &mut self.cache {
             cache.handle(event);
         }
-        if let Some(junit) = &mut self.junit
+        // What a plugin host has written stays.
+        let written = self.silent.get() && matches!(event, RunEvent::Ended(_));
+        if !written
+            && let Some(junit) = &mut self.junit
             && let Err(error) = junit.handle(event)
         {
             self.faults.push(error.to_string());
@@ -156,6 +158,9 @@ impl Observer for Watcher {
     }
 
     fn closing(&mut self) -> Vec<Warning> {
+        if self.silent.get() {
+            return Vec::new();
+        }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
         self.cache.as_ref().map(|cache| cache.write(&timestamp::local_iso(now, false))).unwrap_or_default()
     }

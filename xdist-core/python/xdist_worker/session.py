@@ -53,7 +53,7 @@ def run(request: Dict[str, Any], link: Link) -> None:
     try:
         code = session.main()
     except BaseException as error:
-        if session.plain:
+        if session.plain and session.host is None:
             raise
         code = session.failed(error)
     if session.plain and session.host is None:
@@ -270,7 +270,11 @@ class Session(OptionsPlugin):
             self.link().send({"internal_error": text})
             return 3
         sys.stderr.write(text)
-        return 1
+        if self.host is None:
+            return 1
+        if not self.host.finished:
+            self._message = "an exception in a plugin"
+        return 3
 
     def _exited(self, error: SystemExit) -> int:
         frames = traceback.extract_tb(error.__traceback__)

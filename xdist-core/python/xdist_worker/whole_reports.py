@@ -16,11 +16,14 @@ from _pytest.reports import TestReport
 from . import status
 from .junit_stub import stub_of
 from .portable import pack
+from .render import crash_of
 from .safe_text import attribute, integer, seconds, text
 
 XML_ATTRIBUTES = "_xdist_xml_attributes"
 """Under this name the attributes of `record_xml_attribute` travel with a report of the teardown."""
 
+# Characters of a failure that the controller keeps.
+_MOST = 20_000
 _BLANK = (list, dict, tuple, str, type(None))
 _OWN = frozenset(vars(TestReport("", ("", 0, ""), {}, "passed", None, "call")))
 
@@ -100,6 +103,8 @@ class WholeReports:
         data.update(category=found.category, letter=found.letter, word=found.word)
         if attribute(report, "wasxfail") is not None:
             data["wasxfail"] = text(report.wasxfail)
+        if outcome == "failed":
+            data["longrepr"] = _in_short(report)
         serial = serialised(self._config, report)
         if when == "teardown":
             stub = stub_of(self._config)
@@ -108,6 +113,20 @@ class WholeReports:
                 serial[XML_ATTRIBUTES] = attributes
         data["raw"] = pack(serial)
         return data
+
+
+def _in_short(report: Any) -> dict[str, object]:
+    """The failure as text, which is shown if the host dies."""
+    longrepr = attribute(report, "longrepr")
+    words = text("" if longrepr is None else attribute(report, "longreprtext") or longrepr)
+    if len(words) > _MOST:
+        words = f"{words[:_MOST]}\n..."
+    data: dict[str, object] = {"terminal": f"{words}\n", "plain": words}
+    crash = crash_of(longrepr)
+    if crash is not None:
+        crash["message"] = text(crash["message"])[:_MOST]
+        data["crash"] = crash
+    return data
 
 
 def serialised(config: Any, report: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@
 //! the phase of the running test (0 none, 1 set-up, 2 call, 3 teardown), and 1 once the worker found its connection broken.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 

@@ -3,7 +3,7 @@
 //! One verdict a test: a verdict is committed when the worker says that the test's protocol is complete, or when the
 //! worker's process is gone and everything it sent has been read. `settled` makes a second one impossible.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::mem;
 
 use super::outcome::{Stop, Tally};
@@ -50,7 +50,9 @@ pub struct RunState {
     tally: Tally,
     complete: bool,
     /// Crashes that plugins have not looked at yet.
-    asked: HashMap<TestIndex, (WorkerId, Box<Crashed>)>,
+    asked: BTreeMap<TestIndex, (WorkerId, Box<Crashed>)>,
+    /// Crashed tests that are to run again and have not begun: crashed they are if they never do.
+    again: BTreeMap<TestIndex, (WorkerId, Box<Crashed>)>,
     effects: Vec<Effect>,
 }
 
@@ -67,7 +69,8 @@ impl RunState {
             interrupted: false,
             tally: Tally { failures: settings.collect_errors, ..Tally::default() },
             complete: false,
-            asked: HashMap::new(),
+            asked: BTreeMap::new(),
+            again: BTreeMap::new(),
             effects: Vec::new(),
             scheduler,
             settings,
@@ -134,6 +137,7 @@ impl RunState {
     fn started(&mut self, worker: WorkerId, test: TestIndex) {
         let Some(entry) = self.workers.get_mut(worker.at()) else { return };
         if entry.start(test) {
+            self.again.remove(&test);
             self.emit(RunEvent::Started { test, worker });
         } else {
             self.internal_error(Some(worker), format!("{worker} started test {} which it was not given", test.0));
@@ -193,7 +197,8 @@ impl RunState {
         let lacks = mem::take(&mut entry.lacks);
         let can_run = |test: TestIndex| lacks.is_empty() || !lacks.contains(&test);
         let batch = self.scheduler.top_up(worker, entry.load(), &can_run);
-        let more = self.scheduler.pending() > 0 && self.scheduler.has_for(&can_run);
+        // What plugins still look at may have to run again: somebody must be there for it.
+        let more = !self.asked.is_empty() || (self.scheduler.pending() > 0 && self.scheduler.has_for(&can_run));
         entry.lacks = lacks;
         if !batch.is_empty() {
             entry.queue.extend(&batch);
@@ -303,12 +308,14 @@ impl RunState {
     fn crash_seen(&mut self, test: TestIndex, again: bool) {
         let Some((worker, crashed)) = self.asked.remove(&test) else { return };
         if again && self.stop.is_none() && self.someone_can_run(worker) {
+            self.again.insert(test, (worker, crashed));
             self.scheduler.give_back(worker, vec![test]);
-            for worker in (0..self.settings.workers).map(WorkerId) {
-                self.feed(worker);
-            }
         } else {
             self.crashed(test, worker, crashed);
+        }
+        // Workers may have waited for this answer with nothing else to do.
+        for worker in (0..self.settings.workers).map(WorkerId) {
+            self.feed(worker);
         }
         self.end_if_over();
     }
@@ -390,6 +397,9 @@ impl RunState {
     fn end_if_over(&mut self) {
         if self.complete || !self.asked.is_empty() || self.workers.iter().any(Worker::is_alive) {
             return;
+        }
+        for (test, (worker, crashed)) in mem::take(&mut self.again) {
+            self.crashed(test, worker, crashed);
         }
         self.complete = true;
         if self.stop.is_none() && self.unsettled > 0 {

@@ -36,12 +36,26 @@ class SchedulerView:
         self.pending.append(item)
 
 
+class _Start:
+    """Plugin that comes last at the start of the session: registered after the terminal reporter, which shows the header."""
+
+    def __init__(self, host: HostHooks) -> None:
+        self._host = host
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionstart(self, session: Any) -> None:
+        """Everybody has started."""
+        self._host.set_up(session)
+
+
 class HostHooks:
     """Plugin of the host's session."""
 
     def __init__(self, config: Any, link: Link, setup: Dict[str, Any]) -> None:
         self.config = config
         self.exit_before: Optional[int] = None
+        # Everything is shown and written.
+        self.finished = False
         self._link = link
         self._setup = setup
         self._tests: Any = None
@@ -67,13 +81,13 @@ class HostHooks:
             from pathlib import Path
 
             factory._basetemp = Path(self._setup["basetemp"])
+        config.pluginmanager.register(_Start(self), "xdist_worker.host.start")
 
     def pytest_report_header(self) -> List[str]:
         """Say what runs the tests."""
         return list(self._setup["header"])
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionstart(self, session: Any) -> None:
+    def set_up(self, session: Any) -> None:
         """Set the nodes up: plugins say what workers are to be given."""
         self._session = session
         hook = self.config.hook
@@ -102,10 +116,16 @@ class HostHooks:
         """Collect nothing."""
         return True
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, exitstatus: int) -> None:
-        """Keep the exit status before plugins change it; `cache/lastfailed` is written in the order of collection."""
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, exitstatus: int) -> Any:
+        """Keep the exit status before plugins change it, and whether they all came to their end."""
         self.exit_before = int(exitstatus)
+        self._sort_failed()
+        outcome = yield
+        self.finished = outcome.excinfo is None
+
+    def _sort_failed(self) -> None:
+        """`cache/lastfailed` is written in the order of collection."""
         failed = getattr(self.config.pluginmanager.get_plugin("lfplugin"), "lastfailed", None)
         if isinstance(failed, dict) and self._tests is not None:
             place = {nodeid: number for number, nodeid in enumerate(self._tests.ids)}
