@@ -37,7 +37,7 @@ class SchedulerView:
 
 
 class _Start:
-    """Plugin that comes last at the start of the session: registered after the terminal reporter, which shows the header."""
+    """Comes last at the start of the session: registered after the terminal reporter, which shows the header."""
 
     def __init__(self, host: HostHooks) -> None:
         self._host = host
