@@ -88,8 +88,8 @@ class Run:
         # Errors of collection are the controller's affair and no failure of this worker's.
         session.testsfailed = 0
 
-    def become_forked(self, who: Dict[str, Any], first: bool) -> None:
-        """Make this process, just forked from the collector (as the `first` of them), worker `who`."""
+    def become_forked(self, who: Dict[str, Any]) -> None:
+        """Make this process, just forked from the collector, worker `who`."""
         self.link.close()
         self._redirect(who)
         try:
@@ -107,7 +107,7 @@ class Run:
         dict.update(config.workerinput, {**identity.worker_input(who), **(unpack(who.get("input")) or {})})
         if self.watch is not None:
             self.watch.stop()
-        afterfork.repair(config, self.session, who, first)
+        afterfork.repair(config, self.session, who)
 
     def become_first(self) -> None:
         """Make this process, which collected, worker `gw0` itself, without forking."""
