@@ -207,6 +207,20 @@ impl RunState {
         if !more {
             entry.phase = Phase::Finishing;
             self.effects.push(Effect::NoMore(worker));
+            self.release_waiting();
+        }
+    }
+
+    /// Workers that hold a test until they know what follows it, now that nothing does.
+    fn release_waiting(&mut self) {
+        if self.scheduler.pending() > 0 || !self.asked.is_empty() {
+            return;
+        }
+        for (entry, worker) in self.workers.iter_mut().zip((0..).map(WorkerId)) {
+            if entry.phase == Phase::Running && entry.load() < 2 {
+                entry.phase = Phase::Finishing;
+                self.effects.push(Effect::NoMore(worker));
+            }
         }
     }
 
