@@ -121,8 +121,11 @@ class WorkerHooks:
                     protocol(item=items[index], nextitem=items[queue[0]] if queue else None)
                     page.phase(IDLE)
                     announced = self._complete(session, index)
-                except BaseException:
+                except BaseException as error:
                     self._complete_anyway(index)
+                    if isinstance(error, (KeyboardInterrupt, pytest.exit.Exception)):
+                        # pytest's own way takes its time, in which the other workers would go on.
+                        run.tell_end_of_session(pytest.ExceptionInfo.from_current())
                     raise
                 if session.shouldfail:
                     link.send({"stopping": {"kind": "fail", "reason": str(session.shouldfail)}})
