@@ -144,11 +144,11 @@ class Run:
         if self.link.lost:
             # This worker has no part in the run any more: that is no reason for the others to stop.
             return
+        # Nobody on this host starts another test; what follows may take its time.
+        self.page.stop()
         crash = getattr(excinfo.getrepr(funcargs=False), "reprcrash", None)
         reason = str(excinfo.value) if crash is None else crash.message
         data: Dict[str, Any] = {"kind": "interrupt", "reason": reason}
-        # Nobody on this host starts another test.
-        self.page.stop()
         if isinstance(excinfo.value, pytest.exit.Exception):
             data["kind"] = "exit"
             if excinfo.value.returncode is not None:
