@@ -77,6 +77,7 @@ class WorkerHooks:
         self._run.link.send({"internal_error": str(excrepr)})
         return True
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_keyboard_interrupt(self, excinfo: Any) -> None:
         """The session ends before its time."""
         self._run.tell_end_of_session(excinfo)

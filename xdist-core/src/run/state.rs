@@ -257,7 +257,8 @@ impl RunState {
         }
         let failed_starts = entry.failed_starts;
         let idle = running.is_none() && queue.is_empty();
-        let finished = before == Phase::Over && idle;
+        // With tests left it saw the stop flag: whoever set it is about to say why, and a replacement would see it too.
+        let finished = before == Phase::Over && (idle || (death.clean && running.is_none()));
         self.scheduler.give_back(worker, queue);
         let gave_up = self.interrupted || (self.stop.is_some() && (before == Phase::Over || running.is_none()));
         if gave_up {
