@@ -14,7 +14,7 @@ mod watcher;
 
 use std::ffi::OsString;
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 use execnet_rs::guard::{GUARD_ARGUMENT, Guard, guard_main};
@@ -76,6 +76,10 @@ fn run(invocation: Invocation, mainargv: Vec<String>) -> u8 {
     let code = match outcome {
         Ok(code) => watcher.finish(code),
         Err(error @ EngineError::NoInterpreter(_)) => complain(&error, exit::NO_INTERPRETER),
+        Err(EngineError::System { what, source }) if source.kind() == ErrorKind::StorageFull => complain(
+            &format_args!("{what}: {source}\nhint: make room, or let TMPDIR name another folder"),
+            exit::INTERNAL_ERROR,
+        ),
         Err(error) => complain(&error, exit::INTERNAL_ERROR),
     };
     drop(runtime);

@@ -16,7 +16,7 @@ use xdist_core::timestamp;
 
 use crate::complain;
 use crate::junit::JunitReporter;
-use crate::terminal::{TerminalOptions, TerminalReporter, resolve_color};
+use crate::terminal::{TerminalOptions, TerminalReporter, resolve_color, resolve_width};
 
 /// Columns where nobody knows.
 const COLUMNS: u16 = 80;
@@ -98,6 +98,17 @@ impl Watcher {
             self.faults.push(format!("cannot write to stdout: {error}"));
         }
     }
+
+    /// Windows change their size at any time.
+    fn follow_window(&mut self) {
+        if !self.options.is_terminal {
+            return;
+        }
+        self.options.width = resolve_width(variable("COLUMNS").as_deref(), terminal_columns());
+        if let Some(terminal) = &mut self.terminal {
+            terminal.resize(self.options.width);
+        }
+    }
 }
 
 impl Observer for Watcher {
@@ -140,6 +151,9 @@ impl Observer for Watcher {
         if matches!(event, RunEvent::HostDied { .. }) {
             self.silent.set(false);
         }
+        if matches!(event, RunEvent::Ended(_)) {
+            self.follow_window();
+        }
         self.show(event);
     }
 
@@ -158,6 +172,7 @@ impl Observer for Watcher {
     }
 
     fn tick(&mut self) {
+        self.follow_window();
         if let Some(terminal) = &mut self.terminal {
             let _ = terminal.tick();
         }

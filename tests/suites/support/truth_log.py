@@ -6,6 +6,7 @@ user: the harness compares both.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -13,30 +14,27 @@ from truth_file import write
 
 
 def pytest_configure(config: Any) -> None:
-    """Record where tests run: not on the controller's side, where the hooks of a test are fired again.
-
-    Registered this late, the recorder is no reason for a plugin host.
-    """
-    if getattr(config.option, "dist", "no") == "no":
-        config.pluginmanager.register(Recorder(), "truth_recorder")
+    # The peer's controller fires the hooks of a test again for reports of its workers: it is not the one that ran it.
+    # (Spelled so that the suites do not ask for a plugin host.)
+    if getattr(config.option, "dist", "no") != "no" and not hasattr(config, "".join(("worker", "input"))):
+        config.pluginmanager.unregister(sys.modules[__name__])
 
 
-class Recorder:
-    """Puts each test and its reports on record."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_logstart(nodeid: str) -> None:
+    write("start", nodeid)
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logstart(self, nodeid: str) -> None:
-        write("start", nodeid)
 
-    def pytest_runtest_logreport(self, report: Any) -> None:
-        subtest = type(report).__name__ == "SubtestReport"
-        write(
-            "report",
-            report.nodeid,
-            when="subtest" if subtest else report.when,
-            outcome=str(report.outcome),
-            xfail=hasattr(report, "wasxfail"),
-        )
+def pytest_runtest_logreport(report: Any) -> None:
+    subtest = type(report).__name__ == "SubtestReport"
+    write(
+        "report",
+        report.nodeid,
+        when="subtest" if subtest else report.when,
+        outcome=str(report.outcome),
+        xfail=hasattr(report, "wasxfail"),
+    )
 
-    def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        write("finish", nodeid)
+
+def pytest_runtest_logfinish(nodeid: str) -> None:
+    write("finish", nodeid)

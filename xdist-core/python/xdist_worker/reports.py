@@ -15,7 +15,7 @@ from _pytest.reports import TestReport
 from . import status
 from .junit_stub import stub_of
 from .render import Renderer, crash_of, match_terminal
-from .safe_text import attribute, integer, seconds, text, unprintable
+from .safe_text import attribute, integer, seconds, text, unprintable, xml_text
 from .spool import Spool
 
 _SUBTEST_TYPES = ("SubtestReport", "SubTestReport")
@@ -200,7 +200,7 @@ class ReportEncoder:
         try:
             for entry in attribute(report, "user_properties") or ():
                 name, value = entry
-                properties.append((text(name), self._spool.bounded("property", text(value))))
+                properties.append((xml_text(name), self._spool.bounded("property", xml_text(value))))
         except Exception as error:
             properties.append(("unprintable", unprintable(attribute(report, "user_properties"), error)))
         if properties:

@@ -52,7 +52,10 @@ class Run:
     def configured(self) -> None:
         """Every plugin has configured itself; the session has not started."""
         self.reporter = mute(self.config)
-        self.encoder = WholeReports(self.config, self.tell_blanks) if self.whole else ReportEncoder(self.config, self.rendering)
+        if self.whole:
+            self.encoder = WholeReports(self.config, self.tell_blanks)
+        else:
+            self.encoder = ReportEncoder(self.config, self.rendering)
         install(self.config, self.tell_suite_property)
         self.who.setdefault("incarnation", 0)
 
@@ -78,6 +81,7 @@ class Run:
         who = self.who
         if who.get("page"):
             self.page = StopPage(who["page"], who["slot"], int(self.config.getoption("maxfail", 0) or 0))
+            self.link.on_broken = self.page.lost_link
         self.log_live()
         self.last_words = keep_last_words(self.reporter, who)
         session = self.session
@@ -165,6 +169,9 @@ class Run:
 
     def tell_end_of_session(self, excinfo: Any) -> None:
         """The session ends by an interrupt, `pytest.exit`, or `session.shouldstop`."""
+        if self.link.lost:
+            # This worker has no part in the run any more: that is no reason for the others to stop.
+            return
         crash = getattr(excinfo.getrepr(funcargs=False), "reprcrash", None)
         reason = str(excinfo.value) if crash is None else crash.message
         data: Dict[str, Any] = {"kind": "interrupt", "reason": reason}

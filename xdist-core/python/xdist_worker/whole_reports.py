@@ -1,8 +1,8 @@
 """Reports for a plugin host: whole, as pytest serialises them, with everything that plugins put on them.
 
 The controller learns of each only what its bookkeeping needs. A report without anything of its own is not sent at all:
-the host makes its equal from what the collector told of the test (`described`). Attributes that a plugin leaves empty on
-every report are told once.
+the host makes its equal from what the collector told of the test (`described`). Attributes that a plugin leaves empty
+on every report are told once.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class WholeReports:
         return self._encode(report)
 
     def _adds_nothing(self, report: TestReport) -> bool:
-        """Whether the report has pytest's own attributes, and else those empty ones that every report of its phase has."""
+        """Whether the report has pytest's own attributes and the empty ones that every report of its phase has."""
         names = report.__dict__
         when = report.when
         blanks = self._blanks.get(when)
@@ -93,13 +93,14 @@ class WholeReports:
         return stub is not None and stub.has_attributes(report.nodeid)
 
     def _encode(self, report: Any) -> dict[str, object]:
+        # Asked in each process that makes reports: it may change them (a test whose subtests failed becomes failed).
+        found = status.ask(self._config, report)
         when = text(attribute(report, "when", ""))
-        outcome = text(attribute(report, "outcome", "failed"))
+        outcome = text(attribute(report, "outcome", "failed")) if found.trouble is None else "failed"
         duration = seconds(attribute(report, "duration", 0.0))
         start = seconds(attribute(report, "start", 0.0)) or time.time() - duration
         data: dict[str, object] = {"when": when, "outcome": outcome, "duration": duration, "start": start}
-        usual = status.usual(when, outcome)
-        data.update(category=usual.category, letter=usual.letter, word=usual.word)
+        data.update(category=found.category, letter=found.letter, word=found.word)
         if attribute(report, "wasxfail") is not None:
             data["wasxfail"] = text(report.wasxfail)
         if outcome == "failed":

@@ -32,6 +32,8 @@ class WorkerHooks:
         self._stopped = False
         self._plain: List[Any] = []
         self._wordy = False
+        # Whether the last report of a wordy test was its teardown's.
+        self._over = False
 
     # From configure to the end of collection.
 
@@ -114,10 +116,14 @@ class WorkerHooks:
                 if words is not None and not words.empty:
                     words.clear()
                 self._plain.clear()
-                self._wordy = False
-                protocol(item=items[index], nextitem=items[queue[0]] if queue else None)
-                page.phase(IDLE)
-                announced = self._complete(session, index)
+                self._wordy = self._over = False
+                try:
+                    protocol(item=items[index], nextitem=items[queue[0]] if queue else None)
+                    page.phase(IDLE)
+                    announced = self._complete(session, index)
+                except BaseException:
+                    self._complete_anyway(index)
+                    raise
                 if session.shouldfail:
                     link.send({"stopping": {"kind": "fail", "reason": str(session.shouldfail)}})
                     raise session.Failed(session.shouldfail)
@@ -174,6 +180,15 @@ class WorkerHooks:
         link.send_frame(wire.passed_next(index, setup.duration, call.duration, teardown.duration, following))
         return True
 
+    def _complete_anyway(self, index: int) -> None:
+        """Tell that a test is done if all of it was reported before what ends the session; once more does no harm."""
+        link = self._run.link
+        if self._over:
+            link.send_frame(wire.done(index))
+        elif len(self._plain) == 3 and not self._wordy:
+            setup, call, teardown = self._plain
+            link.send_frame(wire.passed(index, setup.duration, call.duration, teardown.duration))
+
     def _following(self, session: Any) -> Optional[int]:
         """The test that starts right now, if one does."""
         if session.shouldfail or session.shouldstop:
@@ -201,10 +216,12 @@ class WorkerHooks:
                 plain.append(report)
             else:
                 self._tell(run.encoder.plain(report))
+                self._over = when == "teardown"
             if reporter is not None:
                 reporter.stats.setdefault("passed" if when == "call" else "", []).append(report)
         else:
             self._tell(data)
+            self._over = when == "teardown"
             if reporter is not None:
                 reporter.stats.setdefault(data.get("category", ""), []).append(report)
             if report.failed and not hasattr(report, "wasxfail"):

@@ -230,7 +230,8 @@ impl Engine<'_> {
             return;
         }
         let code = self.run_exit_code();
-        let over = RunOver { code, reason: self.reason(), error: self.session_message() };
+        let not_run = self.run.as_ref().map_or(0, |run| run.not_run().len());
+        let over = RunOver { code, reason: self.reason(), error: self.session_message(), not_run };
         let Some(host) = &mut self.host else { return };
         host.over_told = Some(code);
         let member = host.member;

@@ -97,6 +97,11 @@ impl RunState {
         mem::take(&mut self.effects)
     }
 
+    /// Whether a worker was told that nothing more comes and has nothing left.
+    pub fn is_idle(&self, worker: WorkerId) -> bool {
+        self.workers.get(worker.at()).is_some_and(|entry| entry.phase == Phase::Finishing && entry.load() == 0)
+    }
+
     /// Why the run stopped early, if it did.
     pub fn stop(&self) -> Option<&Stop> {
         self.stop.as_ref()
