@@ -6,13 +6,14 @@ of `pytest_runtestloop` and goes on as the worker it now is, through session fin
 
 from __future__ import annotations
 
+import os
 from typing import Any, Dict, List
 
 import pytest
 
 from . import afterfork
 from .collected import write_nodeids
-from .forking import fork_detached
+from .forking import fork_many
 from .link import name_of
 from .run import Run
 from .warnings_ import caught_warnings
@@ -89,18 +90,18 @@ class CollectorHooks(WorkerHooks):
         run = self._run
         if not self._forked:
             afterfork.prepare(run.config, session)
-        for who in identities:
-            try:
-                pid = fork_detached()
-            except OSError as error:
+        which, numbers = fork_many(len(identities))
+        if which is not None:
+            self._is_worker = True
+            run.become_forked(identities[which])
+            return True
+        for who, number in zip(identities, numbers):
+            if number < 0:
+                error = OSError(-number, os.strerror(-number))
                 run.link.send({"refused": [who["id"], who.get("incarnation", 0), str(error)]})
-                continue
-            if pid is None:
-                self._is_worker = True
-                run.become_forked(who, not self._forked)
-                return True
-            self._forked = True
-            run.link.send({"forked": [who["id"], who.get("incarnation", 0), pid]})
+            else:
+                self._forked = True
+                run.link.send({"forked": [who["id"], who.get("incarnation", 0), number]})
         return False
 
     def _finish(self, session: Any) -> bool:

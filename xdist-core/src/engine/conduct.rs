@@ -238,7 +238,7 @@ impl Engine<'_> {
             entry.shares_collection = true;
             entry.readiness.matched = true;
             entry.asked = Some(collector);
-            self.members.get(collector).tell(ToPython::ForkWorkers(vec![identity]));
+            self.forks.push((collector, identity));
             return;
         }
         let request = ForkRequest {
@@ -259,6 +259,18 @@ impl Engine<'_> {
                 self.members.get(server).tell(ToPython::Fork(Box::new(request)));
             }
             None => self.start_fresh(member, request),
+        }
+    }
+
+    /// Has collectors fork the workers asked for, all of them at once: they share the cost.
+    pub(super) fn request_forks(&mut self) {
+        let mut forks = std::mem::take(&mut self.forks);
+        while let Some((collector, _)) = forks.first() {
+            let collector = *collector;
+            let (mine, others): (Vec<_>, Vec<_>) = forks.into_iter().partition(|(asked, _)| *asked == collector);
+            forks = others;
+            let identities = mine.into_iter().map(|(_, identity)| identity).collect();
+            self.members.get(collector).tell(ToPython::ForkWorkers(identities));
         }
     }
 

@@ -57,7 +57,7 @@ use crate::event::RunEvent;
 use crate::facts::{Facts, Interpreter};
 use crate::fork::ForkLevel;
 use crate::interpreter::{Candidate, NoInterpreter, PassedOver, Search};
-use crate::protocol::{Ended, Rendering};
+use crate::protocol::{Ended, Identity, Rendering};
 use crate::report::Warning;
 use crate::run::RunState;
 
@@ -181,6 +181,8 @@ struct Engine<'a> {
     rendering: Rendering,
     page: Option<Page>,
     collection: Option<Arc<Collection>>,
+    /// Workers to be forked, and by whom.
+    forks: Vec<(MemberId, Identity)>,
     /// Workers other than the collector were asked for before the collection was known.
     early_workers: bool,
     configured: bool,
@@ -218,6 +220,7 @@ pub async fn run(request: Request, guard: &mut Guard, observer: &mut dyn Observe
             Some(happening) => engine.take(happening)?,
             None => engine.tick(),
         }
+        engine.request_forks();
         engine.release_host();
     }
     if engine.distribution.is_some() {
@@ -272,6 +275,7 @@ impl<'a> Engine<'a> {
             rendering: Rendering::default(),
             page: None,
             collection: None,
+            forks: Vec::new(),
             early_workers: false,
             configured: false,
             run: None,

@@ -207,6 +207,20 @@ impl RunState {
         if !more {
             entry.phase = Phase::Finishing;
             self.effects.push(Effect::NoMore(worker));
+            self.release_waiting();
+        }
+    }
+
+    /// Workers that hold a test until they know what follows it, now that nothing does.
+    fn release_waiting(&mut self) {
+        if self.scheduler.pending() > 0 || !self.asked.is_empty() {
+            return;
+        }
+        for (entry, worker) in self.workers.iter_mut().zip((0..).map(WorkerId)) {
+            if entry.phase == Phase::Running && entry.load() < 2 {
+                entry.phase = Phase::Finishing;
+                self.effects.push(Effect::NoMore(worker));
+            }
         }
     }
 
@@ -243,7 +257,8 @@ impl RunState {
         }
         let failed_starts = entry.failed_starts;
         let idle = running.is_none() && queue.is_empty();
-        let finished = before == Phase::Over && idle;
+        // With tests left it saw the stop flag: whoever set it is about to say why, and a replacement would see it too.
+        let finished = before == Phase::Over && (idle || (death.clean && running.is_none()));
         self.scheduler.give_back(worker, queue);
         let gave_up = self.interrupted || (self.stop.is_some() && (before == Phase::Over || running.is_none()));
         if gave_up {

@@ -436,6 +436,23 @@ fn a_worker_that_sees_the_stop_page_first_is_no_dead_worker() {
 }
 
 #[test]
+fn a_worker_that_sees_the_stop_page_before_the_reason_is_not_replaced() {
+    // No --maxfail: the page was set by a `pytest.exit` that is still being written up.
+    let mut world = World::new(20, 2, 0, 8);
+    let (leaving, sibling) = (WorkerId(0), WorkerId(1));
+    for worker in [leaving, sibling] {
+        world.step(worker, Act::Pass);
+    }
+    world.stop_page = true;
+    world.step(sibling, Act::Pass);
+    assert!(!world.processes[1].alive, "it left, and nobody took its place");
+    assert!(world.state.stop().is_none());
+    world.feed(Input::Stopping(leaving, Stopping { kind: "exit".into(), reason: "enough".into(), code: Some(42) }));
+    world.run(&[(0, Act::Pass)]);
+    assert_eq!(world.state.exit_code(), 42);
+}
+
+#[test]
 fn a_worker_that_crashes_after_its_last_test_is_not_green() {
     let mut world = World::new(1, 1, 0, 4);
     for _ in 0..3 {
