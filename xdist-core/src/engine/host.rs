@@ -288,6 +288,11 @@ impl Engine<'_> {
         self.unanswered();
     }
 
+    /// Whether the host was told of the end of the run and has come to its own.
+    pub(super) fn host_has_ended(&self) -> bool {
+        self.host.as_ref().is_some_and(|host| host.over_told.is_some() && host.ended.is_some())
+    }
+
     fn host_failed(&mut self, text: &str) {
         self.internal_error = true;
         if self.run.is_some() {
