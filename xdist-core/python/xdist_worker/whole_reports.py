@@ -63,7 +63,7 @@ class WholeReports:
         return self._encode(report)
 
     def _adds_nothing(self, report: TestReport) -> bool:
-        """Whether the report has pytest's own attributes, and else the empty ones that all reports of its phase have."""
+        """Whether the report has pytest's own attributes, and else empty ones that all reports of its phase have."""
         names = report.__dict__
         when = report.when
         blanks = self._blanks.get(when)
