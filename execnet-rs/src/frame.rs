@@ -62,6 +62,12 @@ impl Decoder {
         Ok(Some(&self.buffer[start..self.taken]))
     }
 
+    /// The first byte of the unfinished frame's payload, if it has arrived: whoever knows how payloads begin can tell that
+    /// a stream is disturbed, before as much has arrived as a wrong prefix announces.
+    pub fn begun(&self) -> Option<u8> {
+        self.buffer.get(self.taken + PREFIX).copied()
+    }
+
     /// Whether bytes of an unfinished frame are left: at the end of a stream, a fault.
     pub fn is_midway(&self) -> bool {
         self.taken < self.buffer.len()
@@ -91,6 +97,17 @@ mod tests {
         let mut decoder = Decoder::new(10);
         decoder.push(&11_u32.to_be_bytes());
         assert_eq!(decoder.next_frame(), Err(FrameError::TooLarge { announced: 11, limit: 10 }));
+    }
+
+    #[test]
+    fn an_unfinished_frame_shows_how_it_begins() {
+        let mut decoder = Decoder::new(10);
+        decoder.push(&[0, 0, 0, 1, 7, 0, 0, 0, 3]);
+        assert_eq!(decoder.next_frame(), Ok(Some(&[7][..])));
+        assert_eq!(decoder.begun(), None);
+        decoder.push(&[8]);
+        assert_eq!(decoder.next_frame(), Ok(None));
+        assert_eq!(decoder.begun(), Some(8));
     }
 
     proptest! {

@@ -114,6 +114,10 @@ impl Charges {
         self.groups.iter().for_each(|leader| signal_group(*leader, Signal::KILL));
         self.rests.iter().for_each(|leader| signal_rest_of_group(*leader, Signal::KILL));
         self.processes.iter().for_each(|pid| signal_process(*pid, Signal::KILL));
+        self.remove_directories();
+    }
+
+    fn remove_directories(&self) {
         for directory in &self.directories {
             let _ = std::fs::remove_dir_all(directory);
         }
@@ -127,7 +131,11 @@ pub fn guard_main() {
     let mut charges = Charges::default();
     for line in io::stdin().lock().lines() {
         match line {
-            Ok(line) if charges.take(&line) => return,
+            Ok(line) if charges.take(&line) => {
+                // What could not be removed without descriptors can be from here.
+                charges.remove_directories();
+                return;
+            }
             Ok(_) => {}
             Err(_) => break,
         }

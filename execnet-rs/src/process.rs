@@ -12,12 +12,13 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::process::{
-    Pid, Signal, WaitOptions, WaitStatus, getpid, getsid, kill_process, kill_process_group, set_child_subreaper,
-    test_kill_process, test_kill_process_group, wait,
+    Pid, Resource, Rlimit, Signal, WaitOptions, WaitStatus, getpid, getrlimit, getsid, kill_process,
+    kill_process_group, prlimit, set_child_subreaper, setrlimit, test_kill_process, test_kill_process_group, wait,
 };
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,14 +94,17 @@ struct Ends {
 #[derive(Clone, Debug)]
 pub struct Children {
     ends: Arc<Mutex<Ends>>,
+    stops: mpsc::UnboundedSender<u32>,
 }
 
 impl Children {
     /// Makes this process a child subreaper and starts to reap what ends. Call inside a tokio runtime, once: from now on
     /// nobody else in this process may wait for a child.
-    pub fn adopt() -> io::Result<Self> {
+    /// The second part tells of children that a signal has stopped.
+    pub fn adopt() -> io::Result<(Self, mpsc::UnboundedReceiver<u32>)> {
         set_child_subreaper(Some(getpid()))?;
-        let children = Self { ends: Arc::default() };
+        let (stops, told) = mpsc::unbounded_channel();
+        let children = Self { ends: Arc::default(), stops };
         let mut ended = signal(SignalKind::child())?;
         let reaper = children.clone();
         tokio::spawn(async move {
@@ -108,7 +112,7 @@ impl Children {
                 reaper.reap();
             }
         });
-        Ok(children)
+        Ok((children, told))
     }
 
     /// Waits for the end of a descendant. It must be this process's child by the time it ends.
@@ -149,8 +153,11 @@ impl Children {
 
     fn reap(&self) {
         let mut ends = self.lock();
-        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
-            if let Ok(pid) = u32::try_from(pid.as_raw_nonzero().get()) {
+        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG | WaitOptions::UNTRACED) {
+            let Ok(pid) = u32::try_from(pid.as_raw_nonzero().get()) else { continue };
+            if status.stopped() {
+                let _ = self.stops.send(pid);
+            } else {
                 ends.settle(pid, HowEnded::from_status(status));
             }
         }
@@ -222,6 +229,46 @@ pub fn signal_rest_of_group(leader: u32, signal: Signal) {
     if let Some(pid) = to_pid(leader) {
         let _ = kill_process_group(pid, signal);
     }
+}
+
+/// Whether an error means that this process, or the system, has no descriptor left.
+pub fn out_of_descriptors(error: &io::Error) -> bool {
+    error.raw_os_error().is_some_and(|code| [Errno::MFILE, Errno::NFILE].map(Errno::raw_os_error).contains(&code))
+}
+
+/// This process's limit on open files: raised for itself as far as it goes, and as the user set it for others.
+#[derive(Clone, Debug)]
+pub struct OpenFiles(Rlimit);
+
+impl OpenFiles {
+    /// Raises the soft limit to the hard one.
+    pub fn raise() -> Self {
+        let before = getrlimit(Resource::Nofile);
+        let raised = Rlimit { current: before.maximum, maximum: before.maximum };
+        // Where even this is refused, what there is must do.
+        let _ = setrlimit(Resource::Nofile, raised);
+        Self(before)
+    }
+
+    /// Gives a child, which inherited the raised limit, what the user had set.
+    pub fn restore_for(&self, child: u32) {
+        if let Some(pid) = to_pid(child) {
+            let _ = prlimit(Some(pid), Resource::Nofile, self.0);
+        }
+    }
+
+    /// The limit in force.
+    pub fn limit() -> Option<u64> {
+        getrlimit(Resource::Nofile).current
+    }
+}
+
+/// The signals that this process ignores, bit n-1 for signal n: what `nohup` or a shell wished. None where the system does
+/// not tell.
+pub fn ignored_signals() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
 /// Whether somebody is in the process group that `leader` leads or has led.

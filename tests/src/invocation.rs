@@ -4,16 +4,18 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{self, Command, Stdio};
+use std::process::{self, Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::env::xdist_binary;
 use crate::procs::MARK;
-use crate::{Env, Outcome, Running, Suite};
+use crate::terminal::DRIVER;
+use crate::{Env, Outcome, Running, Suite, Terminal};
 
 /// Variables of the caller that would change what a run does.
-const DROPPED: [&str; 12] = [
+const DROPPED: [&str; 14] = [
+    "BUILD_NUMBER",
     "CI",
     "COLUMNS",
     "CONDA_PREFIX",
@@ -26,6 +28,7 @@ const DROPPED: [&str; 12] = [
     "PYTHONWARNINGS",
     "PY_COLORS",
     "VIRTUAL_ENV",
+    "XDIST_LOG",
 ];
 
 /// A run that is being put together.
@@ -103,6 +106,15 @@ impl Invocation {
         self.arg(arg)
     }
 
+    /// Started by a shell that runs this first, such as `ulimit -n 64` or `trap "" HUP`.
+    #[must_use]
+    pub fn after(mut self, script: &str) -> Self {
+        let program = std::mem::replace(&mut self.program, "sh".into());
+        let before = ["-c".into(), format!("{script}; exec \"$@\"").into(), "sh".into(), program.into_os_string()];
+        self.args.splice(0..0, before);
+        self
+    }
+
     /// Sets an environment variable.
     #[must_use]
     pub fn var(mut self, name: &str, value: impl Into<OsString>) -> Self {
@@ -124,17 +136,32 @@ impl Invocation {
         self
     }
 
+    /// Starts it on a terminal with a window of this size, of which it and what it starts are the session.
+    pub fn on_terminal(self, columns: u16, rows: u16) -> Terminal {
+        let mut command = Command::new("python3");
+        command.args(["-c", DRIVER]).args([columns.to_string(), rows.to_string()]).arg(&self.program);
+        command.args(&self.args).current_dir(&self.cwd).stdin(Stdio::piped());
+        let (mut child, shown) = self.spawn(command);
+        let keyboard = child.stdin.take().expect("piped stdin");
+        Terminal::new(Running::new(child, shown, self.mark, self.limit), keyboard, columns, rows)
+    }
+
     /// Starts it in a process group of its own.
     pub fn start(self) -> Running {
         let mut command = Command::new(&self.program);
-        command.args(&self.args).current_dir(&self.cwd).process_group(0);
+        command.args(&self.args).current_dir(&self.cwd).process_group(0).stdin(Stdio::null());
+        let (child, shown) = self.spawn(command);
+        Running::new(child, shown, self.mark, self.limit)
+    }
+
+    fn spawn(&self, mut command: Command) -> (Child, String) {
         for name in DROPPED {
             command.env_remove(name);
         }
-        command.envs(&self.vars).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let shown = format!("{command:?}");
+        command.envs(&self.vars).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let shown = format!("{command:?}").replace(DRIVER, "on_terminal.py");
         let child = command.spawn().unwrap_or_else(|error| panic!("cannot start {shown}: {error}"));
-        Running::new(child, shown, self.mark, self.limit)
+        (child, shown)
     }
 
     /// Runs it to its end.

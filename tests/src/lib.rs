@@ -17,6 +17,7 @@ mod outcome;
 mod procs;
 mod running;
 mod suite;
+mod terminal;
 mod truth;
 mod wait;
 
@@ -31,5 +32,6 @@ pub use procs::{Proc, marked};
 pub use running::Running;
 pub use rustix::process::Signal;
 pub use suite::Suite;
+pub use terminal::{Seen, Terminal};
 pub use truth::{Ran, Truth};
 pub use wait::{until, until_some};

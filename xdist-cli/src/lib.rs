@@ -4,17 +4,19 @@
 //! |---|---|
 //! | [`args`] | own options and pytest's, told apart |
 //! | [`junit`] | junit.xml as pytest writes it |
+//! | `log` | what the program does, if asked |
 //! | `terminal` | what the user sees |
 //! | `watcher` | passes the events of a run to all of them |
 
 pub mod args;
 pub mod junit;
+mod log;
 pub mod terminal;
 mod watcher;
 
 use std::ffi::OsString;
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 use execnet_rs::guard::{GUARD_ARGUMENT, Guard, guard_main};
@@ -34,7 +36,8 @@ pub fn main() -> ExitCode {
         guard_main();
         return ExitCode::SUCCESS;
     }
-    let code = match args::parse(arguments.iter().cloned()) {
+    let parsed = log::start().and_then(|()| args::parse(arguments.iter().cloned()));
+    let code = match parsed {
         Err(error) => complain(&error, exit::USAGE_ERROR),
         Ok(Invocation { action: Action::Help, .. }) => print(&args::help(watcher::columns(), watcher::color("auto"))),
         Ok(Invocation { action: Action::Version, .. }) => print(&args::version()),
@@ -76,6 +79,10 @@ fn run(invocation: Invocation, mainargv: Vec<String>) -> u8 {
     let code = match outcome {
         Ok(code) => watcher.finish(code),
         Err(error @ EngineError::NoInterpreter(_)) => complain(&error, exit::NO_INTERPRETER),
+        Err(EngineError::System { what, source }) if source.kind() == ErrorKind::StorageFull => complain(
+            &format_args!("{what}: {source}\nhint: make room, or let TMPDIR name another folder"),
+            exit::INTERNAL_ERROR,
+        ),
         Err(error) => complain(&error, exit::INTERNAL_ERROR),
     };
     drop(runtime);

@@ -16,7 +16,7 @@ use xdist_core::timestamp;
 
 use crate::complain;
 use crate::junit::JunitReporter;
-use crate::terminal::{TerminalOptions, TerminalReporter, resolve_color};
+use crate::terminal::{TerminalOptions, TerminalReporter, resolve_color, resolve_width};
 
 /// Columns where nobody knows.
 const COLUMNS: u16 = 80;
@@ -98,6 +98,17 @@ impl Watcher {
             self.faults.push(format!("cannot write to stdout: {error}"));
         }
     }
+
+    /// Windows change their size at any time.
+    fn follow_window(&mut self) {
+        if !self.options.is_terminal {
+            return;
+        }
+        self.options.width = resolve_width(variable("COLUMNS").as_deref(), terminal_columns());
+        if let Some(terminal) = &mut self.terminal {
+            terminal.resize(self.options.width);
+        }
+    }
 }
 
 impl Observer for Watcher {
@@ -106,10 +117,9 @@ impl Observer for Watcher {
         self.silent.set(hosted);
         if hosted {
             self.options.is_terminal = false;
-        } else {
-            self.junit = facts.junit.clone().map(|options| JunitReporter::new(options, hostname()));
-            self.cache = facts.cache.clone().map(CacheState::new);
         }
+        self.junit = facts.junit.clone().map(|options| JunitReporter::new(options, hostname()));
+        self.cache = facts.cache.clone().map(CacheState::new);
         let logging = facts.junit.as_ref().is_some_and(|junit| junit.log_passing && junit.logging != "no");
         let width = crate::terminal::layout_width(self.options.width);
         Rendering {
@@ -129,7 +139,10 @@ impl Observer for Watcher {
         if let Some(cache) = &mut self.cache {
             cache.handle(event);
         }
-        if let Some(junit) = &mut self.junit
+        // What a plugin host has written stays.
+        let written = self.silent.get() && matches!(event, RunEvent::Ended(_));
+        if !written
+            && let Some(junit) = &mut self.junit
             && let Err(error) = junit.handle(event)
         {
             self.faults.push(error.to_string());
@@ -138,10 +151,16 @@ impl Observer for Watcher {
         if matches!(event, RunEvent::HostDied { .. }) {
             self.silent.set(false);
         }
+        if matches!(event, RunEvent::Ended(_)) {
+            self.follow_window();
+        }
         self.show(event);
     }
 
     fn closing(&mut self) -> Vec<Warning> {
+        if self.silent.get() {
+            return Vec::new();
+        }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
         self.cache.as_ref().map(|cache| cache.write(&timestamp::local_iso(now, false))).unwrap_or_default()
     }
@@ -153,6 +172,7 @@ impl Observer for Watcher {
     }
 
     fn tick(&mut self) {
+        self.follow_window();
         if let Some(terminal) = &mut self.terminal {
             let _ = terminal.tick();
         }

@@ -115,6 +115,11 @@ fn the_cache_equals_that_of_serial_pytest() {
             files.push((key.to_owned(), file.value));
         }
         let mut expected = entries(&run["cache_after"]);
+        // Without `--stepwise` its file does not depend on verdicts, and pytest itself writes it.
+        if !take::<bool>(&run["stepwise"]) {
+            files.retain(|(key, _)| key != "stepwise");
+            expected.retain(|(key, _)| key != "stepwise");
+        }
         for (key, value) in &mut expected {
             // The only thing in the cache that depends on the clock.
             if let Some(date) = value.get_mut("last_cache_date_str").filter(|_| key == "stepwise") {

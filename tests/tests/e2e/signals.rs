@@ -187,3 +187,34 @@ def test_waits():
     run.signal(Signal::KILL);
     run.finish().expect_no_survivors();
 }
+
+#[test]
+fn a_test_that_was_reported_before_the_interrupt_has_its_verdict() {
+    let suite = Suite::of(&[
+        (
+            "conftest.py",
+            "
+import os, signal, pytest
+pytest_plugins = ['truth_log']
+def pytest_runtest_logfinish(nodeid):
+    if os.environ['INTERRUPTED'] in nodeid and os.environ['HOW'] == 'exit':
+        pytest.exit('enough', 2)
+    if os.environ['INTERRUPTED'] in nodeid:
+        os.kill(os.getpid(), signal.SIGINT)
+",
+        ),
+        (
+            "test_it.py",
+            "def test_one(): pass\ndef test_two(): assert 0\ndef test_three(): pass\ndef test_four(): pass\n",
+        ),
+    ]);
+    for (name, how) in [("test_two", "signal"), ("test_three", "signal"), ("test_two", "exit"), ("test_three", "exit")]
+    {
+        let with = |run: Invocation| run.var("INTERRUPTED", name).var("HOW", how).run();
+        let serial = with(Invocation::pytest(&Env::usual(), &suite));
+        let outcome = with(Invocation::xdist(&Env::usual(), &suite).n(1));
+        serial.expect_code(2);
+        outcome.expect_code(2).expect_no_survivors();
+        assert_eq!(outcome.counts(), serial.counts(), "{}", outcome.describe());
+    }
+}

@@ -115,7 +115,7 @@ def test_it(n):
         let outcome = Invocation::xdist(&Env::usual(), &suite).n(n).run();
         outcome.expect_code(2).expect_text("KeyboardInterrupt").expect_no_survivors();
         outcome.expect_no_text("INTERNALERROR").expect_no_text("crashed");
-        assert!(suite.truth().ids().len() < 120, "the run went on\n{}", outcome.describe());
+        assert!(suite.truth().ids().len() < 60, "the run went on\n{}", outcome.describe());
     }
 }
 

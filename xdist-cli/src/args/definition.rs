@@ -81,7 +81,10 @@ fn distribution() -> Vec<Arg> {
         value("maxprocesses", "NUM").help("At most so many workers"),
         value("max-worker-restart", "NUM").help("Replace at most so many dead workers [default: 4 x NUM of -n]"),
         value("dist", "MODE").help("How tests are dealt out: load (each to whoever is free) or no"),
-        flag("distload").short('d').long(None).help("The same as --dist=load"),
+        flag("distload")
+            .short('d')
+            .long(None)
+            .help("The same as --dist=load; without -n on as many workers as -n auto"),
         value("tx", "SPEC").help("Where workers run: popen, or NUM*popen"),
         value("maxschedchunk", "NUM").help("At most so many tests in one message to a worker"),
         value("testrunuid", "ID").help("What the fixture testrun_uid gives [default: a new one each run]"),
@@ -97,7 +100,6 @@ fn not_built() -> Vec<Arg> {
         value("rsyncdir", "DIR").help("A folder to bring to other hosts"),
         value("rsyncignore", "GLOB").help("What not to bring there"),
         flag("looponfail").short('f').help("Run failed tests again whenever a file changes"),
-        flag("boxed").help("Run each test in a process of its own"),
     ];
     args.map(|arg| arg.help_heading(NOT_BUILT)).into()
 }

@@ -65,7 +65,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Usa
 /// What `xdist --help` prints, at most `columns` wide; with terminal escapes if `color`.
 pub fn help(columns: usize, color: bool) -> String {
     let help = definition::command().term_width(columns).render_help();
-    if color { help.ansi().to_string() } else { help.to_string() }
+    let text = if color { help.ansi().to_string() } else { help.to_string() };
+    format!("{}\n", text.trim_end())
 }
 
 /// What `xdist --version` prints.

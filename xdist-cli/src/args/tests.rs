@@ -51,6 +51,22 @@ fn the_last_of_equal_options_counts() {
 }
 
 #[test]
+fn whether_there_is_a_plugin_host() {
+    assert_eq!(parsed(&["tests"]).plugin_host, PluginHost::Auto);
+    for (typed, choice) in [
+        (&["--plugin-host=always"][..], PluginHost::Always),
+        (&["--plugin-host", "never"], PluginHost::Never),
+        (&["--plugin-host=never", "--plugin-host=auto"], PluginHost::Auto),
+        (&["-k", "--plugin-host=never"], PluginHost::Auto),
+        (&["--", "--plugin-host=never"], PluginHost::Auto),
+    ] {
+        assert_eq!(parsed(typed).plugin_host, choice, "{typed:?}");
+    }
+    assert_eq!(pytest_args(&["a", "--plugin-host", "always", "b"]), ["a", "b"]);
+    assert_eq!(pytest_args(&["--plugin-hosts=never"]), ["--plugin-hosts=never"]);
+}
+
+#[test]
 fn after_two_dashes_nothing_is_ours() {
     let invocation = parsed(&["--fork=never", "--", "--help", "--python", "x", "--fork=bad"]);
     assert_eq!(invocation.action, Action::Run);
@@ -107,6 +123,8 @@ fn bad_values_say_what_to_write() {
         refused(&["--fork"]),
         refused(&["--fork", "-x"]),
         refused(&["--fork="]),
+        refused(&["--plugin-host=perhaps"]),
+        refused(&["--plugin-host"]),
         refused(&["--python"]),
         refused(&["--python="]),
         refused(&["--python='a"]),
@@ -124,6 +142,12 @@ fn bad_values_say_what_to_write() {
 
     `--fork` needs a value
     hint: write `--fork=` and one of collected, imported, never
+
+    `--plugin-host` does not know `perhaps`
+    hint: write `--plugin-host=` and one of auto, always, never
+
+    `--plugin-host` needs a value
+    hint: write `--plugin-host=` and one of auto, always, never
 
     `--python` needs a value
     hint: `xdist --help` lists the options with their values
@@ -154,6 +178,8 @@ fn own() -> impl Strategy<Value = Vec<&'static str>> {
         vec!["--python=py"],
         vec!["--fork=collected"],
         vec!["--fork", "never"],
+        vec!["--plugin-host=never"],
+        vec!["--plugin-host", "always"],
         vec!["--help"],
         vec!["-h"],
         vec!["--version"],
@@ -182,6 +208,7 @@ fn pytests() -> impl Strategy<Value = Vec<&'static str>> {
         vec![""],
         vec!["--unknown"],
         vec!["--fork-bomb=1"],
+        vec!["--plugin-hosts"],
     ])
 }
 

@@ -40,8 +40,8 @@ pub struct JunitReporter {
     collectors: Vec<u8>,
     /// By test.
     records: Vec<Record>,
-    /// Test case of exceptions in pytest and plugins.
-    internal: Vec<String>,
+    /// The first exception in pytest or a plugin; workers that run into the same tell the same.
+    internal: Option<String>,
     stats: Stats,
 }
 
@@ -68,7 +68,7 @@ impl JunitReporter {
             collection: Arc::default(),
             collectors: Vec::new(),
             records: Vec::new(),
-            internal: Vec::new(),
+            internal: None,
             stats: Stats::default(),
         }
     }
@@ -82,7 +82,7 @@ impl JunitReporter {
             RunEvent::Collected(collected) => self.collected(collected),
             RunEvent::Finished { test, worker, verdict } => self.finished(*test, &worker.to_string(), verdict),
             RunEvent::InternalError { text, .. } => {
-                self.internal.push(text.clone());
+                self.internal.get_or_insert_with(|| text.clone());
                 Ok(())
             }
             RunEvent::Ended(ended) => self.write(ended),
@@ -114,7 +114,8 @@ impl JunitReporter {
             }
             Verdict::Reported(reports) => reports.iter().for_each(|report| recorder.report(report)),
             Verdict::Crashed(crashed) => recorder.crashed(worker, crashed),
-            Verdict::Interrupted => recorder.interrupted(),
+            // Nothing is known of it, as of a test that did not start.
+            Verdict::Interrupted => return Ok(()),
         }
         let mut rendered = Vec::new();
         xml::cases(&mut rendered, &recorder.finish(), &self.style)?;
@@ -125,9 +126,9 @@ impl JunitReporter {
     fn write(&self, ended: &Ended) -> io::Result<()> {
         let mut stats = self.stats.clone();
         let mut internal = Vec::new();
-        if !self.internal.is_empty() {
+        if let Some(text) = &self.internal {
             let mut recorder = Recorder::new(&self.style, "", None, &mut stats);
-            recorder.internal(&self.internal);
+            recorder.internal(text);
             xml::cases(&mut internal, &recorder.finish(), &self.style)?;
         }
         let dialect = self.style.dialect;

@@ -102,13 +102,6 @@ impl<'a> Recorder<'a> {
         self.case(self.nodeid).seconds += (crashed.elapsed.as_secs_f64() - known).max(0.0);
     }
 
-    /// The user's interrupt came while the test ran. Nothing is known of it, but it must not look as if it had passed.
-    pub(super) fn interrupted(&mut self) {
-        let attributes =
-            vec![("type", "xdist.interrupted".to_owned()), ("message", "interrupted while it ran".to_owned())];
-        self.add(self.nodeid, "skipped", attributes, String::new());
-    }
-
     /// A collector that failed or was skipped.
     pub(super) fn collector(&mut self, report: &CollectReport) {
         let (tag, message) = match report.outcome.as_str() {
@@ -123,12 +116,10 @@ impl<'a> Recorder<'a> {
         self.add(self.nodeid, tag, vec![("message", message.to_owned())], text.unwrap_or_default());
     }
 
-    /// Exceptions in pytest and its plugins.
-    pub(super) fn internal(&mut self, texts: &[String]) {
+    /// An exception in pytest or a plugin.
+    pub(super) fn internal(&mut self, text: &str) {
         self.case(self.nodeid).base = vec![("classname".into(), "pytest".into()), ("name".into(), "internal".into())];
-        for text in texts {
-            self.add(self.nodeid, "error", vec![("message", "internal error".to_owned())], text.clone());
-        }
+        self.add(self.nodeid, "error", vec![("message", "internal error".to_owned())], text.to_owned());
     }
 
     /// Before an error in teardown: closes the case of a failed call, so that the error gets its own. Tells whether it

@@ -1,6 +1,7 @@
 //! The progress bar: drawn by indicatif into a buffer, so that the screen stays the only one that writes.
 
 use std::io;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, TermLike};
@@ -31,10 +32,10 @@ pub(crate) struct Bar {
 }
 
 impl Bar {
-    /// A bar over `total` tests on a terminal that is at least `width` columns wide.
+    /// A bar over `total` tests on a terminal that is `width` columns wide.
     pub(crate) fn new(total: u64, width: u16, utf8: bool, style: Style) -> Self {
-        // The last column stays free: some terminals wrap as soon as something stands there.
-        let canvas = Canvas { width: width.saturating_sub(1).max(1), pen: Arc::default() };
+        let canvas = Canvas::default();
+        canvas.resize(width);
         let frame: Arc<Mutex<Frame>> = Arc::default();
         let target = ProgressDrawTarget::term_like(Box::new(canvas.clone()));
         let bar = ProgressBar::with_draw_target(Some(total), target);
@@ -67,6 +68,11 @@ impl Bar {
         self.drawn.update(|state| state.set_pos(done));
     }
 
+    /// The terminal is another `width` from now on.
+    pub(crate) fn resize(&self, width: u16) {
+        self.canvas.resize(width);
+    }
+
     /// Puts whole lines above the bar.
     pub(crate) fn above(&self, lines: &str) {
         if !lines.is_empty() {
@@ -95,9 +101,9 @@ fn ink(style: &Style, ink: Option<Ink>) -> String {
 ///
 /// indicatif ends a line by filling it with blanks up to the width it was told, and trusts the terminal to wrap there.
 /// Here the filling becomes a line end instead, so that a terminal that is wider than we know shows no mess.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Canvas {
-    width: u16,
+    width: Arc<AtomicU16>,
     pen: Arc<Mutex<Pen>>,
 }
 
@@ -110,6 +116,15 @@ struct Pen {
 }
 
 impl Canvas {
+    fn resize(&self, width: u16) {
+        // The last column stays free: some terminals wrap as soon as something stands there.
+        self.width.store(width.saturating_sub(1).max(1), Ordering::Relaxed);
+    }
+
+    fn columns(&self) -> u16 {
+        self.width.load(Ordering::Relaxed)
+    }
+
     fn travel(&self, number: usize, direction: char) {
         let mut pen = lock(&self.pen);
         pen.full = false;
@@ -136,7 +151,7 @@ impl Pen {
 
 impl TermLike for Canvas {
     fn width(&self) -> u16 {
-        self.width
+        self.columns()
     }
 
     fn move_cursor_up(&self, n: usize) -> io::Result<()> {
@@ -161,14 +176,14 @@ impl TermLike for Canvas {
 
     fn write_line(&self, s: &str) -> io::Result<()> {
         let mut pen = lock(&self.pen);
-        pen.write(s, usize::from(self.width));
+        pen.write(s, usize::from(self.columns()));
         pen.text.push('\n');
         pen.column = 0;
         Ok(())
     }
 
     fn write_str(&self, s: &str) -> io::Result<()> {
-        lock(&self.pen).write(s, usize::from(self.width));
+        lock(&self.pen).write(s, usize::from(self.columns()));
         Ok(())
     }
 

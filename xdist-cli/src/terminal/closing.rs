@@ -19,7 +19,8 @@ const LISTED: usize = 20;
 
 /// What the program itself has to say once more, where it is not lost above the failures.
 pub(crate) fn notices(face: &Face, notices: &[String], out: &mut String) {
-    for notice in notices {
+    // What stands in further lines was shown when it came.
+    for notice in notices.iter().filter_map(|notice| notice.lines().next()) {
         out.push_str(&face.style.rule('=', &format!("xdist: {notice}"), &[Ink::YELLOW]));
     }
 }

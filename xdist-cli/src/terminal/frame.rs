@@ -85,8 +85,11 @@ pub(crate) fn frame(
         fields.extend(tally.parts().into_iter().map(|part| part.text));
     }
     fields.extend(rate);
-    let room = columns.saturating_sub(before.len() + NARROWEST + 1);
-    let after = fitting(&fields, room);
+    let columns = columns.saturating_sub(1).max(1);
+    let after = fitting(&fields, columns.saturating_sub(before.len() + NARROWEST));
+    // Whatever the window: a line that wraps cannot be wiped again.
+    let before = if before.len() + width_of(&after) > columns { String::new() } else { before };
+    let after = head(&after, columns).to_owned();
     let below = if face.display.verbosity < 0 { Vec::new() } else { running_lines(face, running, columns, now) };
     Frame { before, after, below, done: tally.done, ink: Some(tally.main_ink()) }
 }
@@ -109,8 +112,8 @@ fn running_lines(face: &Face, running: &Running, columns: usize, now: Instant) -
     let line = |(worker, test, since): (WorkerId, TestIndex, Instant)| {
         let seconds = now.saturating_duration_since(since).as_secs_f64();
         let label = format!("{worker:<4} {seconds:>6.1}s ", worker = worker.to_string());
-        let name = tail(&face.names.relative(face.names.nodeid(test)), columns.saturating_sub(label.len() + 1));
-        head(&format!("{label}{name}"), columns.saturating_sub(1)).to_owned()
+        let name = tail(&face.names.relative(face.names.nodeid(test)), columns.saturating_sub(label.len()));
+        head(&format!("{label}{name}"), columns).to_owned()
     };
     running.longest().into_iter().map(line).collect()
 }

@@ -120,6 +120,18 @@ impl<W: Write> TerminalReporter<W> {
         self.handle_at(event, Instant::now())
     }
 
+    /// The terminal's window has another width; `None` where nobody knows.
+    pub fn resize(&mut self, width: Option<u16>) {
+        if width == self.options.width {
+            return;
+        }
+        self.options.width = width;
+        self.face.style.width = layout_width(width);
+        if let Some(bar) = self.screen.bar() {
+            bar.resize(width.unwrap_or(80));
+        }
+    }
+
     /// Writes what was gathered and moves the bar; to be called about ten times a second.
     pub fn tick(&mut self) -> io::Result<()> {
         self.tick_at(Instant::now())
@@ -177,8 +189,9 @@ impl<W: Write> TerminalReporter<W> {
             RunEvent::InternalError { worker, text } => self.internal_error(*worker, text)?,
             RunEvent::Notice(text) => self.notice(text)?,
             RunEvent::Stopping { why } => {
-                let again = if why == "Ctrl-C" { ", once more kills them" } else { "" };
-                let text = format!("xdist: stopping ({why}): running tests are being interrupted{again}");
+                let what = if self.tests_began.is_some() { "running tests are" } else { "the collection is" };
+                let again = if why == "Ctrl-C" { ", once more kills" } else { "" };
+                let text = format!("xdist: stopping ({why}): {what} being interrupted{again}");
                 self.say(&text, &[Ink::YELLOW]);
                 self.screen.flush()?;
             }
@@ -239,7 +252,7 @@ impl<W: Write> TerminalReporter<W> {
             self.screen.lines("\n");
         }
         if self.is_live() {
-            let width = self.options.width.unwrap_or(80).max(20);
+            let width = self.options.width.unwrap_or(80);
             self.screen.show(Bar::new(self.tally.collected, width, self.options.utf8, self.face.style));
         }
         self.tick_at(now)

@@ -20,18 +20,23 @@ impl TerminalOptions {
     ///
     /// `columns` is the width of the terminal that stdout is, if it is one.
     pub fn detect(is_terminal: bool, columns: Option<u16>, env: impl Fn(&str) -> Option<String>) -> Self {
-        let set = |name: &str| env(name).is_some_and(|value| !value.is_empty());
         Self {
             width: resolve_width(env("COLUMNS").as_deref(), columns),
             is_terminal: is_terminal && env("TERM").as_deref() != Some("dumb"),
             color: false,
-            ci: set("CI") || set("BUILD_NUMBER"),
+            ci: is_ci(&env),
             utf8: locale_is_utf8(&env),
         }
     }
 }
 
-/// Whether to write colours: `--color` first, then `PY_COLORS`, `NO_COLOR`, `FORCE_COLOR`, then the stream.
+/// Whether a continuous integration service runs this, by the variables that pytest asks.
+fn is_ci(env: &impl Fn(&str) -> Option<String>) -> bool {
+    ["CI", "BUILD_NUMBER"].iter().any(|name| env(name).is_some_and(|value| !value.is_empty()))
+}
+
+/// Whether to write colours: `--color` first, then `PY_COLORS`, `NO_COLOR`, `FORCE_COLOR`, then the stream. A continuous
+/// integration service gets none by itself, although some of them pretend to be a terminal.
 pub fn resolve_color(option: &str, is_terminal: bool, env: impl Fn(&str) -> Option<String>) -> bool {
     match option {
         "yes" => return true,
@@ -47,7 +52,7 @@ pub fn resolve_color(option: &str, is_terminal: bool, env: impl Fn(&str) -> Opti
     if set("NO_COLOR") {
         return false;
     }
-    set("FORCE_COLOR") || (is_terminal && env("TERM").as_deref() != Some("dumb"))
+    set("FORCE_COLOR") || (is_terminal && !is_ci(&env) && env("TERM").as_deref() != Some("dumb"))
 }
 
 /// Columns as Python's `shutil.get_terminal_size` finds them: `COLUMNS` if it is a positive number, else the

@@ -3,7 +3,7 @@
 use xdist_core::report::{Longrepr, Report};
 
 use super::face::Face;
-use super::shelf::Kept;
+use super::shelf::{CRASH, Kept};
 use super::style::Ink;
 
 const HEAD: [Ink; 2] = [Ink::RED, Ink::BOLD];
@@ -46,10 +46,14 @@ fn failing(face: &Face, title: &str, style: &str, kept: &[Kept], with_rerun: boo
     out.push_str(&face.style.rule('=', title, &[]));
     for one in kept {
         if style == "line" {
-            if face.since(9, 0) {
+            // pytest knows no crashes: what is known of one is shown in any style, and says all that the line would.
+            let crashed = one.report.when == CRASH;
+            if crashed || face.since(9, 0) {
                 body(face, one, out);
             }
-            push_line(out, &crash_line(&one.report));
+            if !crashed {
+                push_line(out, &crash_line(&one.report));
+            }
         } else {
             out.push_str(&face.style.rule('_', head_line(one), &HEAD));
             body(face, one, out);

@@ -149,6 +149,9 @@ pub(crate) fn from_collector(report: &CollectReport) -> Kept {
     }
 }
 
+/// The phase of a report made of a death.
+pub(crate) const CRASH: &str = "???";
+
 /// A death in the form of a failed report: who died how, and what had been reported before.
 pub(crate) fn from_crash(face: &Face, nodeid: &str, worker: WorkerId, crashed: &Crashed) -> Report {
     let place = face.names.relative(nodeid);
@@ -165,7 +168,7 @@ pub(crate) fn from_crash(face: &Face, nodeid: &str, worker: WorkerId, crashed: &
         sections.clone_from(&report.sections);
     }
     Report {
-        when: "???".to_owned(),
+        when: CRASH.to_owned(),
         outcome: "failed".to_owned(),
         category: "failed".to_owned(),
         letter: "F".to_owned(),

@@ -59,14 +59,14 @@ class Driver:
         while pids:
             self.report["statuses"].append(os.waitpid(pids.pop(0), 0)[1])
 
-    def work(self, session, identity, first):
+    def work(self, session, identity):
         self.role = "worker"
         self.watch.stop()
         os.environ["PYTEST_XDIST_WORKER"] = identity["id"]
         session.config.workerinput.update(workerid=identity["id"])
         name = f"{identity['id']}-{identity['incarnation']}"
         afterfork.redirect_stdio(str(self.out / f"{name}.out"), str(self.out / f"{name}.err"))
-        afterfork.repair(session.config, session, identity, first)
+        afterfork.repair(session.config, session, identity)
         items = session.items
         for index, item in enumerate(items):
             following = items[index + 1] if index + 1 < len(items) else None

@@ -100,6 +100,7 @@ def test_each_run_has_an_id_of_its_own(project):
 
 def test_usage_errors(project):
     assert "incompatible" in usage_error(project, "-n2", "--pdb")
+    assert "not built yet" in usage_error(project, "-f")
     assert "incompatible" in usage_error(project, "--tx=popen", "--pdb")
     assert "must not be negative" in usage_error(project, "-n=-1")
     assert "not a number" in usage_error(project, "-n2", "--max-worker-restart=many")

@@ -6,13 +6,15 @@ of `pytest_runtestloop` and goes on as the worker it now is, through session fin
 
 from __future__ import annotations
 
+import os
+import warnings
 from typing import Any, Dict, List
 
 import pytest
 
 from . import afterfork
 from .collected import write_nodeids
-from .forking import fork_detached
+from .forking import fork_many
 from .link import name_of
 from .run import Run
 from .warnings_ import caught_warnings
@@ -89,18 +91,18 @@ class CollectorHooks(WorkerHooks):
         run = self._run
         if not self._forked:
             afterfork.prepare(run.config, session)
-        for who in identities:
-            try:
-                pid = fork_detached()
-            except OSError as error:
+        which, numbers = fork_many(len(identities))
+        if which is not None:
+            self._is_worker = True
+            run.become_forked(identities[which])
+            return True
+        for who, number in zip(identities, numbers):
+            if number < 0:
+                error = OSError(-number, os.strerror(-number))
                 run.link.send({"refused": [who["id"], who.get("incarnation", 0), str(error)]})
-                continue
-            if pid is None:
-                self._is_worker = True
-                run.become_forked(who, not self._forked)
-                return True
-            self._forked = True
-            run.link.send({"forked": [who["id"], who.get("incarnation", 0), pid]})
+            else:
+                self._forked = True
+                run.link.send({"forked": [who["id"], who.get("incarnation", 0), number]})
         return False
 
     def _finish(self, session: Any) -> bool:
@@ -124,7 +126,12 @@ class CollectorHooks(WorkerHooks):
     def _write_nodeids(self, session: Any) -> None:
         """What pytest warns of meanwhile counts, as in the hook in which serial pytest writes."""
         with caught_warnings(self._run.config):
-            write_nodeids(self._run.config, session)
+            try:
+                write_nodeids(self._run.config, session)
+            except UnicodeError as error:
+                # Names of files that are no text: pytest itself would end here, with the results in its hands.
+                text = f"could not write cache path cache/nodeids: {error}"
+                warnings.warn(pytest.PytestCacheWarning(text), stacklevel=1)
 
 
 def _flat(lines: Any) -> Any:

@@ -78,6 +78,8 @@ def plain_reason(config: Any, dist: dict[str, object]) -> str | None:
     for dest, name in _FOREGROUND:
         if getattr(option, dest, None):
             return name
+    if getattr(option, "looponfail", False) and dist["mode"] == "no":
+        raise pytest.UsageError("-f, --looponfail is not built yet in this version of xdist: leave it out")
     if dist.get("numprocesses") == 0:
         return "-n 0"
     if dist["mode"] == "no":
@@ -123,5 +125,5 @@ def _restarts(value: object) -> int:
 
 
 def _unsupported(option: Any) -> list[str]:
-    given = (("px", "--px"), ("rsyncdir", "--rsyncdir"), ("looponfail", "-f"))
+    given = (("px", "--px"), ("rsyncdir", "--rsyncdir"), ("rsyncignore", "--rsyncignore"), ("looponfail", "-f"))
     return [name for dest, name in given if getattr(option, dest, None)]

@@ -9,35 +9,44 @@ import signal
 import warnings
 from errno import EAGAIN
 from os import _exit, close, fork, pipe, read, strerror, waitpid, write
-from typing import NoReturn, Optional
+from struct import Struct
+from typing import List, Optional, Tuple
+
+_NUMBER = Struct("<i")
 
 
 def fork_detached() -> Optional[int]:
-    """Fork twice. Returns the new process's id here and `None` in it. Raises `OSError` if no process can be made."""
-    # An interrupt between the two forks would leave a third process running the same code.
+    """Fork one process. Returns its id here and `None` in it. Raises `OSError` if no process can be made."""
+    which, numbers = fork_many(1)
+    if which is not None:
+        return None
+    if numbers[0] < 0:
+        raise OSError(-numbers[0], strerror(-numbers[0]))
+    return numbers[0]
+
+
+def fork_many(count: int) -> Tuple[Optional[int], List[int]]:
+    """Fork processes through one in between, which forks them all and ends.
+
+    Returns `(k, [])` in the k-th of them, and here `(None, numbers)`: their ids, or errors as negative numbers.
+    """
+    # An interrupt between the forks would leave one process more running the same code.
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         source, sink = pipe()
         try:
             between = _fork()
-        except OSError:
+        except OSError as error:
             close(source)
             close(sink)
-            raise
+            return None, [-(error.errno or EAGAIN)] * count
         if between == 0:
-            child = -EAGAIN
-            try:
-                child = _fork()
-            except OSError as error:
-                child = -(error.errno or EAGAIN)
-            finally:
-                if child != 0:
-                    _answer(sink, child)
+            which = _fork_all(count, sink)
             close(source)
             close(sink)
-            return None
+            return which, []
         close(sink)
-        answer = read(source, 32)
+        answer = _read_all(source)
         close(source)
         try:
             waitpid(between, 0)
@@ -46,18 +55,36 @@ def fork_detached() -> Optional[int]:
             pass
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-    number = int(answer or -EAGAIN)
-    if number < 0:
-        raise OSError(-number, strerror(-number))
-    return number
+    numbers = [number for (number,) in _NUMBER.iter_unpack(answer[: len(answer) // 4 * 4])]
+    return None, numbers + [-EAGAIN] * (count - len(numbers))
 
 
-def _answer(sink: int, number: int) -> NoReturn:
-    """The process between the two says which one it made, or the error, and ends whatever happens."""
+def _fork_all(count: int, sink: int) -> int:
+    """Returns in the processes that are made; the one in between says their numbers and ends whatever happens."""
+    child = -1
     try:
-        write(sink, b"%d" % number)
+        for which in range(count):
+            try:
+                child = _fork()
+            except OSError as error:
+                child = -(error.errno or EAGAIN)
+            if child == 0:
+                return which
+            write(sink, _NUMBER.pack(child))
     finally:
-        _exit(0)
+        if child != 0:
+            _exit(0)
+    raise AssertionError("not reached")
+
+
+def _read_all(source: int) -> bytes:
+    """Up to the end: processes close their end as soon as they are made."""
+    answer = b""
+    while True:
+        part = read(source, 4096)
+        if not part:
+            return answer
+        answer += part
 
 
 def _fork() -> int:

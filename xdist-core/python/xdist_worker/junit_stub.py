@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from .safe_text import text
+from .safe_text import text, xml_text
 
 try:
     from _pytest.junitxml import xml_key
@@ -25,11 +25,11 @@ class NodeAttributes:
 
     def add_attribute(self, name: object, value: object) -> None:
         """Record an attribute of the test's element."""
-        self.attrs[text(name)] = text(value)
+        self.attrs[xml_text(name)] = xml_text(value)
 
     def add_property(self, name: object, value: object) -> None:
         """Record a property of the test's element; pytest itself takes them from the report instead."""
-        self.properties.append((text(name), text(value)))
+        self.properties.append((xml_text(name), xml_text(value)))
 
 
 class JunitStub:
@@ -57,7 +57,7 @@ class JunitStub:
         __tracebackhide__ = True
         if not isinstance(name, str):
             raise TypeError(f"name parameter needs to be a string, but {type(name).__name__} given")
-        entry = (text(name), text(value))
+        entry = (xml_text(name), xml_text(value))
         self.global_properties.append(entry)
         self._send(*entry)
 

@@ -13,7 +13,7 @@ import select
 import signal
 import struct
 from os import _exit, getpid, set_inheritable
-from typing import Any, Callable, List, Optional
+from typing import Any, Callable, List, NoReturn, Optional
 
 from . import wire
 
@@ -54,6 +54,7 @@ class Link:
         self._poll.register(fd, select.POLLIN)
         self.lost = False
         self.path = ""
+        self.on_broken: Callable[[], None] = lambda: None
 
     @classmethod
     def connect(cls, path: str) -> Link:
@@ -100,6 +101,13 @@ class Link:
             self._send_long(data)
         except (BrokenPipeError, ConnectionError):
             self._fail()
+        except OSError:
+            self._broken()
+
+    def _broken(self) -> NoReturn:
+        """A test closed the descriptor or put another file there: nothing can be told any more, so nothing is run."""
+        self.on_broken()
+        _exit(1)
 
     def _send_long(self, data: bytes) -> None:
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGALRM})
@@ -144,10 +152,15 @@ class Link:
     def _fill(self) -> bool:
         if self.lost:
             return False
+        if getpid() != self._pid:
+            # What has arrived is for the parent of this child.
+            _exit(1)
         try:
             data = self._sock.recv(65536)
         except ConnectionError:
             data = b""
+        except OSError:
+            self._broken()
         if not data:
             self.lost = True
             return False

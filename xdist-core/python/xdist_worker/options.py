@@ -5,6 +5,7 @@ They are registered in pytest's own parser, so that `addopts`, `PYTEST_ADDOPTS` 
 
 from __future__ import annotations
 
+import argparse
 import os
 import warnings
 from typing import Any, Dict, Optional, Union
@@ -28,7 +29,12 @@ class ResolvedCount(int):
 
 def parse_numprocesses(text: str) -> Union[int, str]:
     """The argument of `-n`."""
-    return text if text in ("auto", "logical") else int(text)
+    if text in ("auto", "logical"):
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number nor 'auto' or 'logical'") from None
 
 
 def add_options(parser: Any) -> None:

@@ -15,7 +15,7 @@ from _pytest.reports import TestReport
 from . import status
 from .junit_stub import stub_of
 from .render import Renderer, crash_of, match_terminal
-from .safe_text import attribute, integer, seconds, text, unprintable
+from .safe_text import attribute, integer, seconds, text, unprintable, xml_text
 from .spool import Spool
 
 _SUBTEST_TYPES = ("SubtestReport", "SubTestReport")
@@ -49,6 +49,10 @@ class ReportEncoder:
         Once a report of a test needed to be told, those that follow of the same test are told as well; the plain ones
         before it can be had from `plain`. `nodeid` is the id of the test that is running, if the caller knows it.
         """
+        return None if self.is_plain(report) else self.encode(report, nodeid)
+
+    def is_plain(self, report: Any) -> bool:
+        """Return whether nothing needs to be told of `report`, as far as can be seen at once; else `encode` it."""
         try:
             if report.when == "setup":
                 self._begin()
@@ -62,11 +66,11 @@ class ReportEncoder:
                 and not (self._passed_output and report.sections)
                 and not (self._junit and self._has_junit_data(report))
             ):
-                return None
+                return True
         except Exception:
             # A report that is not even shaped like one: the long way copes with it.
             self._sent = True
-        return self._encode(report, nodeid)
+        return False
 
     @staticmethod
     def plain(report: Any) -> dict[str, object]:
@@ -89,7 +93,8 @@ class ReportEncoder:
         stub = stub_of(self._config)
         return stub is not None and stub.has_attributes(report.nodeid)
 
-    def _encode(self, report: Any, nodeid: str | None) -> dict[str, object] | None:
+    def encode(self, report: Any, nodeid: str | None) -> dict[str, object] | None:
+        """Return what `report` returns for a report that `is_plain` does not know to be one."""
         # The hook may change the report, so it is asked before anything is read.
         found = status.ask(self._config, report)
         outcome = text(attribute(report, "outcome", "failed"))
@@ -200,7 +205,7 @@ class ReportEncoder:
         try:
             for entry in attribute(report, "user_properties") or ():
                 name, value = entry
-                properties.append((text(name), self._spool.bounded("property", text(value))))
+                properties.append((xml_text(name), self._spool.bounded("property", xml_text(value))))
         except Exception as error:
             properties.append(("unprintable", unprintable(attribute(report, "user_properties"), error)))
         if properties:

@@ -48,11 +48,15 @@ class Run:
         self.deselected = 0
         self.evidence_told = False
         self.collection_told = False
+        self.end_told = False
 
     def configured(self) -> None:
         """Every plugin has configured itself; the session has not started."""
         self.reporter = mute(self.config)
-        self.encoder = WholeReports(self.config, self.tell_blanks) if self.whole else ReportEncoder(self.config, self.rendering)
+        if self.whole:
+            self.encoder = WholeReports(self.config, self.tell_blanks)
+        else:
+            self.encoder = ReportEncoder(self.config, self.rendering)
         install(self.config, self.tell_suite_property)
         self.who.setdefault("incarnation", 0)
 
@@ -78,14 +82,15 @@ class Run:
         who = self.who
         if who.get("page"):
             self.page = StopPage(who["page"], who["slot"], int(self.config.getoption("maxfail", 0) or 0))
+            self.link.on_broken = self.page.lost_link
         self.log_live()
         self.last_words = keep_last_words(self.reporter, who)
         session = self.session
         # Errors of collection are the controller's affair and no failure of this worker's.
         session.testsfailed = 0
 
-    def become_forked(self, who: Dict[str, Any], first: bool) -> None:
-        """Make this process, just forked from the collector (as the `first` of them), worker `who`."""
+    def become_forked(self, who: Dict[str, Any]) -> None:
+        """Make this process, just forked from the collector, worker `who`."""
         self.link.close()
         self._redirect(who)
         try:
@@ -103,7 +108,7 @@ class Run:
         dict.update(config.workerinput, {**identity.worker_input(who), **(unpack(who.get("input")) or {})})
         if self.watch is not None:
             self.watch.stop()
-        afterfork.repair(config, self.session, who, first)
+        afterfork.repair(config, self.session, who)
 
     def become_first(self) -> None:
         """Make this process, which collected, worker `gw0` itself, without forking."""
@@ -164,16 +169,22 @@ class Run:
         self.link.send({"collection": data})
 
     def tell_end_of_session(self, excinfo: Any) -> None:
-        """The session ends by an interrupt, `pytest.exit`, or `session.shouldstop`."""
-        crash = getattr(excinfo.getrepr(funcargs=False), "reprcrash", None)
-        reason = str(excinfo.value) if crash is None else crash.message
-        data: Dict[str, Any] = {"kind": "interrupt", "reason": reason}
-        # Nobody on this host starts another test.
-        self.page.stop()
+        """The session ends by an interrupt, `pytest.exit`, or `session.shouldstop`; told once."""
+        # A worker that lost its connection has no part in the run: that is no reason for the others to stop.
+        if self.end_told or self.link.lost:
+            return
+        self.end_told = True
+        data: Dict[str, Any] = {"kind": "interrupt", "reason": excinfo.exconly(tryshort=True)}
         if isinstance(excinfo.value, pytest.exit.Exception):
             data["kind"] = "exit"
             if excinfo.value.returncode is not None:
                 data["code"] = int(excinfo.value.returncode)
         elif isinstance(excinfo.value, pytest.Session.Interrupted):
             data["kind"] = "stop"
-        self.link.send({"stopping": data})
+        try:
+            # Before the others end: else the controller would not know why they do.
+            self.link.send({"stopping": data})
+        finally:
+            # Nobody on this host starts another test.
+            if not self.link.lost:
+                self.page.stop()

@@ -8,8 +8,10 @@ Knows nothing of pytest.
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 I64_MAX = 2**63 - 1
 
 
@@ -23,6 +25,12 @@ def text(value: object) -> str:
     except UnicodeEncodeError:
         return plain.encode("utf-8", "backslashreplace").decode("utf-8")
     return plain
+
+
+def xml_text(value: object) -> str:
+    """Return `value` as `text` does, but lone surrogates as pytest writes them into junit.xml: `#xDCFF`."""
+    plain = value if type(value) is str else _to_str(value)
+    return plain if plain.isascii() else text(_SURROGATE.sub(lambda found: f"#x{ord(found.group()):04X}", plain))
 
 
 def _to_str(value: object) -> str:

@@ -23,6 +23,12 @@ _OLDEST_PYTEST = (7, 0)
 _SELDOM = ("pytester", "pytester_assertions")
 
 Job = Callable[[], None]
+_interrupt: Any = signal.default_int_handler
+
+
+def inherited_interrupt() -> Any:
+    """What an interrupt did when the interpreter started: nothing, if the user's shell had it ignored."""
+    return _interrupt
 
 
 class Server:
@@ -37,7 +43,8 @@ class Server:
 
     def serve(self) -> Optional[Job]:
         """Serve until told to finish. Returns the job of a child in the child, and `None` in the server itself."""
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        global _interrupt
+        _interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
         reason = _import_pytest()
         if reason is not None:
             self._link.send({"unusable": reason})

@@ -29,7 +29,7 @@ from .link import Link, name_of
 from .plugin import OptionsPlugin
 from .portable import pack, unpack
 from .run import Run
-from .server import connect
+from .server import connect, inherited_interrupt
 from .unrecorded import divert
 from .worker import WorkerHooks
 
@@ -53,7 +53,7 @@ def run(request: Dict[str, Any], link: Link) -> None:
     try:
         code = session.main()
     except BaseException as error:
-        if session.plain:
+        if session.plain and session.host is None:
             raise
         code = session.failed(error)
     if session.plain and session.host is None:
@@ -83,6 +83,7 @@ class Session(OptionsPlugin):
         self._watch: Optional[Watch] = None
         self._errors: Optional[io.StringIO] = None
         self._message = ""
+        self._traceback = ""
         self.plain = False
         self.run: Optional[Run] = None
         self.host: Optional[HostHooks] = None
@@ -183,6 +184,7 @@ class Session(OptionsPlugin):
 
     def _go_plain(self, config: Any) -> None:
         self.plain = True
+        signal.signal(signal.SIGINT, inherited_interrupt())
         if self._watch is not None:
             self._watch.stop()
         if self._request.get("expect_distribution"):
@@ -268,11 +270,19 @@ class Session(OptionsPlugin):
         for _ in range(2):
             shown = shown.tb_next if shown is not None and shown.tb_next is not None else shown
         text = "".join(traceback.format_exception(type(error), error, shown))
+        if self.run is not None and self.run.exit_before is not None:
+            # After the tests: nobody else has to stop for it.
+            self._traceback = text
+            return 1
         if self._is_worker or self.run is not None:
             self.link().send({"internal_error": text})
             return 3
         sys.stderr.write(text)
-        return 1
+        if self.host is None:
+            return 1
+        if not self.host.finished:
+            self._message = "an exception in a plugin"
+        return 3
 
     def _exited(self, error: SystemExit) -> int:
         frames = traceback.extract_tb(error.__traceback__)
@@ -299,4 +309,5 @@ class Session(OptionsPlugin):
         elif run is not None:
             before = code if run.exit_before is None else run.exit_before
             output = pack(run.config.workeroutput) if run.whole else b""
-        return {"before": before, "after": code, "message": message, "output": output}
+        fields = {"before": before, "after": code, "message": message, "output": output}
+        return {**fields, "traceback": self._traceback} if self._traceback else fields

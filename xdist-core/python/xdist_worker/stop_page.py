@@ -1,7 +1,8 @@
 """The page of memory that all workers of a host share: who has failed how often, and whether to start more tests.
 
 Byte 0 is 1 when no further test may start. Worker `k` owns the 64 bytes at `64 * (k + 1)`: its number of failures in
-four bytes, little-endian, then the phase it is in. A worker writes only there, and byte 0, and only ever to 1.
+four bytes, little-endian, then the phase it is in, then 1 once it found its connection closed or replaced. A worker
+writes only there, and byte 0, and only ever to 1.
 """
 
 from __future__ import annotations
@@ -44,6 +45,10 @@ class StopPage:
         """Say what this worker is doing."""
         self._page[self._own + 4] = phase
 
+    def lost_link(self) -> None:
+        """Leave word where no connection is needed for it."""
+        self._page[self._own + 5] = 1
+
     def failed(self) -> None:
         """Count a failure; the one that reaches the limit stops everybody."""
         self._failures += 1
@@ -65,6 +70,9 @@ class NoPage:
         """Nobody looks."""
 
     def phase(self, phase: int) -> None:
+        """Nobody looks."""
+
+    def lost_link(self) -> None:
         """Nobody looks."""
 
     def failed(self) -> None:

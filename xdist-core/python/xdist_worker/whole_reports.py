@@ -16,11 +16,14 @@ from _pytest.reports import TestReport
 from . import status
 from .junit_stub import stub_of
 from .portable import pack
+from .render import crash_of
 from .safe_text import attribute, integer, seconds, text
 
 XML_ATTRIBUTES = "_xdist_xml_attributes"
 """Under this name the attributes of `record_xml_attribute` travel with a report of the teardown."""
 
+# Characters of a failure that the controller keeps.
+_MOST = 20_000
 _BLANK = (list, dict, tuple, str, type(None))
 _OWN = frozenset(vars(TestReport("", ("", 0, ""), {}, "passed", None, "call")))
 
@@ -63,7 +66,7 @@ class WholeReports:
         return self._encode(report)
 
     def _adds_nothing(self, report: TestReport) -> bool:
-        """Whether the report has pytest's own attributes, and else empty ones that all reports of its phase have."""
+        """Whether the report has pytest's own attributes and the empty ones that every report of its phase has."""
         names = report.__dict__
         when = report.when
         blanks = self._blanks.get(when)
@@ -90,15 +93,18 @@ class WholeReports:
         return stub is not None and stub.has_attributes(report.nodeid)
 
     def _encode(self, report: Any) -> dict[str, object]:
+        # Asked in each process that makes reports: it may change them (a test whose subtests failed becomes failed).
+        found = status.ask(self._config, report)
         when = text(attribute(report, "when", ""))
-        outcome = text(attribute(report, "outcome", "failed"))
+        outcome = text(attribute(report, "outcome", "failed")) if found.trouble is None else "failed"
         duration = seconds(attribute(report, "duration", 0.0))
         start = seconds(attribute(report, "start", 0.0)) or time.time() - duration
         data: dict[str, object] = {"when": when, "outcome": outcome, "duration": duration, "start": start}
-        usual = status.usual(when, outcome)
-        data.update(category=usual.category, letter=usual.letter, word=usual.word)
+        data.update(category=found.category, letter=found.letter, word=found.word)
         if attribute(report, "wasxfail") is not None:
             data["wasxfail"] = text(report.wasxfail)
+        if outcome == "failed":
+            data["longrepr"] = _in_short(report)
         serial = serialised(self._config, report)
         if when == "teardown":
             stub = stub_of(self._config)
@@ -107,6 +113,20 @@ class WholeReports:
                 serial[XML_ATTRIBUTES] = attributes
         data["raw"] = pack(serial)
         return data
+
+
+def _in_short(report: Any) -> dict[str, object]:
+    """The failure as text, which is shown if the host dies."""
+    longrepr = attribute(report, "longrepr")
+    words = text("" if longrepr is None else attribute(report, "longreprtext") or longrepr)
+    if len(words) > _MOST:
+        words = f"{words[:_MOST]}\n..."
+    data: dict[str, object] = {"terminal": f"{words}\n", "plain": words}
+    crash = crash_of(longrepr)
+    if crash is not None:
+        crash["message"] = text(crash["message"])[:_MOST]
+        data["crash"] = crash
+    return data
 
 
 def serialised(config: Any, report: Any) -> dict[str, Any]:

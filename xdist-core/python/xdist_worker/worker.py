@@ -19,6 +19,9 @@ from .run import Run
 from .stop_page import CALL, IDLE, SETUP, TEARDOWN
 
 _PHASES = ("setup", "call", "teardown")
+# Seconds of fast tests between two looks for messages, and what each counts beside its own duration.
+_PATIENCE = 0.02
+_OVERHEAD = 0.0002
 _FOLLOWING = {"setup": CALL, "call": TEARDOWN}
 
 
@@ -32,6 +35,10 @@ class WorkerHooks:
         self._stopped = False
         self._plain: List[Any] = []
         self._wordy = False
+        # Whether the last report of a wordy test was its teardown's.
+        self._over = False
+        # Seconds of tests since messages were looked for.
+        self._unheard = 0.0
 
     # From configure to the end of collection.
 
@@ -70,6 +77,7 @@ class WorkerHooks:
         self._run.link.send({"internal_error": str(excrepr)})
         return True
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_keyboard_interrupt(self, excinfo: Any) -> None:
         """The session ends before its time."""
         self._run.tell_end_of_session(excinfo)
@@ -114,10 +122,17 @@ class WorkerHooks:
                 if words is not None and not words.empty:
                     words.clear()
                 self._plain.clear()
-                self._wordy = False
-                protocol(item=items[index], nextitem=items[queue[0]] if queue else None)
-                page.phase(IDLE)
-                announced = self._complete(session, index)
+                self._wordy = self._over = False
+                try:
+                    protocol(item=items[index], nextitem=items[queue[0]] if queue else None)
+                    page.phase(IDLE)
+                    announced = self._complete(session, index)
+                except BaseException as error:
+                    self._complete_anyway(index)
+                    if isinstance(error, (KeyboardInterrupt, pytest.exit.Exception)):
+                        # pytest's own way takes its time, in which the other workers would go on.
+                        run.tell_end_of_session(pytest.ExceptionInfo.from_current())
+                    raise
                 if session.shouldfail:
                     link.send({"stopping": {"kind": "fail", "reason": str(session.shouldfail)}})
                     raise session.Failed(session.shouldfail)
@@ -166,22 +181,36 @@ class WorkerHooks:
             self._say_plain()
             link.send_frame(wire.done(index))
             return False
-        setup, call, teardown = plain
+        setup, call, teardown = plain[0].duration, plain[1].duration, plain[2].duration
+        self._unheard += setup + call + teardown + _OVERHEAD
         following = self._following(session)
         if following is None:
-            link.send_frame(wire.passed(index, setup.duration, call.duration, teardown.duration))
+            link.send_frame(wire.passed(index, setup, call, teardown))
             return False
-        link.send_frame(wire.passed_next(index, setup.duration, call.duration, teardown.duration, following))
+        link.send_frame(wire.passed_next(index, setup, call, teardown, following))
         return True
+
+    def _complete_anyway(self, index: int) -> None:
+        """Tell that a test is done if all of it was reported before what ends the session; once more does no harm."""
+        link = self._run.link
+        if self._over:
+            link.send_frame(wire.done(index))
+        elif len(self._plain) == 3 and not self._wordy:
+            setup, call, teardown = self._plain
+            link.send_frame(wire.passed(index, setup.duration, call.duration, teardown.duration))
 
     def _following(self, session: Any) -> Optional[int]:
         """The test that starts right now, if one does."""
         if session.shouldfail or session.shouldstop:
             return None
         queue = self._queue
-        if not self._run.link.quiet():
-            self._take(self._run.link.pending())
-        if self._stopped or not queue or (len(queue) < 2 and not self._closed) or self._run.page.stopped():
+        run = self._run
+        # Looking for messages costs a call of the system. What cannot wait stands in the page.
+        if self._unheard > _PATIENCE or len(queue) < 2:
+            self._unheard = 0.0
+            if not run.link.quiet():
+                self._take(run.link.pending())
+        if self._stopped or not queue or (len(queue) < 2 and not self._closed) or run.page.stopped():
             return None
         return queue[0]
 
@@ -189,22 +218,21 @@ class WorkerHooks:
         """Tell a report, unless it is one of the three of a plain pass, which are told together."""
         run = self._run
         when = report.when
-        if run.index is None:
-            nodeid = None
-        else:
-            nodeid = run.session.items[run.index].nodeid
-        data = run.encoder.report(report, nodeid)
+        encoder = run.encoder
+        data = None if encoder.is_plain(report) else encoder.encode(report, run.current_nodeid() or None)
         reporter = run.reporter
         if data is None:
             plain = self._plain
             if not self._wordy and len(plain) < 3 and _PHASES[len(plain)] == when:
                 plain.append(report)
             else:
-                self._tell(run.encoder.plain(report))
+                self._tell(encoder.plain(report))
+                self._over = when == "teardown"
             if reporter is not None:
                 reporter.stats.setdefault("passed" if when == "call" else "", []).append(report)
         else:
             self._tell(data)
+            self._over = when == "teardown"
             if reporter is not None:
                 reporter.stats.setdefault(data.get("category", ""), []).append(report)
             if report.failed and not hasattr(report, "wasxfail"):

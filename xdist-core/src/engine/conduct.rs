@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use execnet_rs::process::HowEnded;
+use rustix::process::Signal;
 
 use super::happening::{Happening, MemberId};
 use super::members::{Member, MemberRole};
@@ -95,6 +96,20 @@ impl Engine<'_> {
         self.give_up(member, if worker { format!("no process: {why}") } else { format!("{why}; {hint}") });
     }
 
+    /// Processes whose connections cannot be taken will not be of use: they end, and give back what they hold.
+    pub(super) fn no_room(&mut self, why: &str) {
+        if !std::mem::replace(&mut self.refusal_told, true) {
+            self.emit(&RunEvent::Notice(why.to_owned()));
+        }
+        for member in self.members.living() {
+            let entry = self.members.get_mut(member);
+            if entry.pid.is_some() && !entry.was_linked() && entry.exited().is_none() {
+                why.clone_into(&mut entry.cause);
+                self.kill(member, Signal::KILL);
+            }
+        }
+    }
+
     /// A process that was asked for will never be.
     pub(super) fn give_up(&mut self, member: MemberId, why: String) {
         self.members.get_mut(member).never_was = why;
@@ -115,6 +130,7 @@ impl Engine<'_> {
         let translated = self.members.get(member).translation.for_run(test);
         if let (Some(worker), Some(test)) = (self.worker_of(member), translated) {
             self.feed(input(worker, test));
+            self.note_end(worker);
         }
     }
 
@@ -139,7 +155,10 @@ impl Engine<'_> {
                     member.tell(ToPython::Run(member.translation.for_worker(tests)));
                 }
             }
-            Effect::NoMore(worker) => self.tell_worker(worker, ToPython::NoMore),
+            Effect::NoMore(worker) => {
+                self.tell_worker(worker, ToPython::NoMore);
+                self.note_end(worker);
+            }
             Effect::StopWorker(worker) => self.tell_worker(worker, ToPython::Stop),
             Effect::SetStopPage => self.set_stop_page(),
             Effect::InterruptWorkers => self.interrupt_workers(),
@@ -147,6 +166,14 @@ impl Engine<'_> {
             Effect::AskPlugins(test, worker, crashed) => self.ask_plugins(test, worker, &crashed),
             Effect::Emit(event) => self.emit(&event),
             Effect::Complete => self.wind_up(),
+        }
+    }
+
+    /// The worker may have nothing left to run: its session should come to its end.
+    fn note_end(&mut self, worker: WorkerId) {
+        let idle = self.run.as_ref().is_some_and(|run| run.is_idle(worker));
+        if let Some(member) = self.members.worker(worker).filter(|_| idle) {
+            self.members.get_mut(member).ending_since.get_or_insert_with(Instant::now);
         }
     }
 
@@ -211,7 +238,7 @@ impl Engine<'_> {
             entry.shares_collection = true;
             entry.readiness.matched = true;
             entry.asked = Some(collector);
-            self.members.get(collector).tell(ToPython::ForkWorkers(vec![identity]));
+            self.forks.push((collector, identity));
             return;
         }
         let request = ForkRequest {
@@ -232,6 +259,18 @@ impl Engine<'_> {
                 self.members.get(server).tell(ToPython::Fork(Box::new(request)));
             }
             None => self.start_fresh(member, request),
+        }
+    }
+
+    /// Has collectors fork the workers asked for, all of them at once: they share the cost.
+    pub(super) fn request_forks(&mut self) {
+        let mut forks = std::mem::take(&mut self.forks);
+        while let Some((collector, _)) = forks.first() {
+            let collector = *collector;
+            let (mine, others): (Vec<_>, Vec<_>) = forks.into_iter().partition(|(asked, _)| *asked == collector);
+            forks = others;
+            let identities = mine.into_iter().map(|(_, identity)| identity).collect();
+            self.members.get(collector).tell(ToPython::ForkWorkers(identities));
         }
     }
 
@@ -365,12 +404,19 @@ impl Engine<'_> {
     }
 
     fn session_over(&mut self, member: MemberId, ended: Ended) {
+        self.members.get_mut(member).ending_since = None;
         self.members.get_mut(member).announced = Some(ended.after & 0xff);
         if self.is_host(member) {
             return self.host_over(ended);
         }
         self.leave_soon(member);
-        if let Some(worker) = self.worker_of(member) {
+        let worker = self.worker_of(member);
+        if !ended.traceback.is_empty() && self.error.is_none() {
+            // As under serial pytest the tests count, and the exit status does not hide it. Once is enough of it.
+            let place = worker.map_or_else(|| "session".to_owned(), |worker| format!("session of worker {worker}"));
+            self.error = Some(format!("error: exception at the end of the {place}:\n{}", ended.traceback));
+        }
+        if let Some(worker) = worker {
             self.tell_host(HostEvent::WorkerDown(worker.to_string(), ended.output.clone()));
             if !ended.message.is_empty() {
                 self.emit(&RunEvent::Notice(format!("worker {worker}: {}", ended.message.trim_end())));

@@ -20,6 +20,12 @@ const INTERRUPT_GRACE: Duration = Duration::from_secs(10);
 const LEAVE_GRACE: Duration = Duration::from_secs(10);
 /// A process that lost its connection has this long to end.
 const UNLINKED_GRACE: Duration = Duration::from_secs(1);
+/// A session that takes longer to end is named; it may take its time, as serially.
+const FINISH_PATIENCE: Duration = Duration::from_secs(10);
+/// Why a process was killed that lost its connection and lives on.
+const UNLINKED: &str = "loss of its connection to xdist (the test closed it, or ran another program in its place)";
+/// Why a process was killed that did not leave.
+const STAYED: &str = "SIGKILL from xdist, because a thread or an exit handler held it 10 s after its session";
 /// Output that may belong to a crash is held this long before it is shown.
 const HOLD: Duration = Duration::from_millis(500);
 
@@ -57,18 +63,23 @@ impl Engine<'_> {
     pub(super) fn link_closed(&mut self, member: MemberId, fault: Option<String>) {
         let entry = self.members.get_mut(member);
         entry.unlink();
+        let disturbed = fault.is_some();
         if let Some(fault) = fault {
-            tracing::debug!("{}: {fault}", entry.name);
+            entry.cause = format!("a disturbed connection to xdist, to which something else wrote ({fault})");
         }
         let plain = self.stage == Stage::Plain && Some(member) == self.session;
         if entry.exited().is_none() && entry.leave_by.is_none() && !plain {
-            entry.leave_by = Some(Instant::now() + UNLINKED_GRACE);
+            entry.leave_by = Some((Instant::now() + UNLINKED_GRACE, UNLINKED));
+        }
+        if disturbed && !plain {
+            // What it starts from now on cannot be known.
+            self.kill(member, Kill::KILL);
         }
     }
 
     /// A process has nothing left to do but leave.
     pub(super) fn leave_soon(&mut self, member: MemberId) {
-        self.members.get_mut(member).leave_by = Some(Instant::now() + LEAVE_GRACE);
+        self.members.get_mut(member).leave_by = Some((Instant::now() + LEAVE_GRACE, STAYED));
     }
 
     /// Draws the consequences once a process has ended and everything it sent was read.
@@ -140,7 +151,9 @@ impl Engine<'_> {
                 let output = self.members.get_mut(member).output.take_all();
                 let doing =
                     if self.stage == Stage::Facts { "while its arguments were parsed" } else { "during collection" };
-                let mut text = format!("pytest ended {doing}, with {how}");
+                let cause = std::mem::take(&mut self.members.get_mut(member).cause);
+                let how_text = if cause.is_empty() { how.to_string() } else { cause };
+                let mut text = format!("pytest ended {doing}, with {how_text}");
                 if !output.trim().is_empty() {
                     text = format!("{text}; it wrote:\n{}", output.trim_end());
                 }
@@ -189,13 +202,20 @@ impl Engine<'_> {
 
     fn worker_gone(&mut self, member: MemberId, worker: WorkerId, how: HowEnded) {
         let phase = self.page.as_ref().map_or("", |page| page.last_phase(worker));
+        let lost_link = self.page.as_ref().is_some_and(|page| page.lost_link(worker));
         let entry = self.members.get_mut(member);
+        if lost_link {
+            UNLINKED.clone_into(&mut entry.cause);
+        }
         let elapsed = entry.test_began.map(|began| began.elapsed()).unwrap_or_default();
-        let how_text = match (entry.never_was.as_str(), phase) {
+        let mut how_text = match (entry.never_was.as_str(), entry.cause.as_str()) {
             ("", "") => how.to_string(),
-            ("", phase) => format!("{how} in {phase}"),
+            ("", cause) => cause.to_owned(),
             (never_was, _) => never_was.to_owned(),
         };
+        if !phase.is_empty() {
+            how_text = format!("{how_text} in {phase}");
+        }
         // It ended as it said it would: what it still wrote is ordinary output.
         let clean = how == HowEnded::Exited(i32::try_from(entry.announced.unwrap_or(0)).unwrap_or(-1));
         let captured = remains::captured(self.directory.path(), &worker.to_string(), entry.incarnation);
@@ -258,6 +278,8 @@ impl Engine<'_> {
             let hosts = self.is_host(member) && self.stage != Stage::Ending;
             if self.members.get(member).role != MemberRole::Server && !hosts {
                 self.kill(member, Kill::INT);
+                // One that was stopped could not take it.
+                self.kill(member, Kill::CONT);
             }
         }
     }
@@ -302,7 +324,7 @@ impl Engine<'_> {
             *deadline += slept;
         }
         for member in &living {
-            if let Some(deadline) = &mut self.members.get_mut(*member).leave_by {
+            if let Some((deadline, _)) = &mut self.members.get_mut(*member).leave_by {
                 *deadline += slept;
             }
         }
@@ -317,16 +339,51 @@ impl Engine<'_> {
         }
         for member in self.members.living() {
             let entry = self.members.get(member);
-            if entry.leave_by.is_some_and(|by| by <= now) && entry.exited().is_none() && entry.pid.is_some() {
-                self.members.get_mut(member).leave_by = None;
+            if let Some((by, why)) = entry.leave_by
+                && by <= now
+                && entry.exited().is_none()
+                && entry.pid.is_some()
+            {
+                let entry = self.members.get_mut(member);
+                entry.leave_by = None;
+                if entry.cause.is_empty() {
+                    why.clone_into(&mut entry.cause);
+                }
                 self.kill(member, Kill::KILL);
             }
+            self.name_slow_end(member, now);
             let entry = self.members.get(member);
             if entry.output_since.is_some_and(|since| now.duration_since(since) >= HOLD) && entry.exited().is_none() {
                 self.show_output(member);
             }
         }
         self.observer.tick();
+    }
+
+    /// Says once who is waited for, when a worker's session does not come to its end.
+    fn name_slow_end(&mut self, member: MemberId, now: Instant) {
+        let entry = self.members.get_mut(member);
+        let Some(since) = entry.ending_since else { return };
+        if entry.exited().is_none() && now.duration_since(since) >= FINISH_PATIENCE {
+            entry.ending_since = None;
+            let text = format!(
+                "waiting for {} (process {}), whose session has nothing left to run and takes long to finish; Ctrl-C ends it",
+                entry.name,
+                entry.pid.unwrap_or_default(),
+            );
+            self.emit(&RunEvent::Notice(text));
+        }
+    }
+
+    /// A process was stopped by a signal, not by us.
+    pub(super) fn stopped(&mut self, pid: u32) {
+        let Some(member) = self.members.with_pid(pid).filter(|_| self.stage != Stage::Plain) else { return };
+        let name = &self.members.get(member).name;
+        let text = format!(
+            "{name} (process {pid}) was stopped by a signal; the run waits for it: `kill -CONT {pid}` lets it go on, Ctrl-C \
+             ends the run"
+        );
+        self.emit(&RunEvent::Notice(text));
     }
 
     /// Nothing more is to be run: everybody may leave.

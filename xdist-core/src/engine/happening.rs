@@ -27,6 +27,10 @@ pub(super) enum Happening {
     OutputClosed(MemberId),
     /// A process ended.
     Exited(MemberId, HowEnded),
+    /// There is no descriptor left for a connection; why, and what would help.
+    NoRoom(String),
+    /// A process of this number was stopped by a signal.
+    Stopped(u32),
     /// A signal to this program.
     Signal(Signal),
 }

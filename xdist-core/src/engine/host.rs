@@ -220,14 +220,18 @@ impl Engine<'_> {
 
     /// Once everybody else has left, the host may end its session.
     pub(super) fn release_host(&mut self) {
-        if self.stage != Stage::Ending || self.host.as_ref().is_none_or(|host| host.dead || host.over_told.is_some()) {
+        if self.stage != Stage::Ending
+            || self.host.as_ref().is_none_or(|host| host.over_told.is_some())
+            || self.live_host().is_none()
+        {
             return;
         }
         if self.members.living().into_iter().any(|member| !self.is_host(member)) {
             return;
         }
         let code = self.run_exit_code();
-        let over = RunOver { code, reason: self.reason(), error: self.session_message() };
+        let not_run = self.run.as_ref().map_or(0, |run| run.not_run().len());
+        let over = RunOver { code, reason: self.reason(), error: self.session_message(), not_run };
         let Some(host) = &mut self.host else { return };
         host.over_told = Some(code);
         let member = host.member;
@@ -239,15 +243,33 @@ impl Engine<'_> {
         let Some(host) = &mut self.host else { return };
         let (ready, told) = (host.ready, host.over_told.is_some());
         let code = u8::try_from(ended.after & 0xff).unwrap_or(exit::INTERNAL_ERROR);
+        let broken = ended.message.clone();
         host.ended = Some(ended);
         if !ready {
             // pytest has said what is wrong.
             self.exit = Some(code);
             self.wind_up();
-        } else if !told {
+        } else if told && !broken.is_empty() {
+            self.internal_error = true;
+            self.emit(&RunEvent::HostDied { how: broken });
+        } else if !told && code == exit::INTERNAL_ERROR {
+            self.emit(&RunEvent::HostDied { how: "an exception in a plugin".to_owned() });
             self.host_failed("a plugin failed on the controller's side");
+        } else if !told {
+            self.host_left(code);
         }
         self.unanswered();
+    }
+
+    /// A plugin on the controller's side ended its session before the run was over, by `pytest.exit` for example.
+    fn host_left(&mut self, code: u8) {
+        if self.run.is_some() {
+            let reason = "a plugin ended the session on the controller's side".to_owned();
+            self.host_stops(Stopping { kind: "exit".to_owned(), reason, code: Some(code.into()) });
+        } else {
+            self.exit = Some(code);
+            self.wind_up();
+        }
     }
 
     /// The host's process is gone.
@@ -286,16 +308,17 @@ impl Engine<'_> {
 
     /// What plugins made of the run's exit code at the end of the host's session.
     pub(super) fn after_host(&self, code: u8) -> u8 {
-        let Some(ended) =
-            self.host.as_ref().filter(|host| host.over_told.is_some()).and_then(|host| host.ended.as_ref())
-        else {
-            return code;
-        };
-        let after = u8::try_from(ended.after & 0xff).unwrap_or(exit::INTERNAL_ERROR);
-        let knew = ended.before == i64::from(code);
-        // A plugin may excuse what it was shown; what it was not shown stays as it is.
-        if knew || after != exit::OK && code == exit::OK { after } else { code }
+        let told = self.host.as_ref().filter(|host| host.over_told.is_some());
+        told.and_then(|host| host.ended.as_ref()).map_or(code, |ended| exit_code_after(code, ended))
     }
+}
+
+/// The exit code of a run that ended with `code`, after the host's session ended so. A plugin may excuse what it was
+/// shown; where the host's session was shown something else, it can make things only worse.
+fn exit_code_after(code: u8, ended: &Ended) -> u8 {
+    let after = u8::try_from(ended.after & 0xff).unwrap_or(exit::INTERNAL_ERROR);
+    let knew = ended.before == i64::from(code);
+    if knew || (after != exit::OK && code == exit::OK) { after } else { code }
 }
 
 fn whole(reports: &[Report]) -> Vec<ByteBuf> {
@@ -314,5 +337,54 @@ fn collection_event(collection: &Collection, how: Vec<String>) -> HostEvent {
         reports: collection.raw.clone(),
         deselected: collection.deselected,
         lines: how,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_plugins_make_of_an_exit_code() {
+        for (code, before, after, expected) in [
+            (0, 0, 0, 0),
+            (1, 1, 1, 1),
+            // Changed, from what the run has.
+            (0, 0, 1, 1),
+            (1, 1, 0, 0),
+            (0, 0, 77, 77),
+            (5, 5, 0, 0),
+            // The host's session has found something that the run does not know: an exception in a plugin.
+            (0, 3, 3, 3),
+            (0, 1, 1, 1),
+            // The run knows of something that the host's session was not shown.
+            (1, 0, 0, 1),
+            (3, 0, 0, 3),
+            (2, 1, 1, 2),
+            (1, 0, 5, 1),
+            // As the operating system has it.
+            (0, 0, 256, 0),
+            (0, 0, -1, 255),
+        ] {
+            let ended = Ended { before, after, ..Ended::default() };
+            assert_eq!(exit_code_after(code, &ended), expected, "{code}, then {before} -> {after}");
+        }
+    }
+
+    #[test]
+    fn a_crash_is_told_with_the_reports_from_before() {
+        let report = Report { raw: ByteBuf::from(b"setup".to_vec()), ..Report::default() };
+        let crashed = Crashed {
+            how: "signal 9".to_owned(),
+            output: "said".to_owned(),
+            reports: vec![report],
+            elapsed: std::time::Duration::ZERO,
+        };
+        let HostEvent::Crashed(worker, test, how, output, reports) = crash_event(TestIndex(3), WorkerId(1), &crashed)
+        else {
+            panic!("another event");
+        };
+        assert_eq!((worker.as_str(), test, how.as_str(), output.as_str()), ("gw1", TestIndex(3), "signal 9", "said"));
+        assert_eq!(reports, [ByteBuf::from(b"setup".to_vec())]);
     }
 }

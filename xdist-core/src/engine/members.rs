@@ -47,19 +47,24 @@ pub(super) struct Member {
     sender: Option<mpsc::UnboundedSender<ToPython>>,
     dead: watch::Sender<bool>,
     linked: bool,
+    was_linked: bool,
     streams: u8,
     exited: Option<HowEnded>,
     /// Why there has never been a process, if it was given up.
     pub(super) never_was: String,
+    /// What ended it, where its exit code or signal does not tell.
+    pub(super) cause: String,
     buried: bool,
     pub(super) output: Output,
     pub(super) output_since: Option<Instant>,
     /// When the running test began.
     pub(super) test_began: Option<Instant>,
+    /// Since when it has nothing left to run and should end its session.
+    pub(super) ending_since: Option<Instant>,
     /// What a fresh interpreter is asked to become once it says hello.
     pub(super) request: Option<Box<ForkRequest>>,
-    /// When it is killed if it has not ended by itself.
-    pub(super) leave_by: Option<Instant>,
+    /// When it is killed if it has not ended by itself, and what is said then.
+    pub(super) leave_by: Option<(Instant, &'static str)>,
     pub(super) translation: Translation,
     pub(super) readiness: Readiness,
     /// Digest of the node ids of a worker that collected for itself.
@@ -83,13 +88,16 @@ impl Member {
             sender: None,
             dead: watch::Sender::new(false),
             linked: false,
+            was_linked: false,
             streams: 0,
             exited: None,
             never_was: String::new(),
+            cause: String::new(),
             buried: false,
             output: Output::default(),
             output_since: None,
             test_began: None,
+            ending_since: None,
             request: None,
             leave_by: None,
             translation: Translation::Same,
@@ -110,12 +118,18 @@ impl Member {
     pub(super) fn link(&mut self, sender: mpsc::UnboundedSender<ToPython>) {
         self.sender = Some(sender);
         self.linked = true;
+        self.was_linked = true;
     }
 
     /// The connection is gone.
     pub(super) fn unlink(&mut self) {
         self.sender = None;
         self.linked = false;
+    }
+
+    /// Whether it has ever said who it is.
+    pub(super) fn was_linked(&self) -> bool {
+        self.was_linked
     }
 
     /// One more output stream is being read.

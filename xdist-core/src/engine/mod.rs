@@ -11,6 +11,7 @@
 //! | `finish` | stopping, deadlines, the end |
 //! | `host` | the plugin host, if the run has one |
 //! | `members`, `link`, `output`, `page` | processes, their connections, what they write, the page they read |
+//! | `place` | where the run's private directory lies |
 //! | `remains`, `warnings` | what a dead worker leaves behind, what counts once |
 //! | `translate`, `settings` | pure: indices of other collections, what facts ask for |
 
@@ -22,6 +23,7 @@ mod link;
 mod members;
 mod output;
 mod page;
+mod place;
 mod remains;
 mod settings;
 mod start;
@@ -37,7 +39,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use execnet_rs::guard::Guard;
 use execnet_rs::local::Listener;
-use execnet_rs::process::Children;
+use execnet_rs::process::{Children, OpenFiles};
 use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -55,7 +57,7 @@ use crate::event::RunEvent;
 use crate::facts::{Facts, Interpreter};
 use crate::fork::ForkLevel;
 use crate::interpreter::{Candidate, NoInterpreter, PassedOver, Search};
-use crate::protocol::{Ended, Rendering};
+use crate::protocol::{Ended, Identity, Rendering};
 use crate::report::Warning;
 use crate::run::RunState;
 
@@ -109,13 +111,22 @@ pub enum EngineError {
     #[error(transparent)]
     NoInterpreter(#[from] NoInterpreter),
     /// The operating system refused something that no run can do without.
-    #[error("{what}: {source}")]
+    #[error("{what}: {source}{}", advice(source))]
     System {
         /// What was tried.
         what: &'static str,
         /// Why it failed.
         source: io::Error,
     },
+}
+
+/// What would help against what the system says.
+fn advice(error: &io::Error) -> String {
+    if execnet_rs::process::out_of_descriptors(error) {
+        let limit = OpenFiles::limit().map(|limit| format!(" of {limit}")).unwrap_or_default();
+        return format!("; raise the limit{limit} (`ulimit -n`), or use fewer workers (-n)");
+    }
+    String::new()
 }
 
 /// Names what was tried when the system refuses it.
@@ -148,6 +159,7 @@ struct Engine<'a> {
     observer: &'a mut dyn Observer,
     guard: &'a mut Guard,
     children: Children,
+    open_files: OpenFiles,
     happenings: mpsc::Sender<Happening>,
     inbox: mpsc::Receiver<Happening>,
     listener_path: PathBuf,
@@ -169,6 +181,8 @@ struct Engine<'a> {
     rendering: Rendering,
     page: Option<Page>,
     collection: Option<Arc<Collection>>,
+    /// Workers to be forked, and by whom.
+    forks: Vec<(MemberId, Identity)>,
     /// Workers other than the collector were asked for before the collection was known.
     early_workers: bool,
     configured: bool,
@@ -206,6 +220,7 @@ pub async fn run(request: Request, guard: &mut Guard, observer: &mut dyn Observe
             Some(happening) => engine.take(happening)?,
             None => engine.tick(),
         }
+        engine.request_forks();
         engine.release_host();
     }
     if engine.distribution.is_some() {
@@ -216,10 +231,8 @@ pub async fn run(request: Request, guard: &mut Guard, observer: &mut dyn Observe
 
 impl<'a> Engine<'a> {
     fn new(request: Request, guard: &'a mut Guard, observer: &'a mut dyn Observer) -> Result<Self, EngineError> {
-        let directory = tempfile::Builder::new()
-            .prefix("xdist-")
-            .tempdir()
-            .map_err(system("cannot make a directory for temporary files"))?;
+        let open_files = OpenFiles::raise();
+        let directory = place::make().map_err(system("cannot make a directory for temporary files"))?;
         guard.directory(directory.path());
         let (happenings, inbox) = mpsc::channel(WAITING);
         let listener =
@@ -233,8 +246,11 @@ impl<'a> Engine<'a> {
         let Some(candidate) = candidates.pop_front() else {
             return Err(NoInterpreter { passed_over }.into());
         };
+        let (children, stops) = Children::adopt().map_err(system("cannot look after child processes"))?;
+        tokio::spawn(tell_stops(stops, happenings.clone()));
         Ok(Self {
-            children: Children::adopt().map_err(system("cannot look after child processes"))?,
+            children,
+            open_files,
             request,
             observer,
             guard,
@@ -259,6 +275,7 @@ impl<'a> Engine<'a> {
             rendering: Rendering::default(),
             page: None,
             collection: None,
+            forks: Vec::new(),
             early_workers: false,
             configured: false,
             run: None,
@@ -296,10 +313,13 @@ impl<'a> Engine<'a> {
                 self.bury(member)?;
             }
             Happening::Exited(member, how) => {
+                tracing::debug!("{} ended with {how}", self.members.get(member).name);
                 self.end_group(member, how);
                 self.members.get_mut(member).exit(how);
                 self.bury(member)?;
             }
+            Happening::NoRoom(why) => self.no_room(&why),
+            Happening::Stopped(pid) => self.stopped(pid),
             Happening::Signal(signal) => self.signal(signal),
         }
         Ok(())
@@ -334,8 +354,15 @@ impl<'a> Engine<'a> {
 
 async fn accept_all(listener: Listener, happenings: mpsc::Sender<Happening>) {
     loop {
-        let Ok((stream, peer)) = listener.accept().await else {
-            // Out of descriptors, or a connection gone before it was taken: others will come.
+        let accepted = listener.accept().await;
+        if let Err(error) = &accepted
+            && execnet_rs::process::out_of_descriptors(error)
+            && happenings.send(Happening::NoRoom(format!("no connection: {error}{}", advice(error)))).await.is_err()
+        {
+            return;
+        }
+        let Ok((stream, peer)) = accepted else {
+            // A connection gone before it was taken: others will come.
             tokio::time::sleep(TICK).await;
             continue;
         };
@@ -351,15 +378,23 @@ async fn accept_all(listener: Listener, happenings: mpsc::Sender<Happening>) {
     }
 }
 
+async fn tell_stops(mut stops: mpsc::UnboundedReceiver<u32>, happenings: mpsc::Sender<Happening>) {
+    while let Some(pid) = stops.recv().await {
+        if happenings.send(Happening::Stopped(pid)).await.is_err() {
+            return;
+        }
+    }
+}
+
 fn listen_to_signals(happenings: &mpsc::Sender<Happening>) -> io::Result<()> {
-    let kinds = [
-        (SignalKind::interrupt(), Signal::Interrupt),
-        (SignalKind::terminate(), Signal::Terminate),
-        (SignalKind::hangup(), Signal::HangUp),
-        (SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()), Signal::Suspend),
-    ];
-    for (kind, meaning) in kinds {
-        let mut stream = signal(kind)?;
+    let ignored = execnet_rs::process::ignored_signals();
+    for meaning in [Signal::Interrupt, Signal::Terminate, Signal::HangUp, Signal::Suspend] {
+        let number = meaning.as_rustix().as_raw();
+        // `nohup` and a shell's background jobs mean it.
+        if ignored & (1 << (number - 1)) != 0 {
+            continue;
+        }
+        let mut stream = signal(SignalKind::from_raw(number))?;
         let happenings = happenings.clone();
         tokio::spawn(async move {
             while stream.recv().await.is_some() {

@@ -1,7 +1,7 @@
 //! The stop page: a small file that all workers of this host map and read before each test.
 //!
 //! Byte 0 is the stop flag. The slot of worker k is 64 bytes at `64 * (k + 1)`: failures so far (u32, little endian), then
-//! the phase of the running test (0 none, 1 set-up, 2 call, 3 teardown).
+//! the phase of the running test (0 none, 1 set-up, 2 call, 3 teardown), and 1 once the worker found its connection broken.
 
 use std::fs::File;
 use std::io;
@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use crate::ids::WorkerId;
 
 const SLOT: u64 = 64;
+/// As many bytes, for writing.
+const EMPTY: [u8; 64] = [0; 64];
 
 /// The controller's view of the page.
 #[derive(Debug)]
@@ -23,7 +25,10 @@ impl Page {
     /// Makes the page for so many workers.
     pub(super) fn create(path: &Path, workers: u32) -> io::Result<Self> {
         let file = File::options().read(true).write(true).create_new(true).open(path)?;
-        file.set_len(SLOT * (u64::from(workers) + 1))?;
+        // Written and not only measured: on a full disk this fails here, and not in a worker that touches its slot.
+        for slot in 0..=u64::from(workers) {
+            file.write_all_at(&EMPTY, SLOT * slot)?;
+        }
         Ok(Self { file, path: path.to_owned() })
     }
 
@@ -35,6 +40,15 @@ impl Page {
     /// No worker of this host starts a further test.
     pub(super) fn stop(&self) -> io::Result<()> {
         self.file.write_all_at(&[1], 0)
+    }
+
+    /// Whether the dead worker found its connection closed or replaced. Its successor starts afresh.
+    pub(super) fn lost_link(&self, worker: WorkerId) -> bool {
+        let mut byte = [0];
+        let at = SLOT * (u64::from(worker.0) + 1) + 5;
+        let read = self.file.read_exact_at(&mut byte, at);
+        let _ = self.file.write_all_at(&[0], at);
+        read.is_ok() && byte[0] != 0
     }
 
     /// In which phase of its test the dead worker was, in words that follow "in"; empty if in none. Its successor starts

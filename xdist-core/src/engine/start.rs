@@ -11,7 +11,7 @@ use super::happening::MemberId;
 use super::link::Link;
 use super::members::{Member, MemberRole};
 use super::page::Page;
-use super::{Engine, EngineError, Stage, settings, system};
+use super::{Engine, EngineError, Stage, settings};
 use crate::event::{Configured, RunEvent};
 use crate::exit;
 use crate::facts::Facts;
@@ -33,10 +33,12 @@ impl Engine<'_> {
     /// Starts the next candidate as a fork server; an interpreter that cannot even be started is passed over.
     fn start_server(&mut self) -> Result<(), EngineError> {
         loop {
+            tracing::debug!("trying {:?} ({})", self.candidate.argv, self.candidate.source);
             match self.interpreter_command(&[]).spawn() {
                 Ok(child) => {
                     let server = self.members.add(Member::new(MemberRole::Server, "server", 0));
                     self.server = Some(server);
+                    self.open_files.restore_for(child.id());
                     self.watch(server, child.id());
                     return Ok(());
                 }
@@ -77,7 +79,9 @@ impl Engine<'_> {
 
     /// The fork server ended before it said anything of use.
     pub(super) fn server_failed(&mut self, how: &str) -> Result<(), EngineError> {
-        self.pass_over(PassedOver::not_started(&self.candidate, format!("it ended with {how}")))?;
+        let cause = self.server.map(|server| std::mem::take(&mut self.members.get_mut(server).cause));
+        let why = cause.filter(|cause| !cause.is_empty()).unwrap_or_else(|| format!("it ended with {how}"));
+        self.pass_over(PassedOver::not_started(&self.candidate, why))?;
         self.start_server()
     }
 
@@ -166,6 +170,7 @@ impl Engine<'_> {
             return;
         }
         let distributed = facts.plain.is_none();
+        tracing::debug!("pytest has parsed its arguments: {}", facts.plain.as_deref().unwrap_or("distributed"));
         // Once: a project that contradicts itself gets the world that it asked for last.
         if distributed != self.expect_distribution && facts.identity_read.is_some() && self.sessions_forked < 2 {
             // A conftest saw the wrong world: let another session see the right one.
@@ -211,9 +216,12 @@ impl Engine<'_> {
     /// The session becomes the collector.
     pub(super) fn collect(&mut self, session: MemberId, distribution: settings::Distribution) {
         let path = self.directory.path().join("page");
-        match Page::create(&path, distribution.workers).map_err(system("cannot make the stop page")) {
+        match Page::create(&path, distribution.workers) {
             Ok(page) => self.page = Some(page),
-            Err(error) => return self.fail(&error.to_string()),
+            Err(error) => {
+                let path = path.display();
+                return self.fail(&format!("cannot write `{path}`: {error}\nhint: TMPDIR may name another folder"));
+            }
         }
         self.stage = Stage::Collecting;
         self.distribution = Some(distribution);
@@ -284,7 +292,10 @@ impl Engine<'_> {
         command.stdin(Stdio::null()).process_group(0);
         self.members.get_mut(member).request = Some(Box::new(request));
         match command.spawn() {
-            Ok(child) => self.watch(member, child.id()),
+            Ok(child) => {
+                self.open_files.restore_for(child.id());
+                self.watch(member, child.id());
+            }
             Err(error) => self.refused(member, &error.to_string()),
         }
     }

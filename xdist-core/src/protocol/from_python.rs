@@ -106,4 +106,6 @@ pub struct Ended {
     pub message: String,
     /// `config.workeroutput`, for a plugin host.
     pub output: ByteBuf,
+    /// Traceback of an exception that came after the tests, in `pytest_sessionfinish` or `pytest_unconfigure`.
+    pub traceback: String,
 }

@@ -104,4 +104,6 @@ pub struct RunOver {
     pub reason: Option<String>,
     /// Text of a usage error, as pytest printed it.
     pub error: Option<String>,
+    /// Tests that have no verdict.
+    pub not_run: usize,
 }

@@ -3,7 +3,7 @@
 //! One verdict a test: a verdict is committed when the worker says that the test's protocol is complete, or when the
 //! worker's process is gone and everything it sent has been read. `settled` makes a second one impossible.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::mem;
 
 use super::outcome::{Stop, Tally};
@@ -50,7 +50,9 @@ pub struct RunState {
     tally: Tally,
     complete: bool,
     /// Crashes that plugins have not looked at yet.
-    asked: HashMap<TestIndex, (WorkerId, Box<Crashed>)>,
+    asked: BTreeMap<TestIndex, (WorkerId, Box<Crashed>)>,
+    /// Crashed tests that are to run again and have not begun: crashed they are if they never do.
+    again: BTreeMap<TestIndex, (WorkerId, Box<Crashed>)>,
     effects: Vec<Effect>,
 }
 
@@ -67,7 +69,8 @@ impl RunState {
             interrupted: false,
             tally: Tally { failures: settings.collect_errors, ..Tally::default() },
             complete: false,
-            asked: HashMap::new(),
+            asked: BTreeMap::new(),
+            again: BTreeMap::new(),
             effects: Vec::new(),
             scheduler,
             settings,
@@ -92,6 +95,11 @@ impl RunState {
             Input::Interrupt(why) => self.interrupt(why),
         }
         mem::take(&mut self.effects)
+    }
+
+    /// Whether a worker was told that nothing more comes and has nothing left.
+    pub fn is_idle(&self, worker: WorkerId) -> bool {
+        self.workers.get(worker.at()).is_some_and(|entry| entry.phase == Phase::Finishing && entry.load() == 0)
     }
 
     /// Why the run stopped early, if it did.
@@ -129,6 +137,7 @@ impl RunState {
     fn started(&mut self, worker: WorkerId, test: TestIndex) {
         let Some(entry) = self.workers.get_mut(worker.at()) else { return };
         if entry.start(test) {
+            self.again.remove(&test);
             self.emit(RunEvent::Started { test, worker });
         } else {
             self.internal_error(Some(worker), format!("{worker} started test {} which it was not given", test.0));
@@ -188,7 +197,8 @@ impl RunState {
         let lacks = mem::take(&mut entry.lacks);
         let can_run = |test: TestIndex| lacks.is_empty() || !lacks.contains(&test);
         let batch = self.scheduler.top_up(worker, entry.load(), &can_run);
-        let more = self.scheduler.pending() > 0 && self.scheduler.has_for(&can_run);
+        // What plugins still look at may have to run again: somebody must be there for it.
+        let more = !self.asked.is_empty() || (self.scheduler.pending() > 0 && self.scheduler.has_for(&can_run));
         entry.lacks = lacks;
         if !batch.is_empty() {
             entry.queue.extend(&batch);
@@ -197,6 +207,20 @@ impl RunState {
         if !more {
             entry.phase = Phase::Finishing;
             self.effects.push(Effect::NoMore(worker));
+            self.release_waiting();
+        }
+    }
+
+    /// Workers that hold a test until they know what follows it, now that nothing does.
+    fn release_waiting(&mut self) {
+        if self.scheduler.pending() > 0 || !self.asked.is_empty() {
+            return;
+        }
+        for (entry, worker) in self.workers.iter_mut().zip((0..).map(WorkerId)) {
+            if entry.phase == Phase::Running && entry.load() < 2 {
+                entry.phase = Phase::Finishing;
+                self.effects.push(Effect::NoMore(worker));
+            }
         }
     }
 
@@ -233,7 +257,8 @@ impl RunState {
         }
         let failed_starts = entry.failed_starts;
         let idle = running.is_none() && queue.is_empty();
-        let finished = before == Phase::Over && idle;
+        // With tests left it saw the stop flag: whoever set it is about to say why, and a replacement would see it too.
+        let finished = before == Phase::Over && (idle || (death.clean && running.is_none()));
         self.scheduler.give_back(worker, queue);
         let gave_up = self.interrupted || (self.stop.is_some() && (before == Phase::Over || running.is_none()));
         if gave_up {
@@ -298,12 +323,14 @@ impl RunState {
     fn crash_seen(&mut self, test: TestIndex, again: bool) {
         let Some((worker, crashed)) = self.asked.remove(&test) else { return };
         if again && self.stop.is_none() && self.someone_can_run(worker) {
+            self.again.insert(test, (worker, crashed));
             self.scheduler.give_back(worker, vec![test]);
-            for worker in (0..self.settings.workers).map(WorkerId) {
-                self.feed(worker);
-            }
         } else {
             self.crashed(test, worker, crashed);
+        }
+        // Workers may have waited for this answer with nothing else to do.
+        for worker in (0..self.settings.workers).map(WorkerId) {
+            self.feed(worker);
         }
         self.end_if_over();
     }
@@ -385,6 +412,9 @@ impl RunState {
     fn end_if_over(&mut self) {
         if self.complete || !self.asked.is_empty() || self.workers.iter().any(Worker::is_alive) {
             return;
+        }
+        for (test, (worker, crashed)) in mem::take(&mut self.again) {
+            self.crashed(test, worker, crashed);
         }
         self.complete = true;
         if self.stop.is_none() && self.unsettled > 0 {

@@ -29,6 +29,37 @@ fn acts() -> impl Strategy<Value = Act> {
     ]
 }
 
+/// What plugins say of a crash that they were asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    /// The test is to run once more.
+    Again,
+    No,
+    /// No, and not before everybody else waits.
+    Later,
+    /// Nothing: their process is gone.
+    Gone,
+}
+
+fn answers() -> impl Strategy<Value = Answer> {
+    prop_oneof![
+        6 => Just(Answer::Again),
+        4 => Just(Answer::No),
+        10 => Just(Answer::Later),
+        1 => Just(Answer::Gone),
+    ]
+}
+
+/// What the plugins of the controller's side do about crashes.
+#[derive(Clone, Debug, Default)]
+struct Plugins {
+    /// Crashes that they were asked about and have not answered.
+    asked: VecDeque<TestIndex>,
+    /// Tests that they want to run once more, until those begin.
+    granted: HashSet<TestIndex>,
+    gone: bool,
+}
+
 #[derive(Default)]
 struct Process {
     alive: bool,
@@ -44,13 +75,23 @@ struct World {
     processes: Vec<Process>,
     verdicts: HashMap<TestIndex, Verdict>,
     begun: HashSet<TestIndex>,
+    plugins: Plugins,
     complete: bool,
     stop_page: bool,
 }
 
 impl World {
     fn new(tests: u32, workers: u32, maxfail: u32, restarts: u32) -> Self {
-        let settings = Settings { tests, workers, maxfail, restarts, collect_errors: 0 };
+        Self::of(Settings { tests, workers, maxfail, restarts, ..Settings::default() })
+    }
+
+    /// A world whose plugins are asked about crashes.
+    fn with_plugins(tests: u32, workers: u32, maxfail: u32, restarts: u32) -> Self {
+        Self::of(Settings { tests, workers, maxfail, restarts, plugins_see_crashes: true, ..Settings::default() })
+    }
+
+    fn of(settings: Settings) -> Self {
+        let Settings { tests, workers, .. } = settings;
         let scheduler = for_mode("load", Job { tests, workers, ..Job::default() }).unwrap();
         let processes = (0..workers).map(|_| Process { alive: true, ..Process::default() }).collect();
         Self {
@@ -58,6 +99,7 @@ impl World {
             processes,
             verdicts: HashMap::new(),
             begun: HashSet::new(),
+            plugins: Plugins::default(),
             complete: false,
             stop_page: false,
         }
@@ -74,8 +116,17 @@ impl World {
                     assert!(!self.processes[worker.at()].alive, "{worker} replaced while alive");
                     self.processes[worker.at()] = Process { alive: true, ..Process::default() };
                 }
+                Effect::Emit(RunEvent::WorkerDied { worker, .. }) => {
+                    assert!(!self.processes[worker.at()].alive, "{worker} is alive");
+                }
                 Effect::Emit(RunEvent::Finished { test, verdict, .. }) => {
                     assert!(self.verdicts.insert(test, verdict).is_none(), "second verdict for {test:?}");
+                }
+                // As the engine does when the plugin host is dead.
+                Effect::AskPlugins(..) if self.plugins.gone => self.feed(Input::PluginsGone),
+                Effect::AskPlugins(test, ..) => {
+                    assert!(!self.verdicts.contains_key(&test), "{test:?} has its verdict");
+                    self.plugins.asked.push_back(test);
                 }
                 Effect::Emit(_) | Effect::InterruptWorkers => {}
                 Effect::Complete => {
@@ -135,7 +186,7 @@ impl World {
             }
             let test = process.inbox.pop_front().unwrap();
             process.running = Some(test);
-            assert!(self.begun.insert(test), "{test:?} ran twice");
+            assert!(self.begun.insert(test) | self.plugins.granted.remove(&test), "{test:?} ran twice");
             self.feed(Input::Started(worker, test));
             true
         } else {
@@ -143,14 +194,42 @@ impl World {
         }
     }
 
+    /// Lets plugins answer for the crash that they were asked about first; false if there is none.
+    fn answer(&mut self, answer: Answer) -> bool {
+        if self.plugins.gone || self.plugins.asked.is_empty() {
+            return false;
+        }
+        if answer == Answer::Gone {
+            self.plugins.gone = true;
+            self.plugins.asked.clear();
+            self.feed(Input::PluginsGone);
+            return true;
+        }
+        let test = self.plugins.asked.pop_front().unwrap();
+        if answer == Answer::Again {
+            self.plugins.granted.insert(test);
+        }
+        self.feed(Input::CrashSeen(test, answer == Answer::Again));
+        true
+    }
+
     /// Runs the world until it is complete; panics if everybody waits for everybody.
     fn run(&mut self, schedule: &[(u32, Act)]) {
+        self.run_answering(schedule, &[Answer::Again]);
+    }
+
+    /// The same, with plugins that answer now and then, and when nobody else has anything to do.
+    fn run_answering(&mut self, schedule: &[(u32, Act)], answers: &[Answer]) {
         let count = u32::try_from(self.processes.len()).unwrap();
         let mut acts = schedule.iter().cycle();
+        let mut answers = answers.iter().cycle();
         let mut idle = 0;
         while !self.complete {
             let (pick, act) = *acts.next().unwrap();
-            let moved = (0..count).any(|k| self.step(WorkerId((pick + k) % count), act));
+            let answer = *answers.next().unwrap();
+            let moved = (answer != Answer::Later && self.answer(answer))
+                || (0..count).any(|k| self.step(WorkerId((pick + k) % count), act))
+                || self.answer(answer);
             idle = if moved { 0 } else { idle + 1 };
             assert!(idle < 2, "everybody waits: the run hangs");
         }
@@ -186,6 +265,52 @@ proptest! {
     }
 
     #[test]
+    fn plugins_may_have_crashed_tests_run_again_and_nothing_else_does(
+        tests in 1_u32..40,
+        workers in 1_u32..5,
+        maxfail in 0_u32..4,
+        restarts in 0_u32..12,
+        schedule in proptest::collection::vec((0_u32..5, acts()), 1..60),
+        answers in proptest::collection::vec(answers(), 1..30),
+    ) {
+        let mut world = World::with_plugins(tests, workers, maxfail, restarts);
+        world.run_answering(&schedule, &answers);
+        let not_run = world.state.not_run();
+        prop_assert_eq!(world.verdicts.len() + not_run.len(), tests as usize);
+        prop_assert!(not_run.iter().all(|test| !world.verdicts.contains_key(test)));
+        // What began has a verdict, also if it was to run again and nobody was left to do so.
+        prop_assert!(world.begun.iter().all(|test| world.verdicts.contains_key(test)));
+        prop_assert!(world.plugins.asked.is_empty());
+        let green = world.verdicts.values().all(|verdict| matches!(verdict, Verdict::Passed { .. })) && not_run.is_empty();
+        let code = world.state.exit_code();
+        prop_assert_eq!(code == exit::OK, green, "exit code {}", code);
+    }
+
+    #[test]
+    fn an_interrupt_while_plugins_think(
+        tests in 1_u32..20,
+        workers in 1_u32..4,
+        after in 0_usize..60,
+        schedule in proptest::collection::vec((0_u32..5, acts()), 60..61),
+        answers in proptest::collection::vec(answers(), 1..30),
+    ) {
+        let mut world = World::with_plugins(tests, workers, 0, 8);
+        for (pick, act) in schedule.iter().take(after) {
+            world.step(WorkerId(*pick % workers), *act);
+        }
+        let over = world.complete;
+        world.feed(Input::Interrupt("Ctrl-C".to_owned()));
+        if !over && !world.complete {
+            world.run_answering(&schedule, &answers);
+        }
+        if !over {
+            prop_assert_eq!(world.state.exit_code(), exit::INTERRUPTED);
+        }
+        prop_assert_eq!(world.verdicts.len() + world.state.not_run().len(), tests as usize);
+        prop_assert!(world.begun.iter().all(|test| world.verdicts.contains_key(test)));
+    }
+
+    #[test]
     fn an_interrupt_ends_the_run_with_code_2(
         tests in 1_u32..40,
         workers in 1_u32..5,
@@ -216,6 +341,37 @@ fn a_crash_blames_the_running_test_and_moves_the_others() {
     world.run(&[(0, Act::Pass)]);
     assert!(matches!(world.verdicts[&TestIndex(0)], Verdict::Crashed(_)));
     assert_eq!(world.verdicts.values().filter(|verdict| matches!(verdict, Verdict::Passed { .. })).count(), 9);
+    assert_eq!(world.state.exit_code(), exit::TESTS_FAILED);
+}
+
+#[test]
+fn a_late_answer_finds_somebody_to_run_the_test_again() {
+    let mut world = World::with_plugins(2, 1, 0, 4);
+    let worker = WorkerId(0);
+    for act in [Act::Pass, Act::Pass, Act::Pass, Act::Pass, Act::Die] {
+        world.step(worker, act);
+    }
+    // The replacement is ready long before plugins answer, and nothing else is left: it must not be sent home.
+    world.step(worker, Act::Pass);
+    assert_eq!((world.verdicts.len(), world.processes[0].no_more), (1, false));
+    world.answer(Answer::Again);
+    world.run(&[(0, Act::Pass)]);
+    assert!(world.verdicts.values().all(|verdict| matches!(verdict, Verdict::Passed { .. })));
+    assert_eq!(world.state.exit_code(), exit::OK);
+}
+
+#[test]
+fn a_test_that_was_to_run_again_and_could_not_is_crashed() {
+    let mut world = World::with_plugins(1, 1, 0, 1);
+    let worker = WorkerId(0);
+    for act in [Act::Pass, Act::Pass, Act::Die] {
+        world.step(worker, act);
+    }
+    world.answer(Answer::Again);
+    // The replacement dies before it is ready.
+    world.die(worker);
+    assert!(world.complete);
+    assert!(matches!(world.verdicts[&TestIndex(0)], Verdict::Crashed(_)));
     assert_eq!(world.state.exit_code(), exit::TESTS_FAILED);
 }
 
@@ -277,6 +433,23 @@ fn a_worker_that_sees_the_stop_page_first_is_no_dead_worker() {
     world.step(failing, Act::Fail);
     world.run(&[(0, Act::Pass)]);
     assert_eq!(world.state.exit_code(), exit::TESTS_FAILED);
+}
+
+#[test]
+fn a_worker_that_sees_the_stop_page_before_the_reason_is_not_replaced() {
+    // No --maxfail: the page was set by a `pytest.exit` that is still being written up.
+    let mut world = World::new(20, 2, 0, 8);
+    let (leaving, sibling) = (WorkerId(0), WorkerId(1));
+    for worker in [leaving, sibling] {
+        world.step(worker, Act::Pass);
+    }
+    world.stop_page = true;
+    world.step(sibling, Act::Pass);
+    assert!(!world.processes[1].alive, "it left, and nobody took its place");
+    assert!(world.state.stop().is_none());
+    world.feed(Input::Stopping(leaving, Stopping { kind: "exit".into(), reason: "enough".into(), code: Some(42) }));
+    world.run(&[(0, Act::Pass)]);
+    assert_eq!(world.state.exit_code(), 42);
 }
 
 #[test]

@@ -3,7 +3,8 @@
 //! The collection is cut into one contiguous segment a worker, so that tests which share module and class fixtures tend
 //! to meet on one worker. A worker is sent tests from the front of its own segment, about [`AHEAD`] seconds of work at a
 //! time by its own measured durations: fast tests never wait for a message, slow ones stay free to go elsewhere. A worker
-//! whose segment is used up takes the second half of the longest one left.
+//! whose segment is used up takes the second half of the longest one left. The first test of a worker that has not come
+//! up yet is left to it: where tests are few and long, each goes to a worker of its own.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -29,6 +30,8 @@ pub struct Load {
     /// Tests that come before all others: given back, or failed last time.
     urgent: VecDeque<TestIndex>,
     means: Vec<Option<f64>>,
+    /// Workers that have come for tests, or are gone: their segments are everybody's.
+    came: Vec<bool>,
     pending: usize,
     chunk: usize,
 }
@@ -44,6 +47,7 @@ impl Load {
             segments: (0..workers).map(|k| cut(k)..cut(k + 1)).collect(),
             urgent: (0..first).map(TestIndex).collect(),
             means: vec![None; workers as usize],
+            came: vec![false; workers as usize],
             pending: tests as usize,
             chunk: chunk.map_or(MOST, |chunk| chunk as usize),
         }
@@ -79,16 +83,26 @@ impl Load {
 
     /// Moves the second half of the longest segment to `own`.
     fn refill(&mut self, own: usize) {
-        let Some(longest) = (0..self.segments.len()).max_by_key(|k| self.segments[*k].len()) else { return };
+        let spare = |k: usize| self.segments[k].len().saturating_sub(usize::from(!self.came[k]));
+        let Some(longest) = (0..self.segments.len()).max_by_key(|k| spare(*k)).filter(|k| spare(*k) > 0) else {
+            return;
+        };
         let Range { start, end } = self.segments[longest].clone();
-        let middle = start + (end - start) / 2;
+        let middle = (start + (end - start) / 2).max(start + u32::from(!self.came[longest]));
         self.segments[longest] = start..middle;
         self.segments[own] = middle..end;
+    }
+
+    fn came(&mut self, worker: WorkerId) {
+        if let Some(came) = self.came.get_mut(worker.at()) {
+            *came = true;
+        }
     }
 }
 
 impl Scheduler for Load {
     fn top_up(&mut self, worker: WorkerId, queued: usize, can_run: &dyn Fn(TestIndex) -> bool) -> Vec<TestIndex> {
+        self.came(worker);
         let target = self.target(worker);
         if queued >= LEAST && queued * 2 > target {
             return Vec::new();
@@ -117,7 +131,8 @@ impl Scheduler for Load {
         }
     }
 
-    fn give_back(&mut self, _: WorkerId, tests: Vec<TestIndex>) {
+    fn give_back(&mut self, worker: WorkerId, tests: Vec<TestIndex>) {
+        self.came(worker);
         self.pending += tests.len();
         for test in tests.into_iter().rev() {
             self.urgent.push_front(test);

@@ -16,7 +16,8 @@ use crate::ids::{TestIndex, WorkerId};
 /// The run state machine owns the truth about workers; a scheduler owns only what no worker has yet. Every test that
 /// [`Scheduler::top_up`] returns has left it and never comes back by itself.
 pub trait Scheduler {
-    /// Tests for a worker that has `queued` tests, the running one included; empty if it has enough for now.
+    /// Tests for a worker that has `queued` tests, the running one included; empty if it has enough for now, or if what
+    /// is left is for workers that have not come up yet.
     /// `can_run` tells whether the worker collected a test: never return one that it did not.
     fn top_up(&mut self, worker: WorkerId, queued: usize, can_run: &dyn Fn(TestIndex) -> bool) -> Vec<TestIndex>;
 

@@ -2,12 +2,14 @@
 
 use super::{expect_all_passed, expect_clean, suite, xdist};
 
-/// A process of the run is forked twice, so that xdist is its parent.
-const FORKS_OF_ONE: u32 = 2;
+/// Forks for so many processes asked for at once: they come from one in between, so that xdist is their parent.
+const fn forks_of(processes: u32) -> u32 {
+    processes + 1
+}
 
 #[test]
 fn no_process_for_pytest_itself() {
-    for allowed in 0..FORKS_OF_ONE {
+    for allowed in 0..forks_of(1) {
         let suite = suite();
         let outcome = xdist(&suite, 2).var("FORKS", allowed.to_string()).run();
         expect_clean(&suite, &outcome);
@@ -19,7 +21,7 @@ fn no_process_for_pytest_itself() {
 fn no_process_for_any_worker() {
     for error in ["EAGAIN", "ENOMEM"] {
         let suite = suite();
-        let run = xdist(&suite, 2).var("FORKS", FORKS_OF_ONE.to_string()).var("FORK_ERROR", error);
+        let run = xdist(&suite, 2).var("FORKS", forks_of(1).to_string()).var("FORK_ERROR", error);
         let outcome = run.run();
         expect_clean(&suite, &outcome);
         let text = if error == "EAGAIN" { "Resource temporarily unavailable" } else { "Cannot allocate memory" };
@@ -30,10 +32,11 @@ fn no_process_for_any_worker() {
 
 #[test]
 fn those_workers_that_could_be_made_do_the_work() {
-    for (level, made) in [("--fork=collected", 2), ("--fork=imported", 1)] {
-        for more in 0..FORKS_OF_ONE {
+    // After collection all workers are forked at once; before, each by itself, and the collector becomes the first.
+    for (level, forks) in [("--fork=collected", [3, 4]), ("--fork=imported", [0, 1])] {
+        for more in forks {
             let suite = suite();
-            let forks = FORKS_OF_ONE * made + more;
+            let forks = forks_of(1) + more;
             let outcome = xdist(&suite, 4).arg(level).var("FORKS", forks.to_string()).run();
             expect_all_passed(&suite, &outcome, 20);
             outcome.expect_text("the system refuses to make a process for gw").expect_text("giving it up");
@@ -44,7 +47,7 @@ fn those_workers_that_could_be_made_do_the_work() {
 #[test]
 fn a_refusal_that_passes_is_tried_again() {
     let suite = suite();
-    let outcome = xdist(&suite, 2).var("FORKS", format!("{}+2", 2 * FORKS_OF_ONE)).run();
+    let outcome = xdist(&suite, 2).var("FORKS", format!("{}+1", forks_of(1) + 2)).run();
     expect_all_passed(&suite, &outcome, 20);
     outcome.expect_no_text("giving it up");
 }
@@ -53,7 +56,7 @@ fn a_refusal_that_passes_is_tried_again() {
 fn no_process_for_a_replacement() {
     for (n, passed) in [(1, 5..=6), (2, 19..=19)] {
         let suite = suite();
-        let forks = FORKS_OF_ONE * (1 + n);
+        let forks = forks_of(1) + forks_of(n);
         let outcome = xdist(&suite, n).var("DIES", "1").var("FORKS", forks.to_string()).run();
         expect_clean(&suite, &outcome);
         outcome.expect_code(1).expect_text("Resource temporarily unavailable");

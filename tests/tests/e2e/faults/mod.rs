@@ -1,8 +1,12 @@
 //! Faults injected on purpose: processes killed at every stage, forks refused, descriptors and disks used up, tests that
 //! abuse their process. A run ends in bounded time, says what happened, keeps every verdict, and leaves nothing behind.
 
+mod abuse;
 mod deaths;
 mod forks;
+mod leftovers;
+mod limits;
+mod places;
 
 use xdist_tests::{Env, Invocation, Outcome, Suite};
 

@@ -9,7 +9,7 @@ fn env<'a>(pairs: &'a [(&str, &str)]) -> impl Fn(&str) -> Option<String> + 'a {
 #[test]
 fn colour_rules_in_their_order() {
     type Case<'a> = (&'a str, bool, &'a [(&'a str, &'a str)], bool);
-    let cases: [Case<'_>; 14] = [
+    let cases: [Case<'_>; 18] = [
         ("auto", true, &[], true),
         ("auto", false, &[], false),
         ("auto", true, &[("TERM", "dumb")], false),
@@ -22,6 +22,10 @@ fn colour_rules_in_their_order() {
         ("auto", true, &[("PY_COLORS", "0"), ("FORCE_COLOR", "1")], false),
         ("auto", false, &[("PY_COLORS", "yes")], false),
         ("auto", false, &[("FORCE_COLOR", "1"), ("TERM", "dumb")], true),
+        ("auto", true, &[("CI", "true")], false),
+        ("auto", true, &[("BUILD_NUMBER", "1")], false),
+        ("auto", true, &[("CI", "true"), ("FORCE_COLOR", "1")], true),
+        ("auto", true, &[("CI", "true"), ("PY_COLORS", "1")], true),
         ("yes", false, &[("NO_COLOR", "1"), ("PY_COLORS", "0")], true),
         ("no", true, &[("FORCE_COLOR", "1"), ("PY_COLORS", "1")], false),
     ];

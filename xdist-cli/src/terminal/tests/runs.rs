@@ -102,6 +102,26 @@ fn a_worker_crashes() {
 }
 
 #[test]
+fn a_worker_crashes_where_failures_are_one_line() {
+    let run = |pytest| {
+        Run::new()
+            .pytest(pytest)
+            .display(|display| display.tbstyle = "line".to_owned())
+            .started(2, 1)
+            .wrote(1, "Fatal Python error: Segmentation fault")
+            .finished(2, 1, Verdict::Crashed(Box::new(crash())))
+            .exit(1)
+            .output()
+    };
+    for pytest in ["8.4.2", "9.2.0"] {
+        let output = run(pytest);
+        assert_eq!(output.matches("crashed while running").count(), 1, "{output}");
+        assert_eq!(output.matches("Fatal Python error").count(), 1, "{output}");
+        assert_eq!(output.matches("[gw1] ").count(), 1, "{output}");
+    }
+}
+
+#[test]
 fn a_worker_crashes_in_the_teardown_of_a_failed_test() {
     let crashed = Crashed {
         how: "exit code 3".to_owned(),

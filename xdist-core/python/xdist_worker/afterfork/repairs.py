@@ -61,9 +61,9 @@ def prepare(config: Any, session: Any) -> None:
             row.before(config)
 
 
-def repair(config: Any, session: Any, identity: dict[str, Any], first: bool) -> None:
+def repair(config: Any, session: Any, identity: dict[str, Any]) -> None:
     """In a forked worker, before its first test; environment, worker input and standard streams are set already."""
-    worker = Worker(config, session, identity, first)
+    worker = Worker(config, session, identity)
     for row in REPAIRS:
         if row.after is not None:
             row.after(worker)

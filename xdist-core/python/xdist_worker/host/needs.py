@@ -23,17 +23,21 @@ _ANYWHERE = ("pytest_xdist_auto_num_workers", "pytest_xdist_after_fork")
 CONTROLLER_HOOKS = frozenset(name for name in vars(newhooks) if name.startswith("pytest_") and name not in _ANYWHERE)
 """Hooks that only a controller fires."""
 
-RUN_HOOKS = (
-    "pytest_terminal_summary",
-    "pytest_sessionfinish",
-    "pytest_runtest_logreport",
-    "pytest_runtest_logstart",
-    "pytest_runtest_logfinish",
-    "pytest_collectreport",
-    "pytest_warning_recorded",
+OBSERVING = frozenset(
+    (
+        "pytest_runtest_logreport",
+        "pytest_runtest_logstart",
+        "pytest_runtest_logfinish",
+        "pytest_collectreport",
+        "pytest_warning_recorded",
+    )
 )
-"""pytest's own hooks that see the whole run on the controller's side and a part of it in a worker."""
+"""Hooks that see all tests on the controller's side, and a part of them in a worker."""
 
+CLOSING = frozenset(("pytest_sessionfinish", "pytest_unconfigure"))
+"""Hooks that draw the sum of what was seen."""
+
+_TOTALS = frozenset(("exitstatus", "testsfailed", "testscollected", "terminalreporter", "get_terminal_writer"))
 # Classes within classes are looked into this deep.
 _NESTED = 3
 _WORDS = CONTROLLER_HOOKS | {"workerinput", "slaveinput", "is_xdist_controller", "is_xdist_master"}
@@ -127,22 +131,25 @@ def _is_conftest(plugin: Any) -> bool:
 def _asks(config: Any, plugin: Any) -> str:
     callers = config.pluginmanager.get_hookcallers(plugin) or ()
     names = {caller.name for caller in callers}
-    for name in (*sorted(CONTROLLER_HOOKS), *RUN_HOOKS):
+    for name in (*sorted(CONTROLLER_HOOKS), "pytest_terminal_summary"):
         if name in names:
             return f"implements {name}"
+    if names & CLOSING and names & OBSERVING:
+        return f"implements {sorted(names & CLOSING)[0]} and {sorted(names & OBSERVING)[0]}"
     spaces = list(_spaces(plugin))
     # What the plugin may register once it is configured.
     for space in spaces:
         for entry in space.values():
             if isinstance(entry, type):
-                for name in (*sorted(CONTROLLER_HOOKS), *RUN_HOOKS):
+                for name in (*sorted(CONTROLLER_HOOKS), "pytest_terminal_summary", *sorted(OBSERVING)):
                     if name in vars(entry):
                         return f"may implement {name}"
     for space in spaces:
         for function in _functions(space):
-            words = _WORDS & set(_words(function.__code__))
-            if words:
-                return f"looks for {sorted(words)[0]}"
+            mentioned = set(_words(function.__code__))
+            found = _WORDS & mentioned or (_TOTALS & mentioned if names & CLOSING else None)
+            if found:
+                return f"looks for {sorted(found)[0]}"
     return ""
 
 

@@ -36,18 +36,34 @@ class SchedulerView:
         self.pending.append(item)
 
 
+class _Start:
+    """Comes last at the start of the session: registered after the terminal reporter, which shows the header."""
+
+    def __init__(self, host: HostHooks) -> None:
+        self._host = host
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionstart(self, session: Any) -> None:
+        """Everybody has started."""
+        self._host.set_up(session)
+
+
 class HostHooks:
     """Plugin of the host's session."""
 
     def __init__(self, config: Any, link: Link, setup: Dict[str, Any]) -> None:
         self.config = config
         self.exit_before: Optional[int] = None
+        # Everything is shown and written.
+        self.finished = False
         self._link = link
         self._setup = setup
         self._tests: Any = None
         self._session: Any = None
         self._told_stop = False
         self._blanks: Dict[str, Dict[str, bytes]] = {}
+        self._notices: List[str] = []
+        self._not_run = 0
         self.nodemanager = NodeManager(config, list(setup["specs"]), setup["testrunuid"], list(setup["mainargv"]))
         self.sched = SchedulerView(config)
         self.terminal = config.pluginmanager.get_plugin("terminalreporter")
@@ -65,13 +81,13 @@ class HostHooks:
             from pathlib import Path
 
             factory._basetemp = Path(self._setup["basetemp"])
+        config.pluginmanager.register(_Start(self), "xdist_worker.host.start")
 
     def pytest_report_header(self) -> List[str]:
         """Say what runs the tests."""
         return list(self._setup["header"])
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionstart(self, session: Any) -> None:
+    def set_up(self, session: Any) -> None:
         """Set the nodes up: plugins say what workers are to be given."""
         self._session = session
         hook = self.config.hook
@@ -100,10 +116,31 @@ class HostHooks:
         """Collect nothing."""
         return True
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, exitstatus: int) -> None:
-        """Keep the exit status before plugins change it."""
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, exitstatus: int) -> Any:
+        """Keep the exit status before plugins change it, and whether they all came to their end."""
         self.exit_before = int(exitstatus)
+        self._sort_failed()
+        outcome = yield
+        self.finished = outcome.excinfo is None
+
+    def _sort_failed(self) -> None:
+        """`cache/lastfailed` is written in the order of collection."""
+        failed = getattr(self.config.pluginmanager.get_plugin("lfplugin"), "lastfailed", None)
+        if isinstance(failed, dict) and self._tests is not None:
+            place = {nodeid: number for number, nodeid in enumerate(self._tests.ids)}
+            ordered = sorted(failed.items(), key=lambda entry: place.get(entry[0], -1))
+            failed.clear()
+            failed.update(ordered)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Say again what the user should know of the run."""
+        for text in self._notices:
+            terminalreporter.write_sep("=", f"xdist: {text}", red=True, bold=True)
+        if self._not_run:
+            total = len(self._tests.ids) if self._tests is not None else self._not_run
+            terminalreporter.write_line(f"xdist: {self._not_run} of {total} tests did not run", red=True)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: Any) -> bool:
@@ -130,11 +167,12 @@ class HostHooks:
                     self._take(message[name])
         finally:
             signal.signal(signal.SIGINT, before)
+        self._not_run = message[name]["not_run"]
         self._end(session, **message[name])
         return True
 
     @staticmethod
-    def _end(session: Any, code: int, reason: Optional[str], error: Optional[str]) -> None:
+    def _end(session: Any, code: int, reason: Optional[str], error: Optional[str], **_more: Any) -> None:
         """End the loop as serial pytest's would end."""
         if code == pytest.ExitCode.USAGE_ERROR and error:
             raise pytest.UsageError(*(line[7:] if line.startswith("ERROR: ") else line for line in error.splitlines()))
@@ -252,12 +290,21 @@ class HostHooks:
         self._finished(index)
 
     def _on_crashed(self, worker: str, index: int, how: str, output: str, reports: List[bytes]) -> None:
-        self._retell(worker, index, reports)
+        retold = [report_of(self.config, raw) for raw in reports]
         report = self._tests.crashed(index, worker, how, output)
-        self._mark(worker, index, report)
+        failed = next((known for known, _ in retold if known.failed and not hasattr(known, "wasxfail")), None)
+        if failed is None:
+            retold.append((report, ()))
+        else:
+            # One test, one verdict: it had failed already.
+            failed.sections.append((f"Crash of worker {worker}", report.longrepr + "\n" + output))
+            report = failed
         sched = self.sched
-        self.config.hook.pytest_handlecrashitem(crashitem=report.nodeid, report=report, sched=sched)
-        self.config.hook.pytest_runtest_logreport(report=report)
+        for known, attributes in retold:
+            self._mark(worker, index, known)
+            if known is report:
+                self.config.hook.pytest_handlecrashitem(crashitem=report.nodeid, report=report, sched=sched)
+            self._log(worker, index, known, attributes)
         self._finished(index)
         again = report.nodeid in sched.pending
         sched.pending.clear()
@@ -322,6 +369,8 @@ class HostHooks:
 
     def _on_notice(self, text: str) -> None:
         self._say(f"xdist: {text}")
+        if text not in self._notices:
+            self._notices.append(text)
 
     def _on_stopping(self, why: str) -> None:
         self._say(f"xdist: {why}: stopping")
