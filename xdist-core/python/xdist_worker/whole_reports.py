@@ -15,7 +15,7 @@ from _pytest.reports import TestReport
 
 from . import status
 from .junit_stub import stub_of
-from .portable import pack
+from .portable import is_plain, pack
 from .render import crash_of
 from .safe_text import attribute, integer, seconds, text
 
@@ -134,12 +134,23 @@ def serialised(config: Any, report: Any) -> dict[str, Any]:
     try:
         data = config.hook.pytest_report_to_serializable(config=config, report=report)
         if isinstance(data, dict):
+            _tell_properties(data)
             return data
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         return _told(report, f"{type(error).__name__}: {text(error)}")
     return _told(report, "no plugin serialises it")
+
+
+def _tell_properties(data: dict[str, Any]) -> None:
+    """Properties that hold more than plain values become text, the text that junit.xml would have of them."""
+    properties = data.get("user_properties")
+    if properties and not is_plain(properties):
+        data["user_properties"] = [
+            entry if is_plain(entry) else tuple(part if is_plain(part) else text(part) for part in entry)
+            for entry in properties
+        ]
 
 
 def _told(report: Any, why: str) -> dict[str, Any]:

@@ -175,7 +175,8 @@ class HostHooks:
     def _end(session: Any, code: int, reason: Optional[str], error: Optional[str], **_more: Any) -> None:
         """End the loop as serial pytest's would end."""
         if code == pytest.ExitCode.USAGE_ERROR and error:
-            raise pytest.UsageError(*(line[7:] if line.startswith("ERROR: ") else line for line in error.splitlines()))
+            lines = [line[7:] if line.startswith("ERROR: ") else line for line in error.splitlines()]
+            raise pytest.UsageError(*filter(None, lines))
         if reason is None:
             if code not in (0, 1, 5):
                 raise pytest.exit.Exception("the run failed", returncode=code)
