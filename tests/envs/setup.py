@@ -66,7 +66,7 @@ def make(env: Path, requirements: Path) -> None:
     if not requirements.is_file():
         raise SetupError(f"there is no environment {env.name}: {requirements} does not exist")
     python = interpreter(env.name)
-    key = "\n".join([str(env), python, version(python), requirements.read_text()])
+    key = "\n".join([str(env), python, version(python), wanted(requirements)])
     digest = hashlib.sha256(key.encode()).hexdigest()
     stamp = env / ".stamp"
     if stamp.is_file() and stamp.read_text() == digest:
@@ -76,6 +76,13 @@ def make(env: Path, requirements: Path) -> None:
     create(python, env)
     install(python, env, requirements)
     stamp.write_text(digest)
+
+
+def wanted(requirements: Path) -> str:
+    """The text of a file of requirements and of those that it names by `-r`."""
+    text = requirements.read_text()
+    named = [line[3:].strip() for line in text.splitlines() if line.startswith("-r ")]
+    return "\n".join([text, *(wanted(requirements.with_name(name)) for name in named)])
 
 
 def interpreter(name: str) -> str:

@@ -14,7 +14,7 @@ use crate::terminal::DRIVER;
 use crate::{Env, Outcome, Running, Suite, Terminal};
 
 /// Variables of the caller that would change what a run does.
-const DROPPED: [&str; 13] = [
+const DROPPED: [&str; 14] = [
     "BUILD_NUMBER",
     "CI",
     "COLUMNS",
@@ -28,6 +28,7 @@ const DROPPED: [&str; 13] = [
     "PYTHONWARNINGS",
     "PY_COLORS",
     "VIRTUAL_ENV",
+    "XDIST_LOG",
 ];
 
 /// A run that is being put together.

@@ -4,11 +4,13 @@
 //! |---|---|
 //! | [`args`] | own options and pytest's, told apart |
 //! | [`junit`] | junit.xml as pytest writes it |
+//! | `log` | what the program does, if asked |
 //! | `terminal` | what the user sees |
 //! | `watcher` | passes the events of a run to all of them |
 
 pub mod args;
 pub mod junit;
+mod log;
 pub mod terminal;
 mod watcher;
 
@@ -34,7 +36,8 @@ pub fn main() -> ExitCode {
         guard_main();
         return ExitCode::SUCCESS;
     }
-    let code = match args::parse(arguments.iter().cloned()) {
+    let parsed = log::start().and_then(|()| args::parse(arguments.iter().cloned()));
+    let code = match parsed {
         Err(error) => complain(&error, exit::USAGE_ERROR),
         Ok(Invocation { action: Action::Help, .. }) => print(&args::help(watcher::columns(), watcher::color("auto"))),
         Ok(Invocation { action: Action::Version, .. }) => print(&args::version()),

@@ -160,3 +160,19 @@ fn a_project_without_a_configuration_file() {
     check(&suite, "sub", n2(&suite).arg(".."), 2);
     check(&suite, "", n2(&suite), 2);
 }
+
+#[test]
+fn a_locale_in_which_names_cannot_be_decoded() {
+    let suite = Suite::of(&[("dïr/test_漢.py", "def test_it(): assert 0\n")]);
+    let ascii = |run: Invocation| run.var("LC_ALL", "C").var("PYTHONUTF8", "0").var("PYTHONCOERCECLOCALE", "0");
+    let outcome = ascii(n2(&suite)).run();
+    outcome.expect_code(1);
+    let [command] = offered(&outcome).try_into().unwrap();
+    assert!(
+        command.ends_with(" 'dïr/test_漢.py::test_it'") || command.ends_with(" dïr/test_漢.py::test_it"),
+        "{command}"
+    );
+    let alone = Invocation::shell(&suite, &command).run();
+    alone.expect_code(1);
+    assert_eq!(alone.counts().get("failed"), 1, "{}", alone.describe());
+}

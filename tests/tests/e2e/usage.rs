@@ -40,6 +40,19 @@ fn options_that_make_no_sense() {
 }
 
 #[test]
+fn a_log_is_written_where_asked_for() {
+    let suite = Suite::of(&[GOOD]);
+    let run = |level: &str| Invocation::xdist(&Env::usual(), &suite).n(1).var("XDIST_LOG", level).run();
+    let logged = run("debug");
+    logged.expect_code(0);
+    for text in ["trying ", "distributed", "gw0 ended with exit code 0"] {
+        assert!(logged.stderr.contains(text), "{text}\n{}", logged.describe());
+    }
+    assert_eq!(run("off").expect_code(0).stderr, "");
+    run("loudly").expect_code(4).expect_text("one of off, error, warn, info, debug, trace");
+}
+
+#[test]
 fn no_workers_rule_over_the_way_to_distribute() {
     let suite = Suite::of(&[GOOD]);
     let outcome = Invocation::xdist(&Env::usual(), &suite).args(["-n", "0", "-d"]).run();

@@ -61,6 +61,9 @@ impl Alone {
         if usual.exists() {
             return usual;
         }
+        if let Some(found) = unescaped(path).map(|path| names.rootdir.join(path)).filter(|found| found.exists()) {
+            return found;
+        }
         let places = self.args.iter().map(|arg| names.invoked.join(split(arg).0));
         let places = places.flat_map(|place| [place.join(path), place.with_file_name(path)]);
         places.into_iter().find(|place| place.exists()).unwrap_or(usual)
@@ -90,6 +93,19 @@ impl Alone {
             None => vec![root],
         }
     }
+}
+
+/// The name behind one that Python could not decode: in a locale without UTF-8 its bytes above 127 come as `\udcc3`.
+/// `None` for one without such bytes, or that is no UTF-8 either.
+fn unescaped(name: &str) -> Option<String> {
+    let mut pieces = name.split("\\udc");
+    let mut bytes = pieces.next()?.as_bytes().to_vec();
+    for piece in pieces {
+        let (digits, rest) = piece.split_at_checked(2)?;
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    String::from_utf8(bytes).ok().filter(|found| found != name)
 }
 
 /// A word as a POSIX shell reads it, always in one line and without control characters.

@@ -7,6 +7,7 @@ of `pytest_runtestloop` and goes on as the worker it now is, through session fin
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any, Dict, List
 
 import pytest
@@ -125,7 +126,12 @@ class CollectorHooks(WorkerHooks):
     def _write_nodeids(self, session: Any) -> None:
         """What pytest warns of meanwhile counts, as in the hook in which serial pytest writes."""
         with caught_warnings(self._run.config):
-            write_nodeids(self._run.config, session)
+            try:
+                write_nodeids(self._run.config, session)
+            except UnicodeError as error:
+                # Names of files that are no text: pytest itself would end here, with the results in its hands.
+                text = f"could not write cache path cache/nodeids: {error}"
+                warnings.warn(pytest.PytestCacheWarning(text), stacklevel=1)
 
 
 def _flat(lines: Any) -> Any:

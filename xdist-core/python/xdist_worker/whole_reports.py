@@ -1,8 +1,8 @@
 """Reports for a plugin host: whole, as pytest serialises them, with everything that plugins put on them.
 
-The controller learns of each only what its bookkeeping needs. A report without anything of its own is not sent at all:
-the host makes its equal from what the collector told of the test (`described`). Attributes that a plugin leaves empty
-on every report are told once.
+The controller learns of each only what its bookkeeping needs. A report without anything of its own is not sent at
+all: the host makes its equal from what the collector told of the test (`described`). Attributes that a plugin leaves
+empty on every report are told once.
 """
 
 from __future__ import annotations

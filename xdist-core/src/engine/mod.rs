@@ -313,6 +313,7 @@ impl<'a> Engine<'a> {
                 self.bury(member)?;
             }
             Happening::Exited(member, how) => {
+                tracing::debug!("{} ended with {how}", self.members.get(member).name);
                 self.end_group(member, how);
                 self.members.get_mut(member).exit(how);
                 self.bury(member)?;

@@ -33,6 +33,7 @@ impl Engine<'_> {
     /// Starts the next candidate as a fork server; an interpreter that cannot even be started is passed over.
     fn start_server(&mut self) -> Result<(), EngineError> {
         loop {
+            tracing::debug!("trying {:?} ({})", self.candidate.argv, self.candidate.source);
             match self.interpreter_command(&[]).spawn() {
                 Ok(child) => {
                     let server = self.members.add(Member::new(MemberRole::Server, "server", 0));
@@ -169,6 +170,7 @@ impl Engine<'_> {
             return;
         }
         let distributed = facts.plain.is_none();
+        tracing::debug!("pytest has parsed its arguments: {}", facts.plain.as_deref().unwrap_or("distributed"));
         // Once: a project that contradicts itself gets the world that it asked for last.
         if distributed != self.expect_distribution && facts.identity_read.is_some() && self.sessions_forked < 2 {
             // A conftest saw the wrong world: let another session see the right one.

@@ -9,6 +9,7 @@ an option asks for their work.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -50,6 +51,10 @@ def _never(_config: Any) -> bool:
     return False
 
 
+def _always(_config: Any) -> bool:
+    return True
+
+
 KNOWN: dict[str, Callable[[Any], bool]] = {
     "_hypothesis_pytestplugin": _option("hypothesis_show_statistics"),
     "hypothesis": _option("hypothesis_show_statistics"),
@@ -64,6 +69,17 @@ KNOWN: dict[str, Callable[[Any], bool]] = {
     "pytest_asyncio": _never,
     "anyio": _never,
     "pytest_timeout": _never,
+    "allure_pytest": _never,
+    "pytest_bdd": _option("cucumber_json_path", "gherkin_terminal_reporter"),
+    "pytest_split": _option("store_durations"),
+    "pytest_sugar": _always,
+    "pytest_rerunfailures": _always,
+    "pytest_retry": _always,
+    "flaky": _always,
+    "syrupy": _always,
+    "pytest_randomly": _always,
+    "pytest_github_actions_annotate_failures": lambda _config: os.environ.get("GITHUB_ACTIONS") == "true",
+    "testmon": _option("testmon", "testmon_noselect", "testmon_nocollect", "testmon_forceselect", "tmnet"),
 }
 """Top-level modules of plugins, and when they need a host."""
 
@@ -100,11 +116,16 @@ def _top(plugin: Any) -> str:
 
 
 def _name(config: Any, plugin: Any) -> str:
-    file = attribute(plugin, "__file__")
-    if isinstance(file, str) and os.path.basename(file) == "conftest.py":
+    if _is_conftest(plugin):
+        file = str(plugin.__file__)
         shown = os.path.relpath(file, str(config.rootpath))
         return text(file if shown.startswith("..") else shown)
     return _top(plugin).replace("_", "-") if _top(plugin).startswith("pytest_") else _module(plugin)
+
+
+def _is_conftest(plugin: Any) -> bool:
+    file = attribute(plugin, "__file__")
+    return isinstance(file, str) and os.path.basename(file) == "conftest.py"
 
 
 def _asks(config: Any, plugin: Any) -> str:
@@ -115,26 +136,41 @@ def _asks(config: Any, plugin: Any) -> str:
             return f"implements {name}"
     if names & CLOSING and names & OBSERVING:
         return f"implements {sorted(names & CLOSING)[0]} and {sorted(names & OBSERVING)[0]}"
-    space = _space(plugin)
-    for function in _functions(space):
-        mentioned = set(_words(function.__code__))
-        found = _WORDS & mentioned or (_TOTALS & mentioned if names & CLOSING else None)
-        if found:
-            return f"looks for {sorted(found)[0]}"
-    for entry in space.values():
-        if isinstance(entry, type) and CONTROLLER_HOOKS & set(vars(entry)):
-            return f"implements {sorted(CONTROLLER_HOOKS & set(vars(entry)))[0]}"
+    spaces = list(_spaces(plugin))
+    # What the plugin may register once it is configured.
+    for space in spaces:
+        for entry in space.values():
+            if isinstance(entry, type):
+                for name in (*sorted(CONTROLLER_HOOKS), "pytest_terminal_summary", *sorted(OBSERVING)):
+                    if name in vars(entry):
+                        return f"may implement {name}"
+    for space in spaces:
+        for function in _functions(space):
+            mentioned = set(_words(function.__code__))
+            found = _WORDS & mentioned or (_TOTALS & mentioned if names & CLOSING else None)
+            if found:
+                return f"looks for {sorted(found)[0]}"
     return ""
 
 
-def _space(plugin: Any) -> dict[str, Any]:
-    """The names of the plugin's module, or of its class where it is an object."""
-    if isinstance(plugin, ModuleType):
-        own = plugin.__name__
-        return {
-            name: entry for name, entry in vars(plugin).items() if attribute(entry, "__module__", own) == own
-        }
-    return dict(vars(plugin if isinstance(plugin, type) else type(plugin)))
+def _spaces(plugin: Any) -> Iterator[dict[str, Any]]:
+    """The names of the plugin's module and of its neighbours in its package, or of its class where it is an object."""
+    if not isinstance(plugin, ModuleType):
+        yield dict(vars(plugin if isinstance(plugin, type) else type(plugin)))
+        return
+    yield _own(plugin)
+    package = plugin.__name__ if hasattr(plugin, "__path__") else plugin.__name__.rpartition(".")[0]
+    if not package or _is_conftest(plugin):
+        return
+    for name, module in sorted(sys.modules.items()):
+        if module is not plugin and isinstance(module, ModuleType) and f"{name}.".startswith(f"{package}."):
+            yield _own(module)
+
+
+def _own(module: ModuleType) -> dict[str, Any]:
+    own = module.__name__
+    # A copy: what stands in a module may change it when it is looked at.
+    return {name: entry for name, entry in list(vars(module).items()) if attribute(entry, "__module__", own) == own}
 
 
 def _functions(space: dict[str, Any], depth: int = 0) -> Iterator[FunctionType]:

@@ -377,9 +377,14 @@ class HostHooks:
         self._say(f"xdist: {why}: stopping")
 
     def _say(self, line: str) -> None:
-        if self.terminal is not None:
-            self.terminal.ensure_newline()
-            self.terminal.write_line(line)
+        terminal = self.terminal
+        if terminal is None:
+            return
+        terminal.ensure_newline()
+        # A line of progress letters that the reporter does not count as begun.
+        if getattr(terminal._tw, "width_of_current_line", 0):
+            terminal._tw.line()
+        terminal.write_line(line)
 
 
 def _differing(inputs: List[Dict[str, Any]]) -> List[str]:
