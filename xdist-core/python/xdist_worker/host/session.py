@@ -15,6 +15,7 @@ from ..link import Link, name_of
 from ..portable import pack, plain, unpack
 from .nodes import Node, NodeManager
 from .retold import Tests, report_of, warning_of
+from .scheduling import settle
 
 NAME = "dsession"
 """Under which the plugin is registered, as pytest-xdist's is."""
@@ -95,6 +96,7 @@ class HostHooks:
         inputs = []
         for spec in self.nodemanager.specs:
             inputs.append(self._configure(spec.id))
+        settle(self.config, self._setup["mode"])
         self._link.send(
             {
                 "host_ready": {
