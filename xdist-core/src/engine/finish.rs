@@ -440,8 +440,8 @@ impl Engine<'_> {
             reason =
                 Some(format!("Tests pass, but maximum allowed warnings exceeded: {} > {limit}", self.warnings.count));
         }
-        // What is wrong with the usage pytest has said, in the plugin host.
-        let said = code == exit::USAGE_ERROR && self.host_has_ended();
+        // A usage error is the last word of a host's session.
+        let said = code == exit::USAGE_ERROR && self.host_finished();
         let error = self.error.take().or_else(|| self.session_message().filter(|_| !said));
         if self.configured || error.is_some() {
             let ended = Ended {
