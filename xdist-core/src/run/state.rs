@@ -131,6 +131,7 @@ impl RunState {
             self.stop_worker(worker);
         } else {
             self.feed(worker);
+            self.feed_waiting();
         }
     }
 
@@ -207,19 +208,15 @@ impl RunState {
         if !more {
             entry.phase = Phase::Finishing;
             self.effects.push(Effect::NoMore(worker));
-            self.release_waiting();
         }
     }
 
-    /// Workers that hold a test until they know what follows it, now that nothing does.
-    fn release_waiting(&mut self) {
-        if self.scheduler.pending() > 0 || !self.asked.is_empty() {
-            return;
-        }
-        for (entry, worker) in self.workers.iter_mut().zip((0..).map(WorkerId)) {
-            if entry.phase == Phase::Running && entry.load() < 2 {
-                entry.phase = Phase::Finishing;
-                self.effects.push(Effect::NoMore(worker));
+    /// Workers hold a test until they know what follows it, as long as what is left is kept for workers that have not
+    /// come up. One of those has, or never will: now they may know.
+    fn feed_waiting(&mut self) {
+        for worker in (0..self.settings.workers).map(WorkerId) {
+            if self.workers[worker.at()].load() < 2 {
+                self.feed(worker);
             }
         }
     }
@@ -256,6 +253,7 @@ impl RunState {
             entry.failed_starts += 1;
         }
         let failed_starts = entry.failed_starts;
+        let worked = mem::take(&mut entry.worked);
         let idle = running.is_none() && queue.is_empty();
         // With tests left it saw the stop flag: whoever set it is about to say why, and a replacement would see it too.
         let finished = before == Phase::Over && (idle || (death.clean && running.is_none()));
@@ -266,10 +264,14 @@ impl RunState {
         } else if !finished {
             self.bury(worker, death, running, failed_starts);
         }
-        if !death.clean && (before == Phase::Over || (before == Phase::Finishing && idle && !self.interrupted)) {
+        if !death.clean
+            && worked
+            && (before == Phase::Over || (before == Phase::Finishing && idle && !self.interrupted))
+        {
             self.tally.bad_end = true;
             self.emit(RunEvent::Notice(format!("worker {worker} ended with {} after its last test", death.how)));
         }
+        self.feed_waiting();
         self.end_if_over();
     }
 
