@@ -44,10 +44,10 @@ class Driver:
         if self.plan["workers"]:
             afterfork.prepare(session.config, session)
         pids: list[int] = []
-        for number, identity in enumerate(self.plan["workers"]):
+        for identity in self.plan["workers"]:
             pid = os.fork()
             if pid == 0:
-                self.work(session, identity, number == 0)
+                self.work(session, identity)
                 return True
             pids.append(pid)
             if not self.plan["together"]:

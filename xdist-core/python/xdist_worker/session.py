@@ -309,5 +309,7 @@ class Session(OptionsPlugin):
         elif run is not None:
             before = code if run.exit_before is None else run.exit_before
             output = pack(run.config.workeroutput) if run.whole else b""
-        fields = {"before": before, "after": code, "message": message, "output": output}
+        fields: Dict[str, Any] = {"before": before, "after": code, "message": message}
+        if output:
+            fields["output"] = output
         return {**fields, "traceback": self._traceback} if self._traceback else fields

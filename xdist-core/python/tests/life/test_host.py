@@ -75,7 +75,7 @@ def passed(peer: Peer, worker: int, index: int) -> None:
 
 
 def over(controller: StandIn, peer: Peer, code: int, reason: Optional[str] = None, error: Optional[str] = None) -> Any:
-    peer.send({"run_over": {"code": code, "reason": reason, "error": error}})
+    peer.send({"run_over": {"code": code, "reason": reason, "error": error, "not_run": 0}})
     ended = controller.say(peer, "ended")
     controller.gone(peer)
     return ended
