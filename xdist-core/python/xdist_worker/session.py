@@ -207,7 +207,7 @@ class Session(OptionsPlugin):
         self._link.close()
         self._link = connect(path, "host", "host", 0)
         afterfork.keep_captured(config, {"id": "host"})
-        afterfork.freeze_imports()
+        afterfork.grow_old(config)
         self._go_host(config, setup)
         return True
 

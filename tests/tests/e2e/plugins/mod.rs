@@ -13,6 +13,7 @@ mod results;
 mod terminal;
 mod testing;
 mod timeouts;
+mod together;
 
 use std::collections::BTreeMap;
 use std::fs;

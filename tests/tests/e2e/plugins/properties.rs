@@ -22,3 +22,12 @@ fn hypothesis_asks_for_no_host_by_itself() {
     let ours = Plugged::new("hypothesis", &["hypothesispytest"]).args(["--hypothesis-seed=3"]).run(By::Ours);
     ours.expect_no_host("collected").outcome.expect_code(1).expect_text("n=1000");
 }
+
+#[test]
+fn generators_that_others_registered_are_found() {
+    // anyio imports trio, whose generator hypothesis looks for among all objects once it is imported itself.
+    let ours = Plugged::new("hypothesis", &["hypothesispytest", "anyio"]).args(["--plugin-host=always"]).run(By::Ours);
+    ours.outcome.expect_code(1).expect_no_text("register_random").expect_no_text("HypothesisWarning");
+    let ours = Plugged::new("hypothesis", &["hypothesispytest", "anyio"]).args(["--fork=imported"]).run(By::Ours);
+    ours.outcome.expect_code(1).expect_no_text("register_random").expect_no_text("HypothesisWarning");
+}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from .capture import keep_captured
 from .coverage import keep_data, worker_inputs
 from .finish import finish_collector, finish_worker
-from .memory import collect_own, freeze_imports, pause_gc
+from .memory import collect_own, freeze_imports, grow_old, pause_gc
 from .rand import watch_seed
 from .repairs import prepare, repair
 from .stdio import redirect_stdio, restore_terminal
@@ -19,6 +19,7 @@ __all__ = [
     "finish_worker",
     "collect_own",
     "freeze_imports",
+    "grow_old",
     "keep_captured",
     "keep_data",
     "pause_gc",

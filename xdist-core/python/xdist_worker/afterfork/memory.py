@@ -21,7 +21,10 @@ def freeze_imports() -> None:
 
 
 def grow_old(_config: object) -> None:
-    """In the collector: what it made counts as old, so that no worker looks through all of it on its first occasion."""
+    """What there is counts as old, so that no process looks through all of it on its first occasion; none is hidden.
+
+    In the collector for its workers, and in the plugin host.
+    """
     if hasattr(gc, "freeze"):
         gc.freeze()
         gc.unfreeze()
