@@ -75,7 +75,7 @@ def passed(peer: Peer, worker: int, index: int) -> None:
 
 
 def over(controller: StandIn, peer: Peer, code: int, reason: Optional[str] = None, error: Optional[str] = None) -> Any:
-    peer.send({"run_over": {"code": code, "reason": reason, "error": error}})
+    peer.send({"run_over": {"code": code, "reason": reason, "error": error, "not_run": 0}})
     ended = controller.say(peer, "ended")
     controller.gone(peer)
     return ended
@@ -87,7 +87,8 @@ def notes(controller: StandIn) -> List[str]:
 
 def out(controller: StandIn) -> str:
     """What was written to the terminal, which the host shares with the fork server."""
-    controller.peer("server").send("finish")
+    for name in ("session-0", "server"):
+        controller.peer(name).send("finish")
     return "\n".join(controller.processes[0].communicate())
 
 
