@@ -6,8 +6,8 @@ import warnings
 
 import pytest
 
-from xdist_worker.host.nodes import NodeManager
 from xdist_worker.host import retold
+from xdist_worker.host.nodes import NodeManager
 from xdist_worker.host.retold import warning_of
 from xdist_worker.host.scheduling import settle
 from xdist_worker.portable import pack, unpack

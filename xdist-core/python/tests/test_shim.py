@@ -83,7 +83,10 @@ def test_what_is_imported_is_there(code):
 
 @pytest.mark.parametrize("name", ["xdist.nothing", "xdist.scheduler.nothing", "xdist.newhooks.nothing"])
 def test_what_is_not_provided_is_missing(name):
-    run(f"try:\n    import {name}\nexcept ModuleNotFoundError as error:\n    assert {name!r} in str(error)\nelse:\n    1/0")
+    run(
+        f"try:\n    import {name}\n"
+        f"except ModuleNotFoundError as error:\n    assert {name!r} in str(error)\nelse:\n    1/0"
+    )
 
 
 def test_another_package_of_that_name_comes_first(tmp_path):

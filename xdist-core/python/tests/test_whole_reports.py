@@ -54,7 +54,8 @@ def encoding(pytestconfig):
 
 def test_both_encoders_are_called_alike():
     for name in ("is_plain", "encode", "plain"):
-        ours, other = (list(inspect.signature(getattr(kind, name)).parameters) for kind in (WholeReports, ReportEncoder))
+        kinds = (WholeReports, ReportEncoder)
+        ours, other = (list(inspect.signature(getattr(kind, name)).parameters) for kind in kinds)
         assert [name for name in ours if name != "self"] == [name for name in other if name != "self"], name
 
 
@@ -115,7 +116,8 @@ def test_attributes_that_are_not_empty_are_no_blanks(encoding):
 
 def test_a_report_arrives_with_all_that_plugins_put_on_it(encoding):
     extra = {"html": ["<b>", b"\xff"], "numbers": (1, 2.5), "nested": {"a": {"b": None}}}
-    report = make(outcome="failed", longrepr="the reason", user_properties=[("p", 1)], sections=[("S", "text")], **extra)
+    fields = {"user_properties": [("p", 1)], "sections": [("S", "text")], **extra}
+    report = make(outcome="failed", longrepr="the reason", **fields)
     arrived = encoding.retold(report)
     assert type(arrived) is TestReport
     for name in ("nodeid", "location", "keywords", "outcome", "longrepr", "when", "user_properties", "duration"):
@@ -215,7 +217,8 @@ def test_the_host_makes_plain_reports_by_itself():
     reports = tests.passed(0, (1.0, 2.0, 3.0), {"call": pack({"extras": []})})
     assert [report.when for report in reports] == ["setup", "call", "teardown"]
     assert [report.duration for report in reports] == [1.0, 2.0, 3.0]
-    assert all(report.passed and report.location == LOCATION and set(report.keywords) == {"a", "b"} for report in reports)
+    assert all(report.passed and report.location == LOCATION for report in reports)
+    assert all(set(report.keywords) == {"a", "b"} for report in reports)
     assert reports[1].extras == [] and not hasattr(reports[0], "extras")
     assert vars(reports[0]).keys() == vars(make()).keys()
     if hasattr(reports[0], "start"):

@@ -87,7 +87,8 @@ def notes(controller: StandIn) -> List[str]:
 
 def out(controller: StandIn) -> str:
     """What was written to the terminal, which the host shares with the fork server."""
-    controller.peer("server").send("finish")
+    for name in ("session-0", "server"):
+        controller.peer(name).send("finish")
     return "\n".join(controller.processes[0].communicate())
 
 
