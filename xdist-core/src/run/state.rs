@@ -131,6 +131,10 @@ impl RunState {
             self.stop_worker(worker);
         } else {
             self.feed(worker);
+            if self.is_idle(worker) {
+                // What was left to it is for others.
+                self.feed_waiting();
+            }
         }
     }
 
@@ -211,6 +215,18 @@ impl RunState {
         }
     }
 
+    /// Feeds workers that wait for tests, or for what follows their last one.
+    fn feed_waiting(&mut self) {
+        if self.scheduler.pending() == 0 {
+            return;
+        }
+        for worker in (0..self.settings.workers).map(WorkerId) {
+            if self.workers[worker.at()].load() < 2 {
+                self.feed(worker);
+            }
+        }
+    }
+
     /// Workers that hold a test until they know what follows it, now that nothing does.
     fn release_waiting(&mut self) {
         if self.scheduler.pending() > 0 || !self.asked.is_empty() {
@@ -270,6 +286,8 @@ impl RunState {
             self.tally.bad_end = true;
             self.emit(RunEvent::Notice(format!("worker {worker} ended with {} after its last test", death.how)));
         }
+        // What it had, or was left for it, may be what others wait for.
+        self.feed_waiting();
         self.end_if_over();
     }
 
@@ -324,7 +342,7 @@ impl RunState {
         let Some((worker, crashed)) = self.asked.remove(&test) else { return };
         if again && self.stop.is_none() && self.someone_can_run(worker) {
             self.again.insert(test, (worker, crashed));
-            self.scheduler.give_back(worker, vec![test]);
+            self.scheduler.again(test);
         } else {
             self.crashed(test, worker, crashed);
         }
