@@ -1,10 +1,13 @@
 //! `--dist=load` and `--dist=worksteal`: neighbours stay together, nobody idles.
 //!
 //! The collection is cut into one contiguous segment a worker, so that tests which share module and class fixtures tend
-//! to meet on one worker. A worker is sent tests from the front of its own segment, about [`AHEAD`] seconds of work at a
-//! time by its own measured durations: fast tests never wait for a message, slow ones stay free to go elsewhere. A worker
+//! to meet on one worker. A worker is sent tests from the front of its own segment, about a tenth of a second of work
+//! at a time by its own measured durations: fast tests never wait for a message, slow ones stay free to go elsewhere. A worker
 //! whose segment is used up takes the second half of the longest one left. The first test of a worker that has not come
 //! up yet is left to it: where tests are few and long, each goes to a worker of its own.
+//!
+//! What was sent stays where it is. So `worksteal` sends no more than [`KEPT`] tests ahead, whatever was measured: all
+//! others can still be stolen when slow tests follow on fast ones.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -15,6 +18,9 @@ use crate::ids::{TestIndex, WorkerId};
 
 /// Tests to queue while nothing is known about durations.
 const UNKNOWN: usize = 4;
+/// Tests that no worker can be robbed of when each is to be free for others as long as possible: just as many as keep a
+/// worker from waiting for messages.
+const KEPT: usize = 4;
 
 /// The state of `--dist=load` and `--dist=worksteal`.
 #[derive(Debug)]
@@ -40,11 +46,16 @@ impl Load {
         Self {
             segments: (0..workers).map(|k| cut(k)..cut(k + 1)).collect(),
             urgent: (0..first).map(TestIndex).collect(),
-            pace: Pace::new(workers, UNKNOWN),
+            pace: Pace::new(workers, UNKNOWN, MOST),
             came: vec![false; workers as usize],
             pending: tests as usize,
             chunk: job.chunk.map_or(MOST, |chunk| chunk as usize),
         }
+    }
+
+    /// The same for `--dist=worksteal`: hardly anything is sent ahead, so that durations may change all of a sudden.
+    pub fn stealing(job: &Job) -> Self {
+        Self { pace: Pace::new(job.workers.max(1), LEAST, KEPT), ..Self::new(job) }
     }
 
     fn take(&mut self, worker: WorkerId, can_run: &dyn Fn(TestIndex) -> bool) -> Option<TestIndex> {

@@ -63,8 +63,8 @@ pub struct Job {
 /// The scheduler for a `--dist` mode; `None` if the mode is not known or not built.
 pub fn for_mode(mode: &str, job: &Job) -> Option<Box<dyn Scheduler + Send>> {
     match mode {
-        // What no worker has yet is stolen from the longest queue in either.
-        "load" | "worksteal" => Some(Box::new(Load::new(job))),
+        "load" => Some(Box::new(Load::new(job))),
+        "worksteal" => Some(Box::new(Load::stealing(job))),
         "loadscope" | "loadfile" | "loadgroup" => Some(Box::new(Units::new(job))),
         _ => None,
     }

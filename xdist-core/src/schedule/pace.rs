@@ -16,12 +16,14 @@ const NEWEST: f64 = 0.2;
 pub(super) struct Pace {
     means: Vec<Option<f64>>,
     unknown: usize,
+    most: usize,
 }
 
 impl Pace {
-    /// So many workers, each to have `unknown` tests queued while nothing is known about its durations.
-    pub(super) fn new(workers: u32, unknown: usize) -> Self {
-        Self { means: vec![None; workers as usize], unknown }
+    /// So many workers, each to have `unknown` tests queued while nothing is known about its durations, and never more
+    /// than `most`.
+    pub(super) fn new(workers: u32, unknown: usize, most: usize) -> Self {
+        Self { means: vec![None; workers as usize], unknown, most }
     }
 
     /// A worker finished a test after so many seconds.
@@ -39,6 +41,6 @@ impl Pace {
             Some(mean) => (AHEAD / mean.max(1e-6)).ceil().clamp(0.0, MOST as f64) as usize,
         };
         let fair = pending / (2 * self.means.len().max(1));
-        by_time.min(fair).max(LEAST)
+        by_time.min(fair).min(self.most).max(LEAST)
     }
 }

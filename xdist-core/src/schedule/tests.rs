@@ -43,9 +43,11 @@ proptest! {
         seconds in proptest::collection::vec(0.0_f64..2.0, 0..300),
         first in 0_u32..20,
         workers in 1_u32..12,
+        stealing in any::<bool>(),
     ) {
         let count = u32::try_from(seconds.len()).unwrap();
-        let mut scheduler = for_mode("load", &job(count, first, workers)).unwrap();
+        let mode = if stealing { "worksteal" } else { "load" };
+        let mut scheduler = for_mode(mode, &job(count, first, workers)).unwrap();
         let (ran, end) = simulate(scheduler.as_mut(), workers, &seconds);
         let mut all: Vec<_> = ran.into_iter().flatten().collect();
         all.sort_unstable();
@@ -112,6 +114,16 @@ fn neighbours_stay_together() {
         assert_eq!(tests.len(), 10);
         assert!(tests.windows(2).all(|pair| pair[1].0 == pair[0].0 + 1), "{tests:?}");
     }
+}
+
+#[test]
+fn slow_tests_behind_fast_ones_are_stolen() {
+    // The first of four workers has 20 fast tests and then 80 slow ones in its segment, all others only fast ones.
+    let seconds: Vec<_> = (0..400).map(|test| if (20..100).contains(&test) { 1.0 } else { 0.001 }).collect();
+    let end = |mode| simulate(for_mode(mode, &job(400, 0, 4)).unwrap().as_mut(), 4, &seconds).1;
+    let (load, stealing) = (end("load"), end("worksteal"));
+    assert!(stealing < 80.0 / 4.0 + 4.0, "{stealing}");
+    assert!(stealing < load, "{stealing}, under load {load}");
 }
 
 #[test]

@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use super::pace::{LEAST, Pace};
+use super::pace::{LEAST, MOST, Pace};
 use super::{Job, Scheduler};
 use crate::ids::{TestIndex, WorkerId};
 
@@ -78,7 +78,7 @@ impl Units {
             held: HashMap::new(),
             came: vec![false; job.workers as usize],
             absent: job.workers as usize,
-            pace: Pace::new(job.workers, LEAST),
+            pace: Pace::new(job.workers, LEAST, MOST),
             pending: job.tests as usize,
         }
     }
