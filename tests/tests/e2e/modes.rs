@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use xdist_tests::{Env, Face, Invocation, Outcome, Suite};
+use xdist_tests::{Env, Face, Invocation, Outcome, Ran, Suite};
 
 /// Parameters that look like the parts of a node id.
 const ODD: &str = "['a::b', 'c@d', '[e]', ']::f@[', '@one', 'g::h[i]@j']";
@@ -312,5 +312,50 @@ def pytest_collect_file(file_path, parent):
             let unit = |id: &str| if class(id) { "class".to_owned() } else { file(id) };
             expect_together(&suite, &outcome, unit);
         }
+    }
+}
+
+#[test]
+fn workers_that_collected_for_themselves_and_otherwise() {
+    // Another order in each worker, and one of them has no second half of each module.
+    let module = "
+import os, pytest
+WORKER = os.environ.get('PYTEST_XDIST_WORKER', 'gw0')
+NUMBERS = list(range(5 if WORKER == 'gw1' else 10))
+if WORKER == 'gw2':
+    NUMBERS.reverse()
+@pytest.mark.parametrize('n', NUMBERS)
+def test_it(n): pass
+";
+    let names: Vec<_> = (0..6).map(|number| format!("test_{number}.py")).collect();
+    let files: Vec<_> = names.iter().map(|name| (name.as_str(), module)).collect();
+    for level in ["imported", "never"] {
+        for mode in ["loadscope", "loadgroup"] {
+            let suite = Suite::of(&files);
+            let run = Invocation::xdist(&Env::usual(), &suite).n(3).args([&format!("--dist={mode}"), "--fork", level]);
+            let outcome = run.run();
+            outcome.expect_code(0).expect_text("gw1 lacks 30 of the tests of gw0");
+            let ids = suite.truth().ids();
+            let distinct: BTreeSet<_> = ids.iter().collect();
+            assert_eq!((ids.len(), distinct.len()), (60, 60), "{}", outcome.describe());
+            let foreign =
+                |ran: &Ran| ran.worker == "gw1" && ran.id.trim_end_matches(']').ends_with(['5', '6', '7', '8', '9']);
+            assert!(!suite.truth().started().iter().any(foreign), "{}", outcome.describe());
+        }
+    }
+}
+
+#[test]
+fn a_run_that_is_to_stop_at_the_first_failure_starts_nothing_of_the_unit_behind_it() {
+    let failing = "
+import pytest
+@pytest.mark.parametrize('n', range(30))
+def test_it(n): assert n != 2
+";
+    for mode in ["loadscope", "loadfile", "worksteal"] {
+        let suite = Suite::of(&[("test_a.py", failing)]);
+        let outcome = Invocation::xdist(&Env::usual(), &suite).n(1).args(["-x", &format!("--dist={mode}")]).run();
+        outcome.expect_code(1);
+        assert_eq!(suite.truth().ids().len(), 3, "{}", outcome.describe());
     }
 }

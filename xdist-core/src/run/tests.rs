@@ -80,6 +80,7 @@ fn with_plugins(tests: u32, workers: u32, maxfail: u32, restarts: u32) -> Settin
 }
 
 struct World {
+    tests: u32,
     state: RunState,
     processes: Vec<Process>,
     verdicts: HashMap<TestIndex, Verdict>,
@@ -87,6 +88,8 @@ struct World {
     plugins: Plugins,
     complete: bool,
     stop_page: bool,
+    /// Each worker lacks one test of so many, another one than its neighbour; 0: none.
+    lacks_every: u32,
 }
 
 impl World {
@@ -105,6 +108,7 @@ impl World {
         let scheduler = for_mode(mode, &Job { tests, workers, units, ..Job::default() }).unwrap();
         let processes = (0..workers).map(|_| Process { alive: true, ..Process::default() }).collect();
         Self {
+            tests,
             state: RunState::new(settings, scheduler),
             processes,
             verdicts: HashMap::new(),
@@ -112,13 +116,21 @@ impl World {
             plugins: Plugins::default(),
             complete: false,
             stop_page: false,
+            lacks_every: 0,
         }
+    }
+
+    fn lacks(&self, worker: WorkerId, test: TestIndex) -> bool {
+        self.lacks_every > 0 && (test.0 + worker.0) % self.lacks_every == 0
     }
 
     fn feed(&mut self, input: Input) {
         for effect in self.state.handle(input) {
             match effect {
-                Effect::Run(worker, tests) => self.processes[worker.at()].inbox.extend(tests),
+                Effect::Run(worker, tests) => {
+                    assert!(tests.iter().all(|test| !self.lacks(worker, *test)), "{worker} lacks some of {tests:?}");
+                    self.processes[worker.at()].inbox.extend(tests);
+                }
                 Effect::NoMore(worker) => self.processes[worker.at()].no_more = true,
                 Effect::StopWorker(worker) => self.processes[worker.at()].stopped = true,
                 Effect::SetStopPage => self.stop_page = true,
@@ -160,7 +172,9 @@ impl World {
         }
         if !process.ready {
             process.ready = true;
-            self.feed(Input::Ready { worker, lacks: HashSet::new() });
+            let tests = (0..self.tests).map(TestIndex);
+            let lacks = tests.filter(|test| self.lacks(worker, *test)).collect();
+            self.feed(Input::Ready { worker, lacks });
             return true;
         }
         if let Some(test) = process.running {
@@ -330,6 +344,30 @@ proptest! {
         prop_assert!(world.begun.iter().all(|test| world.verdicts.contains_key(test)));
         let green = world.verdicts.values().all(|verdict| matches!(verdict, Verdict::Passed { .. })) && not_run.is_empty();
         prop_assert_eq!(world.state.exit_code() == exit::OK, green);
+    }
+
+    #[test]
+    fn a_run_ends_whatever_workers_lack(
+        mode in prop_oneof![Just("load"), Just("worksteal"), Just("loadgroup")],
+        tests in 1_u32..40,
+        workers in 1_u32..5,
+        restarts in prop_oneof![0_u32..12, Just(1000)],
+        lacks_every in 1_u32..4,
+        asked in any::<bool>(),
+        schedule in proptest::collection::vec((0_u32..5, acts()), 1..60),
+        answers in proptest::collection::vec(answers(), 1..30),
+    ) {
+        let settings = Settings { plugins_see_crashes: asked, ..with_plugins(tests, workers, 0, restarts) };
+        let mut world = World::of(mode, settings);
+        world.lacks_every = lacks_every;
+        world.run_answering(&schedule, &answers);
+        let not_run = world.state.not_run();
+        prop_assert_eq!(world.verdicts.len() + not_run.len(), tests as usize);
+        prop_assert!(world.begun.iter().all(|test| world.verdicts.contains_key(test)));
+        let someone_has = |test: &TestIndex| (0..workers).any(|worker| !world.lacks(WorkerId(worker), *test));
+        if restarts == 1000 {
+            prop_assert!(!not_run.iter().any(someone_has), "{:?}", not_run);
+        }
     }
 
     #[test]
