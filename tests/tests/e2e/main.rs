@@ -18,6 +18,7 @@ mod nasty;
 mod output;
 mod parallel;
 mod plain;
+mod plugins;
 mod real;
 mod rerun;
 mod signals;

@@ -60,9 +60,17 @@ pub(crate) fn own(configured: &Configured, out: &mut String) {
 
 /// The lines that say what will run where.
 pub(crate) fn collected(face: &Face, collected: &Collected, out: &mut String) {
-    if face.display.verbosity < 0 {
-        return;
+    if face.display.verbosity >= 0 {
+        summary(face, collected, out);
     }
+    // What plugins have to say is never left out.
+    for line in &collected.collection.lines {
+        out.push_str(line);
+        out.push('\n');
+    }
+}
+
+fn summary(face: &Face, collected: &Collected, out: &mut String) {
     let collection = &collected.collection;
     let items = collection.ids.len();
     let mut line = if collected.workers == 0 {
@@ -96,10 +104,6 @@ pub(crate) fn collected(face: &Face, collected: &Collected, out: &mut String) {
             reason => format!(": {reason}"),
         };
         put!(*out, "fork: {}{reason}\n", collected.fork);
-    }
-    for line in &collection.lines {
-        out.push_str(line);
-        out.push('\n');
     }
 }
 

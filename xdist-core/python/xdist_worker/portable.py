@@ -24,6 +24,15 @@ def pack(value: object) -> bytes:
         return marshal.dumps(plain(value))
 
 
+def is_plain(value: object) -> bool:
+    """Whether `value` arrives as it is."""
+    try:
+        marshal.dumps(value)
+    except ValueError:
+        return False
+    return True
+
+
 def unpack(data: bytes) -> Any:
     """The value that `pack` was given; `None` for no bytes at all."""
     return marshal.loads(data) if data else None

@@ -56,7 +56,7 @@ class Run:
         """Every plugin has configured itself; the session has not started."""
         self.reporter = mute(self.config)
         if self.whole:
-            self.encoder = WholeReports(self.config, self.tell_blanks)
+            self.encoder = WholeReports(self.config, self.tell_blanks, self.current_nodeid)
         else:
             self.encoder = ReportEncoder(self.config, self.rendering)
         install(self.config, self.tell_suite_property)

@@ -125,6 +125,14 @@ class Session(OptionsPlugin):
     # Until pytest has parsed its arguments.
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_load_initial_conftests(self, early_config: Any) -> Any:
+        """Before anybody else acts upon the arguments."""
+        super().pytest_load_initial_conftests(early_config)
+        if self._is_worker:
+            afterfork.keep_data(early_config)
+        yield
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_cmdline_parse(self) -> Any:
         """What is wrong with the arguments pytest prints on the terminal, which a session still has."""
         outcome = yield

@@ -5,6 +5,8 @@ The finder stands last in `sys.meta_path`: whatever else is called `xdist` on th
 
 from __future__ import annotations
 
+import importlib
+import os
 import sys
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -45,18 +47,29 @@ def version() -> str:
         return COMPATIBLE
 
 
+# Modules of `xdist` and the files that they are loaded from. In pytest-xdist every scheduler has a module of its own.
+_FILES = ("dsession", "newhooks", "plugin", "remote", "scheduler", "workermanage")
+_SCHEDULERS = ("each", "load", "loadfile", "loadgroup", "loadscope", "protocol", "worksteal")
+_PROVIDED = {f"xdist.{name}": name for name in _FILES}
+_PROVIDED.update({f"xdist.scheduler.{name}": "scheduler" for name in _SCHEDULERS})
+_PACKAGES = ("xdist", "xdist.scheduler")
+
+
 class _Loader(Loader):
     def create_module(self, spec: ModuleSpec) -> Optional[ModuleType]:
         return None
 
     def exec_module(self, module: ModuleType) -> None:
-        if module.__name__ == "xdist":
+        name = module.__name__
+        if name == "xdist":
             _fill_package(module)
+        elif name.startswith("xdist.scheduler."):
+            whole = importlib.import_module("xdist.scheduler")
+            module.__dict__.update({known: vars(whole)[known] for known in whole.__all__})
         else:
-            from . import newhooks
-
-            module.__doc__ = newhooks.__doc__
-            module.__dict__.update({name: hook for name, hook in vars(newhooks).items() if name.startswith("pytest_")})
+            path = os.path.join(os.path.dirname(__file__), "provided", f"{_PROVIDED[name]}.py")
+            with open(path, encoding="utf-8") as file:
+                exec(compile(file.read(), path, "exec"), module.__dict__)
 
 
 def _fill_package(module: ModuleType) -> None:
@@ -95,7 +108,7 @@ def _distribution() -> Any:
 
 
 class Finder(MetaPathFinder):
-    """Finds `xdist` and `xdist.newhooks`, and the distribution they come from."""
+    """Finds `xdist` and its modules, and the distribution they come from."""
 
     def find_distributions(self, context: Any = None) -> Iterator[Any]:
         """Yield the distribution of pytest-xdist to who asks for it by name; lists of what is installed go without."""
@@ -105,12 +118,10 @@ class Finder(MetaPathFinder):
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Optional[ModuleSpec]:
         """Return how to load one of the modules provided here."""
-        if fullname == "xdist":
-            return ModuleSpec(fullname, _Loader(), origin="xdist_worker", is_package=True)
-        if fullname == "xdist.newhooks" and getattr(sys.modules.get("xdist"), "__spec__", None) is not None:
-            parent = sys.modules["xdist"].__spec__
-            if parent is not None and isinstance(parent.loader, _Loader):
-                return ModuleSpec(fullname, _Loader(), origin="xdist_worker")
+        package = sys.modules.get("xdist")
+        ours = isinstance(getattr(getattr(package, "__spec__", None), "loader", None), _Loader)
+        if fullname == "xdist" or (ours and fullname in _PROVIDED):
+            return ModuleSpec(fullname, _Loader(), origin="xdist_worker", is_package=fullname in _PACKAGES)
         return None
 
 

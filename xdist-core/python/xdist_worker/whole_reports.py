@@ -15,7 +15,7 @@ from _pytest.reports import TestReport
 
 from . import status
 from .junit_stub import stub_of
-from .portable import pack
+from .portable import is_plain, pack
 from .render import crash_of
 from .safe_text import attribute, integer, seconds, text
 
@@ -31,15 +31,18 @@ _OWN = frozenset(vars(TestReport("", ("", 0, ""), {}, "passed", None, "call")))
 class WholeReports:
     """Encodes the reports of one worker; the interface of `ReportEncoder`."""
 
-    def __init__(self, config: Any, tell_blanks: Callable[[str, bytes], None]) -> None:
+    def __init__(
+        self, config: Any, tell_blanks: Callable[[str, bytes], None], current_nodeid: Callable[[], str]
+    ) -> None:
         self._config = config
+        self._current_nodeid = current_nodeid
         self._sent = False
         self._tell_blanks = tell_blanks
         # By phase: empty attributes that plugins put on a report, as the host knows them.
         self._blanks: dict[str, dict[str, Any]] = {}
 
-    def report(self, report: Any, nodeid: str | None = None) -> dict[str, object] | None:
-        """Return the data of `report`, or None if the host can make it by itself."""
+    def is_plain(self, report: Any) -> bool:
+        """Return whether the host can make `report` by itself; else `encode` it."""
         try:
             if report.when == "setup":
                 self._sent = False
@@ -50,20 +53,19 @@ class WholeReports:
                 and report.longrepr is None
                 and not report.sections
                 and not report.user_properties
-                and report.nodeid == nodeid
+                and report.nodeid == self._current_nodeid()
                 and self._adds_nothing(report)
                 and not self._has_attributes(report)
             ):
-                return None
+                return True
         except Exception:
             # A report that is not even shaped like one: the long way copes with it.
             self._sent = True
-        self._sent = True
-        return self._encode(report)
+        return False
 
     def plain(self, report: Any) -> dict[str, object]:
-        """Return the data of a report for which `report` returned None."""
-        return self._encode(report)
+        """Return the data of a report that `is_plain`."""
+        return self.encode(report)
 
     def _adds_nothing(self, report: TestReport) -> bool:
         """Whether the report has pytest's own attributes and the empty ones that every report of its phase has."""
@@ -92,7 +94,9 @@ class WholeReports:
         stub = stub_of(self._config)
         return stub is not None and stub.has_attributes(report.nodeid)
 
-    def _encode(self, report: Any) -> dict[str, object]:
+    def encode(self, report: Any, nodeid: str | None = None) -> dict[str, object]:
+        """Return the data of `report`; the reports of the same test that follow are none that the host can make."""
+        self._sent = True
         # Asked in each process that makes reports: it may change them (a test whose subtests failed becomes failed).
         found = status.ask(self._config, report)
         when = text(attribute(report, "when", ""))
@@ -134,12 +138,23 @@ def serialised(config: Any, report: Any) -> dict[str, Any]:
     try:
         data = config.hook.pytest_report_to_serializable(config=config, report=report)
         if isinstance(data, dict):
+            _tell_properties(data)
             return data
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         return _told(report, f"{type(error).__name__}: {text(error)}")
     return _told(report, "no plugin serialises it")
+
+
+def _tell_properties(data: dict[str, Any]) -> None:
+    """Properties that hold more than plain values become text, the text that junit.xml would have of them."""
+    properties = data.get("user_properties")
+    if properties and not is_plain(properties):
+        data["user_properties"] = [
+            entry if is_plain(entry) else tuple(part if is_plain(part) else text(part) for part in entry)
+            for entry in properties
+        ]
 
 
 def _told(report: Any, why: str) -> dict[str, Any]:

@@ -440,7 +440,9 @@ impl Engine<'_> {
             reason =
                 Some(format!("Tests pass, but maximum allowed warnings exceeded: {} > {limit}", self.warnings.count));
         }
-        let error = self.error.take().or_else(|| self.session_message());
+        // A usage error is the last word of a host's session.
+        let said = code == exit::USAGE_ERROR && self.host_finished();
+        let error = self.error.take().or_else(|| self.session_message().filter(|_| !said));
         if self.configured || error.is_some() {
             let ended = Ended {
                 exit: code,

@@ -306,10 +306,15 @@ impl Engine<'_> {
         }
     }
 
+    /// Whether the host's session came to its end after the run.
+    pub(super) fn host_finished(&self) -> bool {
+        self.host.as_ref().is_some_and(|host| host.over_told.is_some() && host.ended.is_some())
+    }
+
     /// What plugins made of the run's exit code at the end of the host's session.
     pub(super) fn after_host(&self, code: u8) -> u8 {
-        let told = self.host.as_ref().filter(|host| host.over_told.is_some());
-        told.and_then(|host| host.ended.as_ref()).map_or(code, |ended| exit_code_after(code, ended))
+        let finished = self.host.as_ref().filter(|_| self.host_finished());
+        finished.and_then(|host| host.ended.as_ref()).map_or(code, |ended| exit_code_after(code, ended))
     }
 }
 

@@ -124,6 +124,7 @@ impl RunState {
         };
         entry.phase = Phase::Running;
         entry.failed_starts = 0;
+        let lacking = !lacks.is_empty();
         entry.lacks = lacks;
         let incarnation = entry.incarnation;
         self.emit(RunEvent::WorkerUp { worker, incarnation });
@@ -131,7 +132,7 @@ impl RunState {
             self.stop_worker(worker);
         } else {
             self.feed(worker);
-            if self.is_idle(worker) {
+            if lacking || self.is_idle(worker) {
                 // What was left to it is for others.
                 self.feed_waiting();
             }
@@ -217,9 +218,6 @@ impl RunState {
 
     /// Feeds workers that wait for tests, or for what follows their last one.
     fn feed_waiting(&mut self) {
-        if self.scheduler.pending() == 0 {
-            return;
-        }
         for worker in (0..self.settings.workers).map(WorkerId) {
             if self.workers[worker.at()].load() < 2 {
                 self.feed(worker);
@@ -272,6 +270,7 @@ impl RunState {
             entry.failed_starts += 1;
         }
         let failed_starts = entry.failed_starts;
+        let worked = mem::take(&mut entry.worked);
         let idle = running.is_none() && queue.is_empty();
         // With tests left it saw the stop flag: whoever set it is about to say why, and a replacement would see it too.
         let finished = before == Phase::Over && (idle || (death.clean && running.is_none()));
@@ -282,7 +281,10 @@ impl RunState {
         } else if !finished {
             self.bury(worker, death, running, failed_starts);
         }
-        if !death.clean && (before == Phase::Over || (before == Phase::Finishing && idle && !self.interrupted)) {
+        if !death.clean
+            && worked
+            && (before == Phase::Over || (before == Phase::Finishing && idle && !self.interrupted))
+        {
             self.tally.bad_end = true;
             self.emit(RunEvent::Notice(format!("worker {worker} ended with {} after its last test", death.how)));
         }

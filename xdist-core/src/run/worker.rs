@@ -38,6 +38,8 @@ pub(super) struct Worker {
     pub(super) queue: VecDeque<TestIndex>,
     pub(super) running: Option<Running>,
     pub(super) lacks: HashSet<TestIndex>,
+    /// Whether this incarnation began a test.
+    pub(super) worked: bool,
 }
 
 impl Worker {
@@ -49,6 +51,7 @@ impl Worker {
             queue: VecDeque::new(),
             running: None,
             lacks: HashSet::new(),
+            worked: false,
         }
     }
 
@@ -70,6 +73,7 @@ impl Worker {
             None => false,
         };
         if known {
+            self.worked = true;
             self.running = Some(Running { test, reports: Vec::new() });
         }
         known

@@ -57,5 +57,5 @@ fn no_room_for_the_stop_page() {
     xdist(&suite, 2).arg("--collect-only").run().expect_code(0);
     let outcome = xdist(&suite, 64).after("trap '' XFSZ; ulimit -f 1").run();
     expect_clean(&suite, &outcome);
-    outcome.expect_code(3).expect_text("cannot make the stop page").expect_text("File too large");
+    outcome.expect_code(3).expect_text("cannot write `").expect_text("/page`: File too large");
 }

@@ -4,6 +4,7 @@ mod broken;
 mod endings;
 mod inputs;
 mod order;
+mod scheduling;
 
 use std::fs;
 

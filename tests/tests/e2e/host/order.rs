@@ -25,7 +25,9 @@ def pytest_runtest_logstart(nodeid, location): controller('logstart', nodeid, lo
 def pytest_runtest_logfinish(nodeid, location): controller('logfinish', nodeid, location[0])
 def pytest_runtest_logreport(report):
     if SIDE == 'controller':
-        assert report.worker_id == report.node.gateway.id and report.testrun_uid and report.item_index >= 0
+        node = report.node.gateway.id
+        if report.when != '???' or hasattr(report, 'worker_id'):
+            assert report.worker_id == node and report.testrun_uid and report.item_index >= 0
         controller('logreport', report.nodeid, report.when, report.outcome)
 def pytest_collectreport(report): controller('collectreport', report.nodeid, report.outcome)
 def pytest_warning_recorded(warning_message, when, nodeid, location):

@@ -7,7 +7,7 @@ rows of both are one table in `repairs`. The package knows pytest's objects and 
 from __future__ import annotations
 
 from .capture import keep_captured
-from .coverage import worker_inputs
+from .coverage import keep_data, worker_inputs
 from .finish import finish_collector, finish_worker
 from .memory import collect_own, freeze_imports, pause_gc
 from .rand import watch_seed
@@ -20,6 +20,7 @@ __all__ = [
     "collect_own",
     "freeze_imports",
     "keep_captured",
+    "keep_data",
     "pause_gc",
     "prepare",
     "redirect_stdio",

@@ -28,6 +28,17 @@ def worker_inputs(config: Any) -> dict[str, Any]:
     }
 
 
+def keep_data(early_config: Any) -> None:
+    """In a session that is a worker from its start on: it must not begin by erasing what others have measured.
+
+    pytest-cov erases every data file in the folder as soon as a session has its arguments, unless data are added to.
+    Workers of one run do not start at one time, so a later one would take away what an earlier one has seen.
+    """
+    options = early_config.known_args_namespace
+    if getattr(options, "cov_source", None):
+        options.cov_append = True
+
+
 def pause(_config: Any) -> None:
     """Stop every running measurement and save it."""
     _paused.clear()

@@ -9,5 +9,6 @@ The run does not wait for it. `needs` decides whether a run has one.
 | `needs` | which plugins and conftests ask for a host |
 | `session` | the hooks and the loop of the host |
 | `nodes` | what plugins are given for a worker |
+| `scheduling` | what plugins ask of the way in which tests are dealt out |
 | `retold` | reports and warnings, made again from what workers sent |
 """

@@ -100,8 +100,9 @@ def reasons(config: Any) -> list[str]:
 
 
 def _foreign(config: Any) -> Iterator[Any]:
-    for plugin in config.pluginmanager.get_plugins():
-        if _top(plugin) not in ("_pytest", "pytest", "pluggy", _HERE, ""):
+    # Not `get_plugins`, which a plugin that cannot be hashed breaks.
+    for _, plugin in config.pluginmanager.list_name_plugin():
+        if plugin is not None and _top(plugin) not in ("_pytest", "pytest", "pluggy", _HERE, ""):
             yield plugin
 
 

@@ -91,6 +91,9 @@ class Node:
 class NodeManager:
     """All workers' places."""
 
+    EXIT_TIMEOUT = 10
+    """Seconds that a worker has to leave."""
+
     def __init__(self, config: Any, specs: list[str], testrunuid: str, mainargv: list[str]) -> None:
         self.config = config
         self.testrunuid = testrunuid

@@ -15,6 +15,7 @@ from ..link import Link, name_of
 from ..portable import pack, plain, unpack
 from .nodes import Node, NodeManager
 from .retold import Tests, report_of, warning_of
+from .scheduling import settle
 
 NAME = "dsession"
 """Under which the plugin is registered, as pytest-xdist's is."""
@@ -95,6 +96,7 @@ class HostHooks:
         inputs = []
         for spec in self.nodemanager.specs:
             inputs.append(self._configure(spec.id))
+        settle(self.config, self._setup["mode"])
         self._link.send(
             {
                 "host_ready": {
@@ -175,7 +177,8 @@ class HostHooks:
     def _end(session: Any, code: int, reason: Optional[str], error: Optional[str], **_more: Any) -> None:
         """End the loop as serial pytest's would end."""
         if code == pytest.ExitCode.USAGE_ERROR and error:
-            raise pytest.UsageError(*(line[7:] if line.startswith("ERROR: ") else line for line in error.splitlines()))
+            lines = [line[7:] if line.startswith("ERROR: ") else line for line in error.splitlines()]
+            raise pytest.UsageError(*filter(None, lines))
         if reason is None:
             if code not in (0, 1, 5):
                 raise pytest.exit.Exception("the run failed", returncode=code)

@@ -1,0 +1,163 @@
+"""What plugins of the controller's side are given: nodes, gateways, crashed tests, warnings, schedulers."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+
+from xdist_worker.host.nodes import NodeManager
+from xdist_worker.host import retold
+from xdist_worker.host.retold import warning_of
+from xdist_worker.host.scheduling import settle
+from xdist_worker.portable import pack, unpack
+from xdist_worker.warnings_ import describe_warning
+
+
+@pytest.fixture
+def manager(pytestconfig):
+    return NodeManager(pytestconfig, ["popen", "popen"], "run-1", ["xdist", "-n2"])
+
+
+def test_a_node_has_what_plugins_touch(manager, pytestconfig):
+    node = manager.make("gw1")
+    assert node.gateway.id == "gw1" and node.gateway.node is node and node.config is pytestconfig
+    assert node.workerinput == {
+        "workerid": "gw1",
+        "workercount": 2,
+        "testrunuid": "run-1",
+        "mainargv": ["xdist", "-n2"],
+    }
+    assert not hasattr(node, "workeroutput")
+    assert node.nodemanager.roots == [] and node.nodemanager.testrunuid == "run-1"
+    info = node.gateway._rinfo()
+    assert info.platform and info.version_info[:2] >= (3, 8) and info.cwd and info.executable
+    assert {"id", "spec", "sysplatform", "version_info", "executable", "cwd"} <= set(node.workerinfo)
+    assert manager.nodes["gw1"] is node and {node: 1}[node] == 1
+    assert repr(node) == "<WorkerController gw1>" and repr(node.gateway) == "<Gateway id='gw1'>"
+
+
+def test_a_replacement_is_a_new_node(manager):
+    first = manager.make("gw0")
+    first.workerinput["added"] = 1
+    second = manager.make("gw0")
+    assert second is not first and "added" not in second.workerinput
+    assert manager.nodes == {"gw0": second}
+
+
+def test_specs_say_where(manager):
+    spec = manager.specs[0]
+    assert (str(spec), spec.popen, spec.id, spec.ssh, spec.chdir, spec.env) == ("popen", True, "gw0", None, None, {})
+    assert spec == manager.specs[1] and len({*manager.specs}) == 1
+    with pytest.raises(AttributeError):
+        spec.__wrapped__  # noqa: B018
+
+
+def test_a_crashed_test():
+    tests = retold.Tests(["d/a.py::K::test[x]"], pack([(("d/a.py", 3, "K.test[x]"), [])]))
+    report = tests.crashed(0, "gw1", "signal 9 (SIGKILL)", "last words\n")
+    assert (report.outcome, report.when, report.location) == ("failed", "???", ("d/a.py", None, "K.test[x]"))
+    assert "gw1" in report.longrepr and "SIGKILL" in report.longrepr
+    assert report.sections == [("Captured output of the worker", "last words\n")]
+    assert tests.crashed(0, "gw1", "exit code 3", "  \n").sections == []
+
+
+class Nested:
+    class Special(UserWarning):
+        pass
+
+
+class Demanding(UserWarning):
+    def __init__(self, one, two):
+        super().__init__(one, two)
+
+
+class Refusing(UserWarning):
+    def __init__(self):
+        raise RuntimeError("cannot be made")
+
+
+def caught(warn):
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        warn()
+    return found[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "text"),
+    [
+        (UserWarning, ("careful",), "careful"),
+        (DeprecationWarning, ("old", 3), "('old', 3)"),
+        (pytest.PytestUnknownMarkWarning, ("mark",), "mark"),
+        (Nested.Special, ("nested",), "nested"),
+        (Demanding, ("a", "b"), "('a', 'b')"),
+        (UserWarning, (object,), "<class 'object'>"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_a_warning_is_made_again(kind, arguments, text):
+    message = caught(lambda: warnings.warn(kind(*arguments), stacklevel=1))
+    again = warning_of(unpack(pack(describe_warning(message))))
+    assert again.category is kind and type(again.message) is kind
+    assert str(again.message) == text
+    assert (again.filename, again.lineno) == (message.filename, message.lineno)
+
+
+@pytest.mark.parametrize(
+    ("module", "name"), [("no.such.module", "Gone"), (__name__, "Refusing"), (__name__, "Gone"), ("os", "getcwd")]
+)
+def test_a_warning_that_cannot_be_made_keeps_its_text(module, name):
+    again = warning_of(
+        {"module": module, "name": name, "args": (), "text": "the text", "filename": "a.py", "lineno": 3}
+    )
+    assert str(again.message) == "the text" and issubclass(again.category, Warning)
+
+
+class Hooks:
+    """Asks for a scheduler as plugins do."""
+
+    def __init__(self, scheduler, called=True):
+        self.scheduler, self.called = scheduler, called
+
+    def get_hookimpls(self):
+        return [type("Implementation", (), {"function": staticmethod(test_a_crashed_test)})] if self.called else []
+
+    def __call__(self, config, log):
+        assert log.anything.at.all is not None
+        return self.scheduler
+
+
+class Config:
+    def __init__(self, hooks, root):
+        self.hook = type("Hook", (), {"pytest_xdist_make_scheduler": hooks})
+        self.option = type("Option", (), {"debug": False, "tx": ["popen", "popen"]})
+        self.rootpath = root
+
+
+@pytest.fixture
+def schedulers():
+    from xdist_worker import shim
+
+    shim.install()
+    return pytest.importorskip("xdist.scheduler")
+
+
+def test_schedulers_that_say_nothing_new(schedulers, tmp_path):
+    for hooks in (Hooks(None), Hooks(object(), called=False)):
+        settle(Config(hooks, tmp_path), "load")
+    config = Config(None, tmp_path)
+    settle(Config(Hooks(schedulers.LoadScheduling(config)), tmp_path), "load")
+    settle(Config(Hooks(schedulers.LoadFileScheduling(config)), tmp_path), "loadfile")
+
+
+def test_a_scheduler_that_cannot_be_followed_is_named_with_its_place(schedulers, tmp_path):
+    class Mine(schedulers.LoadScheduling):
+        pass
+
+    config = Config(None, tmp_path)
+    for scheduler, name in ((Mine(config), "Mine based on LoadScheduling"), (object(), "a object"), ("load", "a str")):
+        with pytest.raises(pytest.UsageError) as caught_error:
+            settle(Config(Hooks(scheduler), tmp_path), "load")
+        assert name in str(caught_error.value)
+        assert f"{__file__}:{test_a_crashed_test.__code__.co_firstlineno}: " in str(caught_error.value)
