@@ -91,7 +91,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let tests: u32 = arguments.next().map_or(Ok(1_000_000), |word| word.parse())?;
     let workers: u32 = arguments.next().map_or(Ok(32), |word| word.parse())?;
-    let scheduler = for_mode("load", Job { tests, workers, ..Job::default() }).ok_or("no scheduler")?;
+    let scheduler = for_mode("load", &Job { tests, workers, ..Job::default() }).ok_or("no scheduler")?;
     let settings = Settings { tests, workers, ..Settings::default() };
     let mut simulation = Simulation {
         state: RunState::new(settings, scheduler),

@@ -1,5 +1,7 @@
 //! What one pytest session collected.
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 use serde_bytes::ByteBuf;
 
@@ -19,6 +21,9 @@ pub struct Collection {
     /// Where each test stands: `(file relative to rootdir, 0-based line or -1)`; as long as `ids` when junit wants it,
     /// else empty.
     pub places: Vec<(String, i64)>,
+    /// The unit of each test, equal for tests that stay together on one worker; empty under modes that keep none
+    /// together.
+    pub units: Vec<u32>,
     /// Number of deselected tests (`-k`, `-m`, `--deselect`, `--lf`…).
     pub deselected: u32,
     /// Collectors that failed or were skipped.
@@ -42,6 +47,15 @@ pub struct Collection {
     pub described: ByteBuf,
     /// `reports` whole, for a plugin host.
     pub raw: Vec<ByteBuf>,
+}
+
+impl Collection {
+    /// Number of what is handed out: units where tests stay together, else tests.
+    pub fn unit_count(&self) -> u32 {
+        let alone = self.ids.len().saturating_sub(self.units.len());
+        let units = self.units.iter().collect::<HashSet<_>>().len();
+        u32::try_from(alone + units).unwrap_or(u32::MAX)
+    }
 }
 
 /// Where `--stepwise` stands before the first test.

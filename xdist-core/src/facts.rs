@@ -67,6 +67,8 @@ pub struct DistOptions {
     pub max_worker_restart: Option<i64>,
     /// `--maxschedchunk`.
     pub maxschedchunk: Option<u32>,
+    /// `--no-loadscope-reorder`.
+    pub keep_order: bool,
     /// `--testrunuid`, or a fresh one.
     pub testrunuid: String,
     /// ini `xdist_fork`; empty if not set.

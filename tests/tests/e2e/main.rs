@@ -13,6 +13,7 @@ mod host;
 mod interpreter;
 mod junit;
 mod limits;
+mod modes;
 mod nasty;
 mod output;
 mod parallel;

@@ -36,7 +36,7 @@ class Feed:
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session):
         self.data["collection"] = collected.collection(
-            session, self.config, self.collect_reports, self.deselected, self.rendering
+            session, self.config, self.collect_reports, self.deselected, self.rendering, os.environ.get("FEED_MODE", "")
         )
 
     @pytest.hookimpl(trylast=True)

@@ -211,3 +211,50 @@ def test_digest_tells_lists_apart():
     assert digest(["a", "b"]) == digest(iter(["a", "b"]))
     lists = [[], [""], ["", ""], ["ab"], ["a", "b"], ["b", "a"], ["a:b"], ["\udcff"]]
     assert len({digest(ids) for ids in lists}) == len(lists)
+
+
+GROUPS = """
+import pytest
+
+@pytest.mark.xdist_group("b")
+@pytest.mark.xdist_group(name="a")
+def test_two_marks(): pass
+
+@pytest.mark.xdist_group("a_b")
+def test_joined(): pass
+
+@pytest.mark.xdist_group
+@pytest.mark.parametrize("x", ["c::d", "e@f", "]@g["])
+def test_default(x): pass
+
+def test_alone(): pass
+
+@pytest.mark.xdist_group("a")
+class TestThis:
+    def test_of_class(self): pass
+    @pytest.mark.xdist_group("b")
+    def test_of_both(self): pass
+    class TestInner:
+        def test_inner(self): pass
+
+def test_alone_too(): pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("mode", "units"),
+    [
+        ("loadscope", [0, 0, 0, 0, 0, 0, 1, 1, 2, 0, 3]),
+        ("loadfile", [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]),
+        ("loadgroup", [0, 0, 1, 1, 1, 2, 3, 0, 3, 4, 5]),
+        ("load", None),
+    ],
+)
+def test_units(tmp_path, mode, units):
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = xdist_group: a group\n", encoding="utf-8")
+    (tmp_path / "test_it.py").write_text(GROUPS, encoding="utf-8")
+    (tmp_path / "test_other.py").write_text("def test_it(): pass\n", encoding="utf-8")
+    found = inner.run(tmp_path, env={"FEED_MODE": mode}).data["collection"]
+    assert len(found["ids"]) == 11
+    assert found.get("units") == units
+    assert not any(nodeid.endswith(("@a", "@a_b", "@default")) for nodeid in found["ids"])

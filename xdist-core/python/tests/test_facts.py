@@ -53,6 +53,7 @@ DISTRIBUTED = [
     (["-n", "auto", "--maxprocesses=3"], {"auto": "auto", "mode": "load", "maxprocesses": 3}),
     (["-n", "logical"], {"auto": "logical", "mode": "load"}),
     (["-d"], {"auto": "auto", "mode": "load"}),
+    (["-n2", "--dist=loadfile", "--no-loadscope-reorder"], {"mode": "loadfile", "keep_order": True}),
     (["--dist=worksteal"], {"auto": "auto", "mode": "worksteal"}),
     (["--tx=2*popen"], {"tx": ["2*popen"], "mode": "load"}),
     (["-n2", "--testrunuid=me"], {"testrunuid": "me"}),

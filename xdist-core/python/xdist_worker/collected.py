@@ -11,6 +11,7 @@ from typing import Any
 from .render import Renderer, crash_of
 from .safe_text import attribute, integer, text
 from .spool import Spool
+from .units import units
 from .warnings_ import lets_cache_warnings_through
 
 
@@ -20,8 +21,10 @@ def collection(
     collect_reports: Iterable[Any],
     deselected: int,
     rendering: dict[str, object] | None = None,
+    mode: str = "",
 ) -> dict[str, object]:
-    """Return the `Collection` of a session; `rendering` is the controller's (80 columns without colours if missing).
+    """Return the `Collection` of a session; `rendering` is the controller's (80 columns without colours if missing);
+    `mode` is that of `--dist`, where it is for this session to say which tests stay together.
 
     Calls `pytest_report_collectionfinish`, as the terminal does in serial pytest; what it raises is raised here.
     """
@@ -36,6 +39,9 @@ def collection(
         "lines": _lines(config, items),
         "failed_first": _failed_first(config, len(ids)),
     }
+    kept_together = units(items, mode)
+    if kept_together is not None:
+        data["units"] = kept_together
     if getattr(config.option, "xmlpath", None):
         data["places"] = [_place(item, nodeid) for item, nodeid in zip(items, ids)]
     stopped = attribute(session, "shouldfail") or attribute(session, "shouldstop")

@@ -66,6 +66,8 @@ def dist_options(config: Any) -> dict[str, object]:
     chunk = getattr(option, "maxschedchunk", None)
     if chunk is not None:
         data["maxschedchunk"] = max(1, integer(chunk))
+    if not getattr(option, "loadscopereorder", True):
+        data["keep_order"] = True
     restarts = getattr(option, "maxworkerrestart", None)
     if restarts is not None:
         data["max_worker_restart"] = _restarts(restarts)

@@ -73,7 +73,8 @@ def add_options(parser: Any) -> None:
         action="store",
         choices=list(MODES),
         default="no",
-        help="How tests are handed out: " + ", ".join(MODES) + ".",
+        help="How tests are handed out: 'load' and 'worksteal' one by one to whoever is free, 'loadscope' by class or "
+        "module, 'loadfile' by file, 'loadgroup' by the mark xdist_group; 'no' does not distribute.",
     )
     group._addoption("-d", dest="distload", action="store_true", default=False, help="Short for '--dist=load'.")
     group.addoption(
@@ -97,13 +98,13 @@ def add_options(parser: Any) -> None:
         dest="loadscopereorder",
         action="store_true",
         default=True,
-        help="Hand out scopes with many tests first (default).",
+        help="Hand out scopes, files and groups with many tests first (default).",
     )
     group.addoption(
         "--no-loadscope-reorder",
         dest="loadscopereorder",
         action="store_false",
-        help="Hand out scopes in the order of collection.",
+        help="Hand out scopes, files and groups in the order of collection.",
     )
     group.addoption(
         "--maxschedchunk",

@@ -37,6 +37,8 @@ class Run:
         self.rendering = rendering
         self.watch = watch
         self.whole = bool(rendering.get("whole"))
+        # `--dist`, in the session that collects for the run.
+        self.mode = ""
         self.session: Any = None
         self.reporter: Any = None
         self.encoder: Any = None
@@ -160,7 +162,7 @@ class Run:
         if self.collection_told:
             return
         self.collection_told = True
-        data = collection(self.session, self.config, self.collect_reports, self.deselected, self.rendering)
+        data = collection(self.session, self.config, self.collect_reports, self.deselected, self.rendering, self.mode)
         if stopped:
             data["stopped"] = stopped
         if self.whole:

@@ -82,6 +82,8 @@ class Session(OptionsPlugin):
         self._early_evidence: Optional[str] = None
         self._watch: Optional[Watch] = None
         self._errors: Optional[io.StringIO] = None
+        # `--dist`, once the options are known.
+        self._mode = ""
         self._message = ""
         self._traceback = ""
         self.plain = False
@@ -163,6 +165,7 @@ class Session(OptionsPlugin):
     def _ask(self, config: Any) -> None:
         options.resolve_numprocesses(config)
         facts = gather_facts(config, self._watch, self._request["args"])
+        self._mode = facts["dist"]["mode"]
         base = "" if facts.get("plain") else identity.base_temp(config)
         facts["basetemp"] = base
         self._link.send({"facts": facts})
@@ -239,6 +242,7 @@ class Session(OptionsPlugin):
                 self._watch.register(key)
         config.workeroutput = {}
         run = self.run = Run(config, self._link, who, rendering, self._watch)
+        run.mode = self._mode
         hooks = WorkerHooks(run) if self._is_worker else CollectorHooks(run)
         config.pluginmanager.register(hooks, "xdist_worker.session")
         refuse(run.current_nodeid)

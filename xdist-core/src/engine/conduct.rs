@@ -289,7 +289,7 @@ impl Engine<'_> {
         let errors = collection.reports.iter().filter(|report| report.outcome == "failed").count();
         let refused = errors > 0 && !self.facts.continue_on_collection_errors;
         let nothing = tests == 0 || refused || collection.stopped.is_some() || self.interrupted.is_some();
-        let fitting = distribution.workers.min(tests);
+        let fitting = distribution.workers.min(collection.unit_count());
         let workers = match (nothing, self.early_workers) {
             (true, _) => 0,
             (false, true) => distribution.workers,
@@ -308,9 +308,15 @@ impl Engine<'_> {
             // The collector ends its session as a serial run would and says how.
             return self.wind_up();
         }
-        let job =
-            schedule::Job { tests, first: collection.failed_first, workers, chunk: self.facts.dist.maxschedchunk };
-        let Some(scheduler) = schedule::for_mode(&distribution.mode, job) else {
+        let job = schedule::Job {
+            tests,
+            first: collection.failed_first,
+            workers,
+            chunk: self.facts.dist.maxschedchunk,
+            units: collection.units.clone(),
+            keep_order: self.facts.dist.keep_order,
+        };
+        let Some(scheduler) = schedule::for_mode(&distribution.mode, &job) else {
             return self.fail("no scheduler for this mode");
         };
         let settings = Settings {

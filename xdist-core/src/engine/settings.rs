@@ -23,7 +23,7 @@ pub(super) struct Distribution {
 }
 
 /// Modes that schedulers exist for.
-const MODES: [&str; 1] = ["load"];
+const MODES: [&str; 5] = ["load", "loadscope", "loadfile", "loadgroup", "worksteal"];
 
 /// What the facts ask for, or the text of a usage error.
 pub(super) fn distribution(request: &Request, facts: &Facts) -> Result<Distribution, String> {
@@ -35,8 +35,9 @@ pub(super) fn distribution(request: &Request, facts: &Facts) -> Result<Distribut
     }
     if !MODES.contains(&dist.mode.as_str()) {
         return Err(format!(
-            "`--dist={}` is not built yet in this version of xdist\nhint: the modes that work are `load` and `no`",
-            dist.mode
+            "`--dist={}` is not built yet in this version of xdist\nhint: the modes that work are {} and `no`",
+            dist.mode,
+            MODES.map(|mode| format!("`{mode}`")).join(", ")
         ));
     }
     let workers = worker_count(dist)?;
@@ -132,10 +133,10 @@ mod tests {
         let ssh = DistOptions { tx: vec!["ssh=somewhere".to_owned()], ..DistOptions::default() };
         assert!(distribution(&request, &facts(ssh)).unwrap_err().contains("ssh=somewhere"));
         let mode = Facts {
-            dist: DistOptions { mode: "loadscope".to_owned(), numprocesses: Some(2), ..DistOptions::default() },
+            dist: DistOptions { mode: "each".to_owned(), numprocesses: Some(2), ..DistOptions::default() },
             ..Facts::default()
         };
-        assert!(distribution(&request, &mode).unwrap_err().contains("--dist=loadscope"));
+        assert!(distribution(&request, &mode).unwrap_err().contains("--dist=each"));
     }
 
     #[test]

@@ -124,6 +124,7 @@ impl RunState {
         };
         entry.phase = Phase::Running;
         entry.failed_starts = 0;
+        let lacking = !lacks.is_empty();
         entry.lacks = lacks;
         let incarnation = entry.incarnation;
         self.emit(RunEvent::WorkerUp { worker, incarnation });
@@ -131,7 +132,10 @@ impl RunState {
             self.stop_worker(worker);
         } else {
             self.feed(worker);
-            self.feed_waiting();
+            if lacking || self.is_idle(worker) {
+                // What was left to it is for others.
+                self.feed_waiting();
+            }
         }
     }
 
@@ -208,15 +212,28 @@ impl RunState {
         if !more {
             entry.phase = Phase::Finishing;
             self.effects.push(Effect::NoMore(worker));
+            self.release_waiting();
         }
     }
 
-    /// Workers hold a test until they know what follows it, as long as what is left is kept for workers that have not
-    /// come up. One of those has, or never will: now they may know.
+    /// Feeds workers that wait for tests, or for what follows their last one.
     fn feed_waiting(&mut self) {
         for worker in (0..self.settings.workers).map(WorkerId) {
             if self.workers[worker.at()].load() < 2 {
                 self.feed(worker);
+            }
+        }
+    }
+
+    /// Workers that hold a test until they know what follows it, now that nothing does.
+    fn release_waiting(&mut self) {
+        if self.scheduler.pending() > 0 || !self.asked.is_empty() {
+            return;
+        }
+        for (entry, worker) in self.workers.iter_mut().zip((0..).map(WorkerId)) {
+            if entry.phase == Phase::Running && entry.load() < 2 {
+                entry.phase = Phase::Finishing;
+                self.effects.push(Effect::NoMore(worker));
             }
         }
     }
@@ -271,6 +288,7 @@ impl RunState {
             self.tally.bad_end = true;
             self.emit(RunEvent::Notice(format!("worker {worker} ended with {} after its last test", death.how)));
         }
+        // What it had, or was left for it, may be what others wait for.
         self.feed_waiting();
         self.end_if_over();
     }
@@ -326,7 +344,7 @@ impl RunState {
         let Some((worker, crashed)) = self.asked.remove(&test) else { return };
         if again && self.stop.is_none() && self.someone_can_run(worker) {
             self.again.insert(test, (worker, crashed));
-            self.scheduler.give_back(worker, vec![test]);
+            self.scheduler.again(test);
         } else {
             self.crashed(test, worker, crashed);
         }

@@ -70,7 +70,17 @@ struct Process {
     stopped: bool,
 }
 
+/// The unit of a test in modes that keep units together.
+fn unit(test: u32) -> u32 {
+    test * test % 7
+}
+
+fn with_plugins(tests: u32, workers: u32, maxfail: u32, restarts: u32) -> Settings {
+    Settings { tests, workers, maxfail, restarts, plugins_see_crashes: true, ..Settings::default() }
+}
+
 struct World {
+    tests: u32,
     state: RunState,
     processes: Vec<Process>,
     verdicts: HashMap<TestIndex, Verdict>,
@@ -78,23 +88,28 @@ struct World {
     plugins: Plugins,
     complete: bool,
     stop_page: bool,
+    /// Each worker lacks one test of so many, another one than its neighbour; 0: none.
+    lacks_every: u32,
+    replaced: u32,
 }
 
 impl World {
     fn new(tests: u32, workers: u32, maxfail: u32, restarts: u32) -> Self {
-        Self::of(Settings { tests, workers, maxfail, restarts, ..Settings::default() })
+        Self::of("load", Settings { tests, workers, maxfail, restarts, ..Settings::default() })
     }
 
     /// A world whose plugins are asked about crashes.
     fn with_plugins(tests: u32, workers: u32, maxfail: u32, restarts: u32) -> Self {
-        Self::of(Settings { tests, workers, maxfail, restarts, plugins_see_crashes: true, ..Settings::default() })
+        Self::of("load", with_plugins(tests, workers, maxfail, restarts))
     }
 
-    fn of(settings: Settings) -> Self {
+    fn of(mode: &str, settings: Settings) -> Self {
         let Settings { tests, workers, .. } = settings;
-        let scheduler = for_mode("load", Job { tests, workers, ..Job::default() }).unwrap();
+        let units = (0..tests).map(unit).collect();
+        let scheduler = for_mode(mode, &Job { tests, workers, units, ..Job::default() }).unwrap();
         let processes = (0..workers).map(|_| Process { alive: true, ..Process::default() }).collect();
         Self {
+            tests,
             state: RunState::new(settings, scheduler),
             processes,
             verdicts: HashMap::new(),
@@ -102,18 +117,28 @@ impl World {
             plugins: Plugins::default(),
             complete: false,
             stop_page: false,
+            lacks_every: 0,
+            replaced: 0,
         }
+    }
+
+    fn lacks(&self, worker: WorkerId, test: TestIndex) -> bool {
+        self.lacks_every > 0 && (test.0 + worker.0).is_multiple_of(self.lacks_every)
     }
 
     fn feed(&mut self, input: Input) {
         for effect in self.state.handle(input) {
             match effect {
-                Effect::Run(worker, tests) => self.processes[worker.at()].inbox.extend(tests),
+                Effect::Run(worker, tests) => {
+                    assert!(tests.iter().all(|test| !self.lacks(worker, *test)), "{worker} lacks some of {tests:?}");
+                    self.processes[worker.at()].inbox.extend(tests);
+                }
                 Effect::NoMore(worker) => self.processes[worker.at()].no_more = true,
                 Effect::StopWorker(worker) => self.processes[worker.at()].stopped = true,
                 Effect::SetStopPage => self.stop_page = true,
                 Effect::Replace(worker, _) => {
                     assert!(!self.processes[worker.at()].alive, "{worker} replaced while alive");
+                    self.replaced += 1;
                     self.processes[worker.at()] = Process { alive: true, ..Process::default() };
                 }
                 Effect::Emit(RunEvent::WorkerDied { worker, .. }) => {
@@ -150,7 +175,9 @@ impl World {
         }
         if !process.ready {
             process.ready = true;
-            self.feed(Input::Ready { worker, lacks: HashSet::new() });
+            let tests = (0..self.tests).map(TestIndex);
+            let lacks = tests.filter(|test| self.lacks(worker, *test)).collect();
+            self.feed(Input::Ready { worker, lacks });
             return true;
         }
         if let Some(test) = process.running {
@@ -213,6 +240,17 @@ impl World {
         true
     }
 
+    /// Fails if two workers have tests of one unit.
+    fn expect_units_together(&self) {
+        let mut holder = HashMap::new();
+        for (worker, process) in self.processes.iter().enumerate().filter(|(_, process)| process.alive) {
+            for test in process.running.iter().chain(&process.inbox) {
+                let other = holder.insert(unit(test.0), worker).filter(|other| *other != worker);
+                assert!(other.is_none(), "unit of {test:?} at workers {worker} and {other:?}");
+            }
+        }
+    }
+
     /// Runs the world until it is complete; panics if everybody waits for everybody.
     fn run(&mut self, schedule: &[(u32, Act)]) {
         self.run_answering(schedule, &[Answer::Again]);
@@ -220,6 +258,10 @@ impl World {
 
     /// The same, with plugins that answer now and then, and when nobody else has anything to do.
     fn run_answering(&mut self, schedule: &[(u32, Act)], answers: &[Answer]) {
+        self.run_checking(schedule, answers, |_| ());
+    }
+
+    fn run_checking(&mut self, schedule: &[(u32, Act)], answers: &[Answer], check: impl Fn(&Self)) {
         let count = u32::try_from(self.processes.len()).unwrap();
         let mut acts = schedule.iter().cycle();
         let mut answers = answers.iter().cycle();
@@ -230,6 +272,7 @@ impl World {
             let moved = (answer != Answer::Later && self.answer(answer))
                 || (0..count).any(|k| self.step(WorkerId((pick + k) % count), act))
                 || self.answer(answer);
+            check(self);
             idle = if moved { 0 } else { idle + 1 };
             assert!(idle < 2, "everybody waits: the run hangs");
         }
@@ -284,6 +327,50 @@ proptest! {
         let green = world.verdicts.values().all(|verdict| matches!(verdict, Verdict::Passed { .. })) && not_run.is_empty();
         let code = world.state.exit_code();
         prop_assert_eq!(code == exit::OK, green, "exit code {}", code);
+    }
+
+    #[test]
+    fn units_stay_together_whatever_dies(
+        tests in 1_u32..60,
+        workers in 1_u32..5,
+        maxfail in 0_u32..4,
+        restarts in 0_u32..12,
+        asked in any::<bool>(),
+        schedule in proptest::collection::vec((0_u32..5, acts()), 1..60),
+        answers in proptest::collection::vec(answers(), 1..30),
+    ) {
+        let settings = Settings { plugins_see_crashes: asked, ..with_plugins(tests, workers, maxfail, restarts) };
+        let mut world = World::of("loadgroup", settings);
+        world.run_checking(&schedule, &answers, World::expect_units_together);
+        let not_run = world.state.not_run();
+        prop_assert_eq!(world.verdicts.len() + not_run.len(), tests as usize);
+        prop_assert!(world.begun.iter().all(|test| world.verdicts.contains_key(test)));
+        let green = world.verdicts.values().all(|verdict| matches!(verdict, Verdict::Passed { .. })) && not_run.is_empty();
+        prop_assert_eq!(world.state.exit_code() == exit::OK, green);
+    }
+
+    #[test]
+    fn a_run_ends_whatever_workers_lack(
+        mode in prop_oneof![Just("load"), Just("worksteal"), Just("loadgroup")],
+        tests in 1_u32..40,
+        workers in 1_u32..5,
+        restarts in 0_u32..40,
+        lacks_every in 1_u32..4,
+        asked in any::<bool>(),
+        schedule in proptest::collection::vec((0_u32..5, acts()), 1..60),
+        answers in proptest::collection::vec(answers(), 1..30),
+    ) {
+        let settings = Settings { plugins_see_crashes: asked, ..with_plugins(tests, workers, 0, restarts) };
+        let mut world = World::of(mode, settings);
+        world.lacks_every = lacks_every;
+        world.run_answering(&schedule, &answers);
+        let not_run = world.state.not_run();
+        prop_assert_eq!(world.verdicts.len() + not_run.len(), tests as usize);
+        prop_assert!(world.begun.iter().all(|test| world.verdicts.contains_key(test)));
+        let someone_has = |test: &TestIndex| (0..workers).any(|worker| !world.lacks(WorkerId(worker), *test));
+        if world.replaced < restarts {
+            prop_assert!(!not_run.iter().any(someone_has), "{:?}", not_run);
+        }
     }
 
     #[test]
@@ -461,4 +548,25 @@ fn a_worker_that_crashes_after_its_last_test_is_not_green() {
     assert_eq!(world.verdicts.len(), 1);
     world.die(WorkerId(0));
     assert_eq!(world.state.exit_code(), exit::TESTS_FAILED);
+}
+
+#[test]
+fn tests_left_to_a_worker_that_cannot_run_them_go_to_those_that_wait() {
+    for mode in ["load", "loadscope"] {
+        for starts in [true, false] {
+            let mut world = World::of(mode, Settings { tests: 2, workers: 2, restarts: 9, ..Settings::default() });
+            // It holds its one test until it knows what follows.
+            world.step(WorkerId(0), Act::Pass);
+            assert!(!world.step(WorkerId(0), Act::Pass));
+            if starts {
+                world.processes[1].ready = true;
+                let lacks = [0, 1].map(TestIndex).into();
+                world.feed(Input::Ready { worker: WorkerId(1), lacks });
+            } else {
+                (0..3).for_each(|_| world.die(WorkerId(1)));
+            }
+            world.run(&[(0, Act::Pass)]);
+            assert_eq!(world.verdicts.len(), 2, "{mode}");
+        }
+    }
 }

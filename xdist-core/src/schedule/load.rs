@@ -1,35 +1,34 @@
-//! `--dist=load`: neighbours stay together, nobody idles.
+//! `--dist=load` and `--dist=worksteal`: neighbours stay together, nobody idles.
 //!
 //! The collection is cut into one contiguous segment a worker, so that tests which share module and class fixtures tend
-//! to meet on one worker. A worker is sent tests from the front of its own segment, about [`AHEAD`] seconds of work at a
-//! time by its own measured durations: fast tests never wait for a message, slow ones stay free to go elsewhere. A worker
+//! to meet on one worker. A worker is sent tests from the front of its own segment, about a tenth of a second of work
+//! at a time by its own measured durations: fast tests never wait for a message, slow ones stay free to go elsewhere. A worker
 //! whose segment is used up takes the second half of the longest one left. The first test of a worker that has not come
 //! up yet is left to it: where tests are few and long, each goes to a worker of its own.
+//!
+//! What was sent stays where it is. So `worksteal` sends no more than [`KEPT`] tests ahead, whatever was measured: all
+//! others can still be stolen when slow tests follow on fast ones.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 
+use super::pace::{LEAST, MOST, Pace};
 use super::{Job, Scheduler};
 use crate::ids::{TestIndex, WorkerId};
 
-/// Seconds of work that a worker should have queued.
-const AHEAD: f64 = 0.1;
 /// Tests to queue while nothing is known about durations.
 const UNKNOWN: usize = 4;
-/// A worker always has its next test queued: teardown of fixtures depends on which one it is.
-const LEAST: usize = 2;
-/// More would only make the last message large.
-const MOST: usize = 1024;
-/// Weight of the newest duration in the running mean.
-const NEWEST: f64 = 0.2;
+/// Tests that no worker can be robbed of when each is to be free for others as long as possible: just as many as keep a
+/// worker from waiting for messages.
+const KEPT: usize = 4;
 
-/// The state of `--dist=load`.
+/// The state of `--dist=load` and `--dist=worksteal`.
 #[derive(Debug)]
 pub struct Load {
     segments: Vec<Range<u32>>,
     /// Tests that come before all others: given back, or failed last time.
     urgent: VecDeque<TestIndex>,
-    means: Vec<Option<f64>>,
+    pace: Pace,
     /// Workers that have come for tests, or are gone: their segments are everybody's.
     came: Vec<bool>,
     pending: usize,
@@ -38,30 +37,25 @@ pub struct Load {
 
 impl Load {
     /// A scheduler that has handed nothing out yet.
-    pub fn new(Job { tests, first, workers, chunk }: Job) -> Self {
-        let first = first.min(tests);
-        let workers = workers.max(1);
+    pub fn new(job: &Job) -> Self {
+        let tests = job.tests;
+        let first = job.first.min(tests);
+        let workers = job.workers.max(1);
         let rest = u64::from(tests - first);
         let cut = |k: u32| first + u32::try_from(rest * u64::from(k) / u64::from(workers)).unwrap_or(u32::MAX);
         Self {
             segments: (0..workers).map(|k| cut(k)..cut(k + 1)).collect(),
             urgent: (0..first).map(TestIndex).collect(),
-            means: vec![None; workers as usize],
+            pace: Pace::new(workers, UNKNOWN, MOST),
             came: vec![false; workers as usize],
             pending: tests as usize,
-            chunk: chunk.map_or(MOST, |chunk| chunk as usize),
+            chunk: job.chunk.map_or(MOST, |chunk| chunk as usize),
         }
     }
 
-    /// How many tests the worker should have queued.
-    fn target(&self, worker: WorkerId) -> usize {
-        let by_time = match self.means.get(worker.at()).copied().flatten() {
-            None => UNKNOWN,
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a small range")]
-            Some(mean) => (AHEAD / mean.max(1e-6)).ceil().clamp(0.0, MOST as f64) as usize,
-        };
-        let fair = self.pending / (2 * self.segments.len());
-        by_time.min(fair).max(LEAST)
+    /// The same for `--dist=worksteal`: hardly anything is sent ahead, so that durations may change all of a sudden.
+    pub fn stealing(job: &Job) -> Self {
+        Self { pace: Pace::new(job.workers.max(1), LEAST, KEPT), ..Self::new(job) }
     }
 
     fn take(&mut self, worker: WorkerId, can_run: &dyn Fn(TestIndex) -> bool) -> Option<TestIndex> {
@@ -103,7 +97,7 @@ impl Load {
 impl Scheduler for Load {
     fn top_up(&mut self, worker: WorkerId, queued: usize, can_run: &dyn Fn(TestIndex) -> bool) -> Vec<TestIndex> {
         self.came(worker);
-        let target = self.target(worker);
+        let target = self.pace.target(worker, self.pending);
         if queued >= LEAST && queued * 2 > target {
             return Vec::new();
         }
@@ -126,9 +120,7 @@ impl Scheduler for Load {
     }
 
     fn finished(&mut self, worker: WorkerId, _: TestIndex, seconds: f64) {
-        if let Some(mean) = self.means.get_mut(worker.at()) {
-            *mean = Some(mean.map_or(seconds, |old| old + NEWEST * (seconds - old)));
-        }
+        self.pace.finished(worker, seconds);
     }
 
     fn give_back(&mut self, worker: WorkerId, tests: Vec<TestIndex>) {
@@ -137,6 +129,11 @@ impl Scheduler for Load {
         for test in tests.into_iter().rev() {
             self.urgent.push_front(test);
         }
+    }
+
+    fn again(&mut self, test: TestIndex) {
+        self.pending += 1;
+        self.urgent.push_front(test);
     }
 
     fn drain(&mut self) -> Vec<TestIndex> {

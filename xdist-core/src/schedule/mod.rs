@@ -4,10 +4,13 @@
 //! `tests.rs` over it.
 
 mod load;
+mod pace;
 #[cfg(test)]
 mod tests;
+mod units;
 
 pub use load::Load;
+pub use units::Units;
 
 use crate::ids::{TestIndex, WorkerId};
 
@@ -30,6 +33,9 @@ pub trait Scheduler {
     /// A worker is gone (for now); these tests it never started are pending again, in this order.
     fn give_back(&mut self, worker: WorkerId, tests: Vec<TestIndex>);
 
+    /// A test that took its worker down is pending once more.
+    fn again(&mut self, test: TestIndex);
+
     /// All pending tests leave: the run stops.
     fn drain(&mut self) -> Vec<TestIndex>;
 
@@ -38,7 +44,7 @@ pub trait Scheduler {
 }
 
 /// What a scheduler is made from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Job {
     /// Number of tests in the collection.
     pub tests: u32,
@@ -48,12 +54,18 @@ pub struct Job {
     pub workers: u32,
     /// At most so many tests in one message to a worker, but always enough that it knows its next one.
     pub chunk: Option<u32>,
+    /// Which unit each test belongs to, for modes that keep units together; tests beyond its end are alone.
+    pub units: Vec<u32>,
+    /// Units go out in the order of collection, not those with many tests first.
+    pub keep_order: bool,
 }
 
 /// The scheduler for a `--dist` mode; `None` if the mode is not known or not built.
-pub fn for_mode(mode: &str, job: Job) -> Option<Box<dyn Scheduler + Send>> {
+pub fn for_mode(mode: &str, job: &Job) -> Option<Box<dyn Scheduler + Send>> {
     match mode {
         "load" => Some(Box::new(Load::new(job))),
+        "worksteal" => Some(Box::new(Load::stealing(job))),
+        "loadscope" | "loadfile" | "loadgroup" => Some(Box::new(Units::new(job))),
         _ => None,
     }
 }

@@ -1,0 +1,60 @@
+"""Which tests stay together on one worker, under the modes of `--dist` that keep some together.
+
+Told by the structure of what was collected, never read out of node ids, in which parameters may contain anything; and
+told beside the node ids, which stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+
+from .safe_text import attribute, text
+
+MARK = "xdist_group"
+
+
+def units(items: Iterable[Any], mode: str) -> list[int] | None:
+    """Return a number for each test, equal for tests of one unit; None under modes that keep nothing together."""
+    key_of = _KEYS.get(mode)
+    if key_of is None:
+        return None
+    numbers: dict[object, int] = {}
+    told = []
+    for position, item in enumerate(items):
+        key = key_of(item)
+        # No node id is a number.
+        told.append(numbers.setdefault(position if key is None else key, len(numbers)))
+    return told
+
+
+def _scope(item: Any) -> str | None:
+    """The class of a test, or its module; nothing for a test that stands in no file."""
+    parent = attribute(item, "parent")
+    return text(parent.nodeid) if _file(item) is not None else None
+
+
+def _file_of(item: Any) -> str | None:
+    file = _file(item)
+    return None if file is None else text(file.nodeid)
+
+
+def _file(item: Any) -> Any:
+    """The file that a test stands in. A package is a file to some versions of pytest, and never what tests stand in."""
+    file = item.getparent(pytest.File)
+    return None if isinstance(file, pytest.Package) else file
+
+
+def _group(item: Any) -> str | None:
+    """The names in all of its marks, as pytest-xdist joins them; nothing for a test without."""
+    names = {text(_name(mark)) for mark in item.iter_markers(MARK)}
+    return "_".join(sorted(names)) if names else None
+
+
+def _name(mark: Any) -> object:
+    return mark.args[0] if mark.args else mark.kwargs.get("name", "default")
+
+
+_KEYS: dict[str, Callable[[Any], str | None]] = {"loadscope": _scope, "loadfile": _file_of, "loadgroup": _group}
