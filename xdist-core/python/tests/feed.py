@@ -78,6 +78,7 @@ def pytest_addoption(parser):
     group.addoption("--max-worker-restart", dest="maxworkerrestart")
     group.addoption("--dist", default="no")
     group._addoption("-d", dest="distload", action="store_true")
+    group.addoption("--no-loadscope-reorder", dest="loadscopereorder", action="store_false", default=True)
     group.addoption("--tx", action="append", default=[])
     group.addoption("--px", action="append", default=[])
     group.addoption("--rsyncdir", action="append", default=[])

@@ -137,7 +137,7 @@ def test_help_lists_the_options(project: Callable, stand_in: Callable) -> None:
 
 def test_a_wrong_number_is_a_usage_error(project: Callable, stand_in: Callable) -> None:
     code, out, err = plain(stand_in(project(test_a_py=PASSING)), "-n", "many")
-    assert code == 4 and "-n/--numprocesses: invalid parse_numprocesses value: 'many'" in err
+    assert code == 4 and "argument -n/--numprocesses: 'many' is neither a number nor 'auto' or 'logical'" in err
 
 
 def test_sys_exit_in_a_conftest_is_told(project: Callable, stand_in: Callable) -> None:
