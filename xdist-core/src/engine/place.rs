@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 /// Bytes of a path at which the system can listen (`sun_path`), its end included.
 const LONGEST_SOCKET_PATH: usize = 108;
-/// Bytes of `/xdist-XXXXXX/s` and the end.
+/// Bytes of `/xdist-`, six letters, `/s` and the end.
 const OWN_PART: usize = 16;
 
 /// Makes the directory; the error is that of the first place.
