@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -118,7 +119,8 @@ def test_descriptors_that_a_plugin_made_name_its_line(project):
         "import multiprocessing, sqlite3\nclass Base:\n    pass\n"
         "def pytest_configure(config):\n    config.pipe = multiprocessing.Pipe(duplex=False)\n",
     )
-    project.write("pytest.ini", "[pytest]\npythonpath = libs/site-packages\n")
+    paths = [str(project.root / "libs" / "site-packages"), project.environment.get("PYTHONPATH", "")]
+    project.environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     outcome = project.run("-p", "plugged")
     assert outcome.evidence == "a pipe is open (made in libs/site-packages/plugged.py:5)"
 
