@@ -58,7 +58,7 @@ def _plain(value: object, depth: int) -> Any:
     if isinstance(value, (bytearray, memoryview)):
         return bytes(value)
     if isinstance(value, os.PathLike):
-        return os.fspath(value)
+        return plain(os.fspath(value), depth)
     if isinstance(value, Mapping):
         return {plain(key, depth): plain(entry, depth) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):

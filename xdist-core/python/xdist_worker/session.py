@@ -201,8 +201,8 @@ class Session(OptionsPlugin):
         try:
             pid = fork_detached()
         except OSError as error:
-            print(f"cannot fork the plugin host: {error}", file=sys.stderr)
-            pid = 0
+            self._link.send({"refused": ["host", 0, str(error)]})
+            return False
         if pid is not None:
             self._link.send({"forked": ["host", 0, pid]})
             return False

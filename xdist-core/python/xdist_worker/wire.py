@@ -72,7 +72,7 @@ def safe_repr(value: Any) -> str:
     try:
         text = repr(value)
         if isinstance(text, str):
-            return text
+            return str.__str__(text)
         why = "is no text"
     except KeyboardInterrupt:
         raise

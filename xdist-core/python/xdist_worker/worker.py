@@ -132,6 +132,10 @@ class WorkerHooks:
                     if isinstance(error, (KeyboardInterrupt, pytest.exit.Exception)):
                         # pytest's own way takes its time, in which the other workers would go on.
                         run.tell_end_of_session(pytest.ExceptionInfo.from_current())
+                    elif isinstance(error, session.Failed):
+                        link.send({"stopping": {"kind": "fail", "reason": str(error)}})
+                    elif isinstance(error, pytest.UsageError):
+                        link.send({"internal_error": f"UsageError: {error}"})
                     raise
                 if session.shouldfail:
                     link.send({"stopping": {"kind": "fail", "reason": str(session.shouldfail)}})
@@ -175,12 +179,13 @@ class WorkerHooks:
     def _complete(self, session: Any, index: int) -> bool:
         """Tell that a test is done; returns whether the next one was announced along with it."""
         run = self._run
-        run.index = None
         link, plain = run.link, self._plain
         if self._wordy or len(plain) != 3:
             self._say_plain()
+            run.index = None
             link.send_frame(wire.done(index))
             return False
+        run.index = None
         setup, call, teardown = plain[0].duration, plain[1].duration, plain[2].duration
         self._unheard += setup + call + teardown + _OVERHEAD
         following = self._following(session)

@@ -18,6 +18,10 @@ use crate::run::{Death, Input};
 const INTERRUPT_GRACE: Duration = Duration::from_secs(10);
 /// A process whose session is over has this long to leave.
 const LEAVE_GRACE: Duration = Duration::from_secs(10);
+/// After the user's interrupt the plugin host has this long, on top, for the reports of plugins.
+const HOST_GRACE: Duration = Duration::from_secs(30);
+/// Why the plugin host was killed.
+const HOST_STAYED: &str = "SIGKILL from xdist, because plugins went on for 30 s after the interrupt";
 /// A process that lost its connection has this long to end.
 const UNLINKED_GRACE: Duration = Duration::from_secs(1);
 /// A session that takes longer to end is named; it may take its time, as serially.
@@ -143,14 +147,17 @@ impl Engine<'_> {
                 self.exit = Some(plain_exit(how));
                 self.wind_up();
             }
-            Stage::Facts | Stage::Collecting if self.interrupted.is_some() => {
+            Stage::Facts | Stage::Hosting | Stage::Collecting if self.interrupted.is_some() => {
                 self.exit = Some(exit::INTERRUPTED);
                 self.wind_up();
             }
-            Stage::Facts | Stage::Collecting if self.session_ended.is_none() => {
+            Stage::Facts | Stage::Hosting | Stage::Collecting if self.session_ended.is_none() => {
                 let output = self.members.get_mut(member).output.take_all();
-                let doing =
-                    if self.stage == Stage::Facts { "while its arguments were parsed" } else { "during collection" };
+                let doing = match self.stage {
+                    Stage::Facts => "while its arguments were parsed",
+                    Stage::Hosting => "before collection",
+                    _ => "during collection",
+                };
                 let cause = std::mem::take(&mut self.members.get_mut(member).cause);
                 let how_text = if cause.is_empty() { how.to_string() } else { cause };
                 let mut text = format!("pytest ended {doing}, with {how_text}");
@@ -296,7 +303,9 @@ impl Engine<'_> {
     /// Patience with what the user interrupted is over; the host still has to tell of it.
     fn kill_stragglers(&mut self) {
         for member in self.members.living() {
-            if !self.is_host(member) {
+            if self.is_host(member) {
+                self.members.get_mut(member).leave_by.get_or_insert((Instant::now() + HOST_GRACE, HOST_STAYED));
+            } else {
                 self.kill(member, Kill::KILL);
             }
         }

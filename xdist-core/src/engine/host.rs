@@ -245,6 +245,8 @@ impl Engine<'_> {
         let code = u8::try_from(ended.after & 0xff).unwrap_or(exit::INTERNAL_ERROR);
         let broken = ended.message.clone();
         host.ended = Some(ended);
+        let member = host.member;
+        self.leave_soon(member);
         if !ready {
             // pytest has said what is wrong.
             self.exit = Some(code);

@@ -25,8 +25,8 @@ pub(super) struct Tally {
     pub(super) internal_error: bool,
     /// No worker could be started, and no test has a verdict.
     pub(super) never_started: bool,
-    /// Exit statuses that plugins changed at the end of their sessions: `(before, after)`.
-    pub(super) changed: Vec<(i64, i64)>,
+    /// Exit statuses of workers' sessions before and after plugins had their say.
+    pub(super) ends: Vec<(i64, i64)>,
 }
 
 impl Tally {
@@ -53,12 +53,13 @@ impl Tally {
     /// Plugins may have changed the exit status that they were shown. Each worker's session shows them its own, so a
     /// change counts for the run when the run's status is the one it was made from.
     fn after_plugins(&self, code: u8) -> u8 {
-        let changed = self.changed.iter().find(|(before, _)| *before == i64::from(code));
+        let mut alike = self.ends.iter().filter(|(before, _)| *before == i64::from(code));
+        let excused = alike.clone().all(|(_, after)| *after == 0);
         // What crashed or got lost stays a failure whatever a plugin makes of the tests it saw.
-        let excusable = self.crashes == 0 && self.lost == 0 && !self.bad_end;
-        match changed {
-            Some((_, after)) if *after != 0 || excusable => u8::try_from(*after).unwrap_or(exit::TESTS_FAILED),
-            _ => code,
+        let excusable = excused && self.crashes == 0 && self.lost == 0 && !self.bad_end;
+        match alike.find(|(before, after)| before != after && (*after != 0 || excusable)) {
+            Some((_, after)) => u8::try_from(*after).unwrap_or(exit::TESTS_FAILED),
+            None => code,
         }
     }
 }

@@ -256,9 +256,7 @@ impl RunState {
             let reason = format!("stopping after {limit} failures");
             self.stop_run(Stop { reason, code: exit::TESTS_FAILED });
         }
-        if ended.before != ended.after {
-            self.tally.changed.push((ended.before, ended.after));
-        }
+        self.tally.ends.push((ended.before, ended.after));
     }
 
     fn gone(&mut self, worker: WorkerId, death: &Death) {
@@ -295,10 +293,11 @@ impl RunState {
 
     /// A worker that had not finished is gone and nobody asked it to go.
     fn bury(&mut self, worker: WorkerId, death: &Death, running: Option<Running>, failed_starts: u32) {
-        let asks = self.settings.plugins_see_crashes && self.stop.is_none() && running.is_some();
-        let wanted = self.scheduler.pending() > 0 || asks;
+        let asks = self.settings.plugins_see_crashes && running.is_some();
+        let wanted = self.stop.is_none() && (self.scheduler.pending() > 0 || asks);
         let limit = self.settings.restarts;
-        let restart = wanted && self.restarted < limit && failed_starts < FAILED_STARTS;
+        let last = running.as_ref().filter(|_| !asks).is_some_and(|running| self.is_last_failure(&running.reports));
+        let restart = wanted && !last && self.restarted < limit && failed_starts < FAILED_STARTS;
         // The verdict may stop the run (--maxfail), so the worker's end is told first.
         self.emit(RunEvent::WorkerDied { worker, how: death.how.clone(), replaced: restart });
         if running.is_none() && !death.output.trim().is_empty() {
@@ -322,6 +321,12 @@ impl RunState {
         } else if wanted {
             self.tell_limit(worker, failed_starts);
         }
+    }
+
+    /// Whether a crash after these reports meets `--maxfail`.
+    fn is_last_failure(&self, reports: &[Report]) -> bool {
+        let limit = self.settings.maxfail;
+        limit > 0 && self.tally.failures + 1 + count_failures(reports) >= limit
     }
 
     fn crashed(&mut self, test: TestIndex, worker: WorkerId, crashed: Box<Crashed>) {

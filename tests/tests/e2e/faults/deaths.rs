@@ -74,3 +74,23 @@ fn a_replacement_is_made_although_its_origin_is_dead() {
         }
     }
 }
+
+#[test]
+fn a_session_killed_while_plugins_configure_the_workers_ends_the_run() {
+    let suite = suite();
+    let conftest = "
+import os, signal, time
+pytest_plugins = ['truth_log']
+PARENT = os.getpid()
+def pytest_configure_node(node):
+    if node.gateway.id == 'gw0':
+        os.kill(PARENT, signal.SIGKILL)
+    until = time.monotonic() + 20
+    while os.path.exists(f'/proc/{PARENT}') and time.monotonic() < until:
+        time.sleep(0.01)
+";
+    std::fs::write(suite.path("conftest.py"), conftest).expect("the suite is writable");
+    let outcome = xdist(&suite, 2).arg("--plugin-host=always").run();
+    expect_clean(&suite, &outcome);
+    outcome.expect_code(3).expect_text("signal 9 (SIGKILL)");
+}

@@ -66,3 +66,14 @@ fn no_process_for_a_replacement() {
         assert_eq!(suite.junit().verdicts().len() as u64, counts.get("passed") + 1, "{}", outcome.describe());
     }
 }
+
+#[test]
+fn no_process_for_the_plugin_host() {
+    for more in 0..forks_of(1) {
+        let suite = suite();
+        let run = xdist(&suite, 2).arg("--plugin-host=always").var("FORKS", (forks_of(1) + more).to_string());
+        let outcome = run.run();
+        expect_clean(&suite, &outcome);
+        outcome.expect_code(3).expect_text("plugin host");
+    }
+}
