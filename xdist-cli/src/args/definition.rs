@@ -80,13 +80,18 @@ fn distribution() -> Vec<Arg> {
             .help("Number of workers; auto or logical: as many as this process has cores; 0: none, as under `pytest`"),
         value("maxprocesses", "NUM").help("At most so many workers"),
         value("max-worker-restart", "NUM").help("Replace at most so many dead workers [default: 4 x NUM of -n]"),
-        value("dist", "MODE").help("How tests are dealt out: load (each to whoever is free) or no"),
+        value("dist", "MODE").help(
+            "How tests are dealt out: load (each to whoever is free), worksteal (the same, hardly any ahead), loadscope, \
+             loadfile, loadgroup (what belongs to a class or module, a file, a group stays together), or no",
+        ),
         flag("distload")
             .short('d')
             .long(None)
             .help("The same as --dist=load; without -n on as many workers as -n auto"),
         value("tx", "SPEC").help("Where workers run: popen, or NUM*popen"),
         value("maxschedchunk", "NUM").help("At most so many tests in one message to a worker"),
+        flag("loadscope-reorder").help("Of what stays together, begin with what has the most tests [default]"),
+        flag("no-loadscope-reorder").help("Of what stays together, keep the order of collection"),
         value("testrunuid", "ID").help("What the fixture testrun_uid gives [default: a new one each run]"),
     ];
     args.map(|arg| arg.help_heading(DISTRIBUTION)).into()
@@ -95,8 +100,6 @@ fn distribution() -> Vec<Arg> {
 fn not_built() -> Vec<Arg> {
     let args = [
         value("px", "SPEC").help("A gateway that others go through"),
-        flag("loadscope-reorder").help("Order of scopes under --dist=loadscope"),
-        flag("no-loadscope-reorder").hide(true),
         value("rsyncdir", "DIR").help("A folder to bring to other hosts"),
         value("rsyncignore", "GLOB").help("What not to bring there"),
         flag("looponfail").short('f').help("Run failed tests again whenever a file changes"),

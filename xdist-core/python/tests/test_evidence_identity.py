@@ -76,10 +76,32 @@ COPIES = {
 }
 
 
+def installed(code):
+    """The code as if it stood in an installed package."""
+    inner = tuple(installed(entry) if isinstance(entry, types.CodeType) else entry for entry in code.co_consts)
+    return code.replace(co_filename="/env/site-packages/plugin.py", co_consts=inner)
+
+
 @pytest.mark.parametrize("name", COPIES)
-def test_copy_of_environment_is_no_evidence(watch, name):
-    COPIES[name]()
+def test_a_copy_by_third_parties_or_for_a_child_is_no_evidence(watch, name):
+    made = COPIES[name]
+    types.FunctionType(installed(made.__code__), {**made.__globals__, "__name__": "plugin"})()
     assert watch.identity_read is None
+
+
+PROJECT_COPIES = {
+    "dict": "dict(os.environ)",
+    "copy": "os.environ.copy()",
+    "items": "[pair for pair in os.environ.items()]",
+    "merged": "{**os.environ}",
+    "binary": "dict(os.environb)",
+}
+
+
+@pytest.mark.parametrize("name", PROJECT_COPIES)
+def test_a_copy_that_the_project_makes_is_evidence(watch, name):
+    exec(compile(PROJECT_COPIES[name], "/project/settings.py", "eval"), {"os": os, "__name__": "settings"})
+    assert watch.identity_read == ("/project/settings.py", 1, f"copies os.environ with {KEY}")
 
 
 def test_copies_hold_the_identity(watch):

@@ -181,7 +181,6 @@ HARMLESS = {
     "asyncio policy": "import asyncio\nasyncio.run(asyncio.sleep(0))\n",
     "duplicate of a standard stream": "import os\nD = os.dup(0)\n",
     "private map": "import mmap\nM = mmap.mmap(-1, 4096, flags=mmap.MAP_PRIVATE)\n",
-    "environment copied": "import os\nE = dict(os.environ)\n",
     "tempfile removed": "import tempfile\nF = tempfile.NamedTemporaryFile()\nF.close()\n",
     "imported only": "import sys, types\nm = types.ModuleType('mpi4py.MPI')\nm.Is_initialized = lambda: False\n"
     "sys.modules['mpi4py.MPI'] = m\n",

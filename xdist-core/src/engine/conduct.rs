@@ -377,11 +377,18 @@ impl Engine<'_> {
         let name = entry.name.clone();
         let extra = own.ids.len() + lacks - reference.ids.len();
         if lacks + extra > 0 {
+            let known: std::collections::HashSet<&str> = reference.ids.iter().map(String::as_str).collect();
+            let example = own.ids.iter().find(|id| !known.contains(id.as_str()));
+            let example = example.map(|id| format!(", such as {id}")).unwrap_or_default();
             let text = format!(
-                "different tests were collected: {name} lacks {lacks} of the tests of gw0 and has {extra} others; \
-                 each test runs where it exists, the others are left out"
+                "different tests were collected: {name} lacks {lacks} of the tests of gw0, which run elsewhere, and has \
+                 {extra} others, which do not run{example}"
             );
             self.emit(&RunEvent::Notice(text));
+            // Ids that hold the time or a random value differ everywhere, and as many tests run.
+            if extra > lacks {
+                self.feed(Input::LeftOut);
+            }
         }
         self.tell_ready(member);
     }

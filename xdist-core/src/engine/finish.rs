@@ -476,7 +476,7 @@ impl Engine<'_> {
             return exit::INTERNAL_ERROR;
         }
         if let Some(run) = &self.run {
-            return run.exit_code();
+            return if self.host.is_some() { run.own_exit_code() } else { run.exit_code() };
         }
         let unrun = self.interrupted.is_some() || self.collection.as_ref().is_some_and(|known| !known.ids.is_empty());
         match &self.session_ended {

@@ -244,6 +244,9 @@ impl Engine<'_> {
         let (ready, told) = (host.ready, host.over_told.is_some());
         let code = u8::try_from(ended.after & 0xff).unwrap_or(exit::INTERNAL_ERROR);
         let broken = ended.message.clone();
+        // It had not come to the end of the run when a plugin raised.
+        let failed_late =
+            ended.before == i64::from(exit::INTERNAL_ERROR) && host.over_told != Some(exit::INTERNAL_ERROR);
         host.ended = Some(ended);
         let member = host.member;
         self.leave_soon(member);
@@ -251,6 +254,9 @@ impl Engine<'_> {
             // pytest has said what is wrong.
             self.exit = Some(code);
             self.wind_up();
+        } else if told && broken.is_empty() && failed_late {
+            self.internal_error = true;
+            self.emit(&RunEvent::HostDied { how: "an exception in a plugin".to_owned() });
         } else if told && !broken.is_empty() {
             self.internal_error = true;
             self.emit(&RunEvent::HostDied { how: broken });

@@ -50,6 +50,8 @@ pub enum Input {
     InternalError(Option<WorkerId>, String),
     /// Plugins have looked at a test that took its worker down; whether it is to run again.
     CrashSeen(TestIndex, bool),
+    /// A worker has more tests than the run: they are not run.
+    LeftOut,
     /// No plugin answers any more.
     PluginsGone,
     /// The user (or a supervisor) wants the run to end.

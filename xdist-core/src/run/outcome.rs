@@ -20,6 +20,8 @@ pub(super) struct Tally {
     pub(super) crashes: u32,
     /// Tests without a verdict although nothing asked the run to stop.
     pub(super) lost: usize,
+    /// A worker collected more tests than the run has.
+    pub(super) left_out: bool,
     /// A worker ended badly after its last verdict.
     pub(super) bad_end: bool,
     pub(super) internal_error: bool,
@@ -31,6 +33,12 @@ pub(super) struct Tally {
 
 impl Tally {
     pub(super) fn exit_code(&self, stop: Option<&Stop>, collected: u32) -> u8 {
+        let code = self.own_exit_code(stop, collected);
+        if self.internal_error || self.never_started { code } else { self.after_plugins(code) }
+    }
+
+    /// The exit code before plugins had their say.
+    pub(super) fn own_exit_code(&self, stop: Option<&Stop>, collected: u32) -> u8 {
         if self.internal_error {
             return exit::INTERNAL_ERROR;
         }
@@ -38,16 +46,15 @@ impl Tally {
             return exit::WORKER_NOT_STARTED;
         }
         let broken = self.crashes > 0 || self.bad_end;
-        let code = if let Some(stop) = stop {
+        if let Some(stop) = stop {
             if stop.code == exit::OK && broken { exit::TESTS_FAILED } else { stop.code }
-        } else if self.failures > 0 || self.crashes > 0 || self.lost > 0 || self.bad_end {
+        } else if self.failures > 0 || self.crashes > 0 || self.lost > 0 || self.bad_end || self.left_out {
             exit::TESTS_FAILED
         } else if collected == 0 {
             exit::NO_TESTS_COLLECTED
         } else {
             exit::OK
-        };
-        self.after_plugins(code)
+        }
     }
 
     /// Plugins may have changed the exit status that they were shown. Each worker's session shows them its own, so a
@@ -56,7 +63,7 @@ impl Tally {
         let mut alike = self.ends.iter().filter(|(before, _)| *before == i64::from(code));
         let excused = alike.clone().all(|(_, after)| *after == 0);
         // What crashed or got lost stays a failure whatever a plugin makes of the tests it saw.
-        let excusable = excused && self.crashes == 0 && self.lost == 0 && !self.bad_end;
+        let excusable = excused && self.crashes == 0 && self.lost == 0 && !self.bad_end && !self.left_out;
         match alike.find(|(before, after)| before != after && (*after != 0 || excusable)) {
             Some((_, after)) => u8::try_from(*after).unwrap_or(exit::TESTS_FAILED),
             None => code,

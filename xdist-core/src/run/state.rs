@@ -92,6 +92,7 @@ impl RunState {
             Input::InternalError(worker, text) => self.internal_error(worker, text),
             Input::CrashSeen(test, again) => self.crash_seen(test, again),
             Input::PluginsGone => self.plugins_gone(),
+            Input::LeftOut => self.tally.left_out = true,
             Input::Interrupt(why) => self.interrupt(why),
         }
         mem::take(&mut self.effects)
@@ -116,6 +117,11 @@ impl RunState {
     /// The exit code; final once [`Effect::Complete`] was returned.
     pub fn exit_code(&self) -> u8 {
         self.tally.exit_code(self.stop.as_ref(), self.settings.tests)
+    }
+
+    /// The exit code before plugins of workers had their say, for those that see the whole run.
+    pub fn own_exit_code(&self) -> u8 {
+        self.tally.own_exit_code(self.stop.as_ref(), self.settings.tests)
     }
 
     fn ready(&mut self, worker: WorkerId, lacks: std::collections::HashSet<TestIndex>) {

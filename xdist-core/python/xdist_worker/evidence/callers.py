@@ -11,6 +11,8 @@ from .exempt import EXEMPT_READERS
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _STDLIB = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
+# Modules that hand the environment on to processes.
+_STARTERS = ("subprocess", "multiprocessing", "asyncio", "pty")
 _THIRD_PARTY = ("site-packages", "dist-packages")
 
 
@@ -59,6 +61,20 @@ def reader(depth: int) -> Place | None:
     if frame is None or frame.f_globals.get("__name__", "").partition(".")[0] in EXEMPT_READERS:
         return None
     return Place(os.path.abspath(frame.f_code.co_filename), frame.f_lineno)
+
+
+def copier(depth: int) -> Place | None:
+    """The project's line that copies the environment, as `reader`; None where it is for a child process.
+
+    What third-party code copies is taken to be for such, too.
+    """
+    frame: FrameType | None = sys._getframe(depth + 1)
+    while frame is not None and is_machinery(frame):
+        if frame.f_globals.get("__name__", "").partition(".")[0] in _STARTERS:
+            return None
+        frame = frame.f_back
+    place = reader(depth + 1)
+    return None if place is None or is_third_party(place.file) else place
 
 
 def origin(depth: int) -> Place | None:

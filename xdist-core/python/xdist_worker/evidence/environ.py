@@ -17,15 +17,15 @@ _NAMES = (NAME, NAME.encode())
 _LISTED = {NAME: "".join(["PYTEST_XDIST", "_WORKER"]), NAME.encode(): bytes(bytearray(NAME.encode()))}
 _LISTED_IDS = frozenset(id(key) for key in _LISTED.values())
 
-_listener: Callable[[int], None] | None = None
+_listener: Callable[[int, bool], None] | None = None
 
 
 class WatchedEnviron(os._Environ):  # type: ignore[type-arg]
     """An environment mapping that reports reads of `PYTEST_XDIST_WORKER`."""
 
     def __getitem__(self, key):  # type: ignore[no-untyped-def]
-        if _listener is not None and isinstance(key, (str, bytes)) and key in _NAMES and id(key) not in _LISTED_IDS:
-            _listener(1)
+        if _listener is not None and isinstance(key, (str, bytes)) and key in _NAMES:
+            _listener(1, id(key) in _LISTED_IDS)
         return super().__getitem__(key)
 
     def __iter__(self) -> Iterator:  # type: ignore[type-arg]
@@ -36,8 +36,8 @@ class WatchedEnviron(os._Environ):  # type: ignore[type-arg]
 _swapped: list[tuple[object, type]] = []
 
 
-def start(listener: Callable[[int], None]) -> None:
-    """Exchange the classes; `listener` is called with its distance to the reader's frame."""
+def start(listener: Callable[[int, bool], None]) -> None:
+    """Exchange the classes; `listener` gets its distance to the reader's frame, and whether that one copies."""
     global _listener
     _listener = listener
     for environ in (os.environ, getattr(os, "environb", None)):

@@ -82,8 +82,12 @@ class Watch:
             or modules.check()
         )
 
-    def _environ_read(self, depth: int) -> None:
-        if self.identity_read is None:
+    def _environ_read(self, depth: int, copied: bool) -> None:
+        if self.identity_read is not None:
+            return
+        if copied:
+            self._record(callers.copier(depth + 1), f"copies os.environ with {environ.NAME}")
+        else:
             self._record(callers.reader(depth + 1), f"reads {environ.NAME}")
 
     def _input_read(self, depth: int, key: str | None) -> None:
