@@ -17,7 +17,12 @@ fn both(files: &[(&str, &str)], args: &[&str]) -> [(Outcome, Junit); 2] {
 #[test]
 fn a_test_that_ends_the_session_has_no_case() {
     for end in ["pytest.exit('bye', returncode=7)", "raise KeyboardInterrupt"] {
-        let module = format!("import pytest\ndef test_a(): pass\ndef test_b():\n    {end}\n");
+        // In order, whoever runs them.
+        let module = format!(
+            "import os, time, pytest\ndef test_a(): open('ran', 'w').close()\ndef test_b():\n    \
+             until = time.monotonic() + 60\n    while not os.path.exists('ran') and time.monotonic() < until:\n        \
+             time.sleep(0.01)\n    {end}\n"
+        );
         let [(serial, mut expected), (ours, found)] = both(&[("test_it.py", &module)], &[]);
         ours.expect_code(serial.code());
         // pytest leaves an element without a name, which it does not count.
