@@ -39,9 +39,14 @@ fn failures_are_annotated_for_the_service() {
     plugged.run(By::Ours).expect_no_host("collected").outcome.expect_no_text("::error");
 }
 
+/// The conftest that speaks, over the tests of the suite `mixed`.
+fn speaking() -> Plugged {
+    Plugged::new("speaking", &[]).file("test_mixed.py", include_str!("../../../suites/plugins/mixed/test_mixed.py"))
+}
+
 /// How often each text of the conftest stands in the output, and how often its ends were reached.
 fn texts(by: By, args: &[&str]) -> ([usize; 4], [usize; 2], i32) {
-    let ran = Plugged::new("speaking", &[]).args(args.iter().copied()).run(by);
+    let ran = speaking().args(args.iter().copied()).run(by);
     let found =
         ["HEADER-LINE", "COLLECTED-LINE 13", "OWN SUMMARY", "SUMMARY-LINE 1"].map(|text| ran.outcome.occurrences(text));
     (found, ["finished", "unconfigured"].map(|file| ran.text(file).len()), ran.outcome.code())
@@ -58,7 +63,7 @@ fn a_conftest_speaks_once_and_ends_once() {
 
 #[test]
 fn summaries_are_serial_pytests() {
-    let plugged = Plugged::new("speaking", &[]).args(["-rA", "--durations=3", "--durations-min=0"]);
+    let plugged = speaking().args(["-rA", "--durations=3", "--durations-min=0"]);
     let (ours, serial) = (plugged.run(By::Ours), plugged.run(By::Serial));
     ours.expect_like(&serial).expect_host("conftest.py implements pytest_terminal_summary", "collected");
     let short = |ran: &super::Ran| {

@@ -27,15 +27,14 @@ def covered(project):
 
 
 MODULE = "def a():\n    return 1\n\n\ndef b():\n    return 2\n"
+# Each worker runs the other function.
+TEST = "import os, mod\ndef test():\n    (mod.a if os.environ['PYTEST_XDIST_WORKER'] == 'gw0' else mod.b)()\n"
 
 
 def test_pytest_cov_without_its_controller(project):
     project.write("mod.py", MODULE)
     project.write("conftest.py", "import mod\n")
-    project.write(
-        "test_one.py",
-        "import os, mod\ndef test():\n    (mod.a if os.environ['PYTEST_XDIST_WORKER'] == 'gw0' else mod.b)()\n",
-    )
+    project.write("test_one.py", TEST)
     outcome = project.run("-p", "pytest_cov", "--cov=mod", workers=TWO)
     assert outcome.evidence is None
     assert outcome.failures == ""
@@ -51,10 +50,7 @@ def test_pytest_cov_without_its_controller(project):
 def test_coverage_started_by_the_environment(project):
     project.write("mod.py", MODULE)
     project.write("conftest.py", "import coverage\nC = coverage.Coverage(include=['mod.py'])\nC.start()\nimport mod\n")
-    project.write(
-        "test_one.py",
-        "import os, mod\ndef test():\n    (mod.a if os.environ['PYTEST_XDIST_WORKER'] == 'gw0' else mod.b)()\n",
-    )
+    project.write("test_one.py", TEST)
     outcome = project.run(workers=TWO)
     assert outcome.report["statuses"] == [0, 0], outcome.done.stderr
     found, files = covered(project)
