@@ -185,15 +185,19 @@ class Session(OptionsPlugin):
         else:
             raise Leave
 
-    def _go_plain(self, config: Any) -> None:
+    def _be_pytest(self) -> None:
+        """Be the `pytest` command from here on: no worker comes of this session."""
         self.plain = True
-        signal.signal(signal.SIGINT, inherited_interrupt())
         if self._watch is not None:
             self._watch.stop()
+        sys.argv[:] = [os.path.join(scripts_dir(), "pytest"), *self._request["args"]]
+
+    def _go_plain(self, config: Any) -> None:
+        self._be_pytest()
+        signal.signal(signal.SIGINT, inherited_interrupt())
         if self._request.get("expect_distribution"):
             identity.clear_environment()
         self._link.close()
-        sys.argv[:] = [os.path.join(scripts_dir(), "pytest"), *self._request["args"]]
         options.settle_plain(config)
 
     def _fork_host(self, config: Any, setup: Dict[str, Any]) -> bool:
@@ -216,11 +220,8 @@ class Session(OptionsPlugin):
 
     def _go_host(self, config: Any, setup: Dict[str, Any]) -> None:
         """Make the session the plugin host, before anything is configured: the terminal stays its own."""
-        self.plain = True
-        if self._watch is not None:
-            self._watch.stop()
+        self._be_pytest()
         identity.clear_environment()
-        sys.argv[:] = [os.path.join(scripts_dir(), "pytest"), *self._request["args"]]
         options.settle_controller(config, setup)
         self.host = HostHooks(config, self._link, setup)
         config.pluginmanager.register(self.host, HOST_NAME)

@@ -1,7 +1,7 @@
 //! The plugin host: started if plugins ask for one, told everything that is decided, waited for at both ends of the run.
 //!
 //! It draws and writes instead of our own reporters. The run never waits for it in between, except to have plugins
-//! configure a replacement.
+//! configure a replacement, or look at a test that took its worker down.
 
 use std::collections::HashMap;
 
@@ -20,6 +20,9 @@ use crate::ids::{TestIndex, WorkerId};
 use crate::protocol::{self, Ended, ForkRequest, HostEvent, HostReady, HostSetup, Role, RunOver, Stopping, ToPython};
 use crate::report::Report;
 use crate::run::Input;
+
+/// How a host ended in which a plugin raised.
+const RAISED: &str = "an exception in a plugin";
 
 /// Whether a run has a plugin host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -254,14 +257,12 @@ impl Engine<'_> {
             // pytest has said what is wrong.
             self.exit = Some(code);
             self.wind_up();
-        } else if told && broken.is_empty() && failed_late {
+        } else if told && (failed_late || !broken.is_empty()) {
             self.internal_error = true;
-            self.emit(&RunEvent::HostDied { how: "an exception in a plugin".to_owned() });
-        } else if told && !broken.is_empty() {
-            self.internal_error = true;
-            self.emit(&RunEvent::HostDied { how: broken });
+            let how = if broken.is_empty() { RAISED.to_owned() } else { broken };
+            self.emit(&RunEvent::HostDied { how });
         } else if !told && code == exit::INTERNAL_ERROR {
-            self.emit(&RunEvent::HostDied { how: "an exception in a plugin".to_owned() });
+            self.emit(&RunEvent::HostDied { how: RAISED.to_owned() });
             self.host_failed("a plugin failed on the controller's side");
         } else if !told {
             self.host_left(code);

@@ -11,7 +11,11 @@ use std::path::{Path, PathBuf};
 use crate::ids::WorkerId;
 
 const SLOT: u64 = 64;
-/// As many bytes, for writing.
+/// Where in a slot the phase stands.
+const PHASE: u64 = 4;
+/// Where in a slot a broken connection is noted.
+const LOST_LINK: u64 = 5;
+/// As many bytes as a slot has, for writing.
 const EMPTY: [u8; 64] = [0; 64];
 
 /// The controller's view of the page.
@@ -44,25 +48,26 @@ impl Page {
 
     /// Whether the dead worker found its connection closed or replaced. Its successor starts afresh.
     pub(super) fn lost_link(&self, worker: WorkerId) -> bool {
-        let mut byte = [0];
-        let at = SLOT * (u64::from(worker.0) + 1) + 5;
-        let read = self.file.read_exact_at(&mut byte, at);
-        let _ = self.file.write_all_at(&[0], at);
-        read.is_ok() && byte[0] != 0
+        self.take(worker, LOST_LINK) != 0
     }
 
     /// In which phase of its test the dead worker was, in words that follow "in"; empty if in none. Its successor starts
     /// in none.
     pub(super) fn last_phase(&self, worker: WorkerId) -> &'static str {
-        let mut byte = [0];
-        let at = SLOT * (u64::from(worker.0) + 1) + 4;
-        let read = self.file.read_exact_at(&mut byte, at).map(|()| byte[0]);
-        let _ = self.file.write_all_at(&[0], at);
-        match read {
-            Ok(1) => "set-up",
-            Ok(2) => "the call",
-            Ok(3) => "teardown",
+        match self.take(worker, PHASE) {
+            1 => "set-up",
+            2 => "the call",
+            3 => "teardown",
             _ => "",
         }
+    }
+
+    /// A byte of a worker's slot, and 0 in its place; 0 if it cannot be read.
+    fn take(&self, worker: WorkerId, offset: u64) -> u8 {
+        let mut byte = [0];
+        let at = SLOT * (u64::from(worker.0) + 1) + offset;
+        let read = self.file.read_exact_at(&mut byte, at);
+        let _ = self.file.write_all_at(&[0], at);
+        read.map_or(0, |()| byte[0])
     }
 }

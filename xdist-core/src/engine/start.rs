@@ -187,9 +187,10 @@ impl Engine<'_> {
         }
         match settings::distribution(&self.request, &self.facts) {
             Ok(distribution) => {
-                self.rendering = self.observer.rendering(&self.facts, self.wants_host(&self.facts));
+                let hosted = self.wants_host(&self.facts);
+                self.rendering = self.observer.rendering(&self.facts, hosted);
                 self.distribution = Some(distribution.clone());
-                if self.wants_host(&self.facts) {
+                if hosted {
                     self.start_host(session, &distribution);
                 } else {
                     self.collect(session, distribution);
