@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, Resource, Rlimit, Signal, WaitOptions, WaitStatus, getpid, getrlimit, getsid, kill_process,
-    kill_process_group, prlimit, set_child_subreaper, setrlimit, test_kill_process, test_kill_process_group, wait,
+    Pid, Resource, Rlimit, Signal, WaitOptions, WaitStatus, getpid, getrlimit, kill_process, kill_process_group,
+    prlimit, set_child_subreaper, setrlimit, test_kill_process, test_kill_process_group, wait,
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -186,19 +186,31 @@ impl Ends {
 
 /// All descendants in this process's own session, as the kernel lists them.
 fn descendants() -> Vec<u32> {
-    let own = getsid(None).ok();
+    let own = session_of(std::process::id());
     let mut found = Vec::new();
     let mut asked = vec![std::process::id()];
     while let Some(parent) = asked.pop() {
         for child in children_of(parent) {
-            let alive = to_pid(child).is_some_and(|pid| getsid(Some(pid)).ok() == own);
-            if alive {
+            if session_of(child) == own {
                 found.push(child);
                 asked.push(child);
             }
         }
     }
     found
+}
+
+/// The session a process is in; 0 for one whose leader lives outside of this PID namespace, as in many containers (for
+/// which `getsid` of rustix, whose answer is never 0, cannot be asked). None for a process that is gone.
+fn session_of(pid: u32) -> Option<u32> {
+    session_in(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// Reads the session out of a line of `/proc/PID/stat` (proc(5): its sixth field). The name before it, in brackets, may
+/// hold anything.
+fn session_in(stat: &str) -> Option<u32> {
+    let (_, after_name) = stat.rsplit_once(')')?;
+    after_name.split_whitespace().nth(3)?.parse().ok()
 }
 
 fn children_of(parent: u32) -> Vec<u32> {
@@ -280,5 +292,29 @@ pub fn is_group(leader: u32) -> bool {
 pub fn signal_process(pid: u32, signal: Signal) {
     if let Some(pid) = to_pid(pid) {
         let _ = kill_process(pid, signal);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_read_behind_any_name() {
+        assert_eq!(session_in("42 (python3) S 41 42 40 34816 42 4194560"), Some(40));
+        assert_eq!(session_in("42 (a) S 1 2 3 (b) c) S 41 42 40 34816 42 4194560"), Some(40));
+        assert_eq!(session_in("3 (sh) S 0 0 0 0 -1 4194560"), Some(0), "the leader is outside of the namespace");
+        assert_eq!(session_in(""), None);
+    }
+
+    #[test]
+    fn a_process_and_its_child_share_a_session() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let (own, childs) = (session_of(std::process::id()), session_of(child.id()));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(own.is_some());
+        assert_eq!(own, childs);
+        assert_eq!(session_of(child.id()), None, "it is gone");
     }
 }
