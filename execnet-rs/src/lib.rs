@@ -6,6 +6,7 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`frame`] | length-prefixed messages, decoded without I/O |
+//! | [`xspec`] | execution environments as text |
 //! | [`process`] | start a program, learn how any descendant ended |
 //! | [`guard`] | a small watchdog process that ends what this process could not |
 //! | [`local`] | unix-socket connections and named pipes from processes on this host |
@@ -14,3 +15,4 @@ pub mod frame;
 pub mod guard;
 pub mod local;
 pub mod process;
+pub mod xspec;
