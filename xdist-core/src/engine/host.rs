@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use execnet_rs::process::HowEnded;
 use serde_bytes::ByteBuf;
 
+use super::environment::HOME;
 use super::happening::MemberId;
 use super::members::{Member, MemberRole};
 use super::settings::Distribution;
@@ -51,6 +52,8 @@ pub(super) struct Host {
     handles_crashes: bool,
     /// Replacements that wait for plugins to configure them.
     waiting: Vec<(WorkerId, u32)>,
+    /// Crashes that plugins look at: the test as they know it, and the run's.
+    asked: Vec<(TestIndex, TestIndex)>,
     over_told: Option<u8>,
     ended: Option<Ended>,
     dead: bool,
@@ -69,7 +72,7 @@ impl Engine<'_> {
     /// Has the session fork the host, or the fork server where conftests have seen the world of a worker.
     pub(super) fn start_host(&mut self, session: MemberId, distribution: &Distribution) {
         self.stage = Stage::Hosting;
-        let member = self.members.add(Member::new(MemberRole::Host, "host", 0));
+        let member = self.members.add(Member::new(MemberRole::Host, HOME, "host", 0));
         self.host = Some(Host {
             member,
             ready: false,
@@ -77,13 +80,14 @@ impl Engine<'_> {
             differing: Vec::new(),
             handles_crashes: false,
             waiting: Vec::new(),
+            asked: Vec::new(),
             over_told: None,
             ended: None,
             dead: false,
         });
         let setup = HostSetup {
             mode: distribution.mode.clone(),
-            specs: vec!["popen".to_owned(); distribution.workers as usize],
+            specs: distribution.specs.iter().map(ToString::to_string).collect(),
             testrunuid: self.facts.dist.testrunuid.clone(),
             basetemp: self.facts.basetemp.clone(),
             mainargv: self.request.mainargv.clone(),
@@ -101,8 +105,8 @@ impl Engine<'_> {
             host: Some(setup),
             ..ForkRequest::default()
         };
-        self.members.get_mut(member).asked = self.server;
-        self.tell_server(ToPython::Fork(Box::new(request)));
+        self.members.get_mut(member).asked = self.home().server;
+        self.tell_server(HOME, ToPython::Fork(Box::new(request)));
     }
 
     /// Whether this member is the host.
@@ -122,9 +126,7 @@ impl Engine<'_> {
         host.inputs = (0..).map(|number| (WorkerId(number), 0)).zip(ready.inputs).collect();
         host.differing = ready.differing;
         host.handles_crashes = ready.handles_crashes;
-        if let (Some(session), Some(distribution)) = (self.session, self.distribution.clone()) {
-            self.collect(session, distribution);
-        }
+        self.begin_collecting();
     }
 
     /// What plugins added to a worker's input, and which of it differs from worker to worker.
@@ -214,10 +216,21 @@ impl Engine<'_> {
 
     /// Shows plugins a test that took its worker down.
     pub(super) fn ask_plugins(&mut self, test: TestIndex, worker: WorkerId, crashed: &Crashed) {
-        if self.live_host().is_some() {
-            self.tell_host(crash_event(test, worker, crashed));
+        let shown = self.layout.as_ref().map_or(test, |layout| layout.shown(test));
+        if let Some(host) = self.live_host() {
+            host.asked.push((shown, test));
+            self.tell_host(crash_event(shown, worker, crashed));
         } else {
             self.feed(Input::PluginsGone);
+        }
+    }
+
+    /// Plugins have looked at a crash: the one that they were asked about first, if it is the same test elsewhere.
+    pub(super) fn crash_seen(&mut self, shown: TestIndex, again: bool) {
+        let Some(host) = &mut self.host else { return };
+        if let Some(at) = host.asked.iter().position(|(known, _)| *known == shown) {
+            let (_, test) = host.asked.remove(at);
+            self.feed(Input::CrashSeen(test, again));
         }
     }
 

@@ -3,12 +3,14 @@
 //! To add a scheduler: implement [`Scheduler`] in a module of its own, name it in [`for_mode`], and run the properties in
 //! `tests.rs` over it.
 
+mod each;
 mod load;
 mod pace;
 #[cfg(test)]
 mod tests;
 mod units;
 
+pub use each::Each;
 pub use load::Load;
 pub use units::Units;
 
@@ -56,6 +58,8 @@ pub struct Job {
     pub chunk: Option<u32>,
     /// Which unit each test belongs to, for modes that keep units together; tests beyond its end are alone.
     pub units: Vec<u32>,
+    /// `each`: where every worker's tests begin, and where the last one's end.
+    pub parts: Vec<u32>,
     /// Units go out in the order of collection, not those with many tests first.
     pub keep_order: bool,
 }
@@ -64,6 +68,7 @@ pub struct Job {
 pub fn for_mode(mode: &str, job: &Job) -> Option<Box<dyn Scheduler + Send>> {
     match mode {
         "load" => Some(Box::new(Load::new(job))),
+        "each" => Some(Box::new(Each::new(job))),
         "worksteal" => Some(Box::new(Load::stealing(job))),
         "loadscope" | "loadfile" | "loadgroup" => Some(Box::new(Units::new(job))),
         _ => None,

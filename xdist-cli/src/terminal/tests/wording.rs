@@ -98,7 +98,7 @@ fn a_rerun_is_one_line_that_a_shell_reads_back() {
         ["a.py::t[a\nb]", "a.py::t[%s\t'\\]", "-a b.py::t", "a.py::t[!x $HOME `id` \"q\"]", "a.py::t[\u{85}\u{e4}]"]
     {
         let configured = Configured { alone: ["printf", "%s"].map(str::to_owned).into(), ..Configured::default() };
-        let script = Alone::new(&configured).command(&Names::default(), id);
+        let script = Alone::new(&configured).command(&Names::default(), id, None);
         assert!(!script.contains(char::is_control), "{script:?}");
         let said = std::process::Command::new("sh").arg("-c").arg(&script).output().unwrap();
         let expected = if id.starts_with('-') { format!("./{id}") } else { id.to_owned() };
