@@ -7,8 +7,16 @@ use crate::exit;
 pub struct Stop {
     /// The closing line: `stopping after 1 failures`, `KeyboardInterrupt`.
     pub reason: String,
+    /// Lines beneath it.
+    pub detail: String,
     /// The exit code, unless something worse happened.
     pub code: u8,
+}
+
+impl Stop {
+    pub(super) fn new(reason: impl Into<String>, code: u8) -> Self {
+        Self { reason: reason.into(), detail: String::new(), code }
+    }
 }
 
 /// What decides an exit code.

@@ -195,7 +195,7 @@ impl RunState {
         let limit = self.settings.maxfail;
         if failures > 0 && limit > 0 && self.tally.failures >= limit {
             let reason = format!("stopping after {} failures", self.tally.failures);
-            self.stop_run(Stop { reason, code: exit::TESTS_FAILED });
+            self.stop_run(Stop::new(reason, exit::TESTS_FAILED));
         }
     }
 
@@ -260,7 +260,7 @@ impl RunState {
         let limit = self.settings.maxfail;
         if stopped_by_page && limit > 0 && self.stop.is_none() {
             let reason = format!("stopping after {limit} failures");
-            self.stop_run(Stop { reason, code: exit::TESTS_FAILED });
+            self.stop_run(Stop::new(reason, exit::TESTS_FAILED));
         }
         self.tally.ends.push((ended.before, ended.after));
     }
@@ -410,13 +410,13 @@ impl RunState {
     fn internal_error(&mut self, worker: Option<WorkerId>, text: String) {
         self.tally.internal_error = true;
         self.emit(RunEvent::InternalError { worker, text });
-        self.stop_run(Stop { reason: "internal error".to_owned(), code: exit::INTERNAL_ERROR });
+        self.stop_run(Stop::new("internal error", exit::INTERNAL_ERROR));
     }
 
     fn interrupt(&mut self, why: String) {
         self.interrupted = true;
         self.emit(RunEvent::Stopping { why });
-        self.stop_run(Stop { reason: "KeyboardInterrupt".to_owned(), code: exit::INTERRUPTED });
+        self.stop_run(Stop::new("KeyboardInterrupt", exit::INTERRUPTED));
         self.effects.push(Effect::InterruptWorkers);
     }
 
@@ -469,7 +469,7 @@ fn stop_of(stopping: Stopping) -> Stop {
         }
         _ => exit::INTERRUPTED,
     };
-    Stop { reason: stopping.reason, code }
+    Stop { detail: stopping.detail, ..Stop::new(stopping.reason, code) }
 }
 
 /// pytest's own rule for `testsfailed`.

@@ -522,6 +522,10 @@ fn a_worker_that_sees_the_stop_page_first_is_no_dead_worker() {
     assert_eq!(world.state.exit_code(), exit::TESTS_FAILED);
 }
 
+fn exit_42() -> Stopping {
+    Stopping { kind: "exit".into(), reason: "enough".into(), code: Some(42), ..Stopping::default() }
+}
+
 #[test]
 fn a_worker_that_sees_the_stop_page_before_the_reason_is_not_replaced() {
     // No --maxfail: the page was set by a `pytest.exit` that is still being written up.
@@ -534,7 +538,7 @@ fn a_worker_that_sees_the_stop_page_before_the_reason_is_not_replaced() {
     world.step(sibling, Act::Pass);
     assert!(!world.processes[1].alive, "it left, and nobody took its place");
     assert!(world.state.stop().is_none());
-    world.feed(Input::Stopping(leaving, Stopping { kind: "exit".into(), reason: "enough".into(), code: Some(42) }));
+    world.feed(Input::Stopping(leaving, exit_42()));
     world.run(&[(0, Act::Pass)]);
     assert_eq!(world.state.exit_code(), 42);
 }
