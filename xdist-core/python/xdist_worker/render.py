@@ -87,7 +87,8 @@ class _Place:
 
     def toterminal(self, writer: Any) -> None:
         """Print it."""
-        shown = self._excinfo.getrepr(funcargs=True)
+        # The place is the same in all styles; this one costs least.
+        shown = self._excinfo.getrepr(funcargs=True, style="long" if self._full else "native")
         if self._full:
             shown.toterminal(writer)
         elif shown.reprcrash is not None:

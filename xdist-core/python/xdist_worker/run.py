@@ -178,6 +178,8 @@ class Run:
         if self.end_told or self.link.lost:
             return
         self.end_told = True
+        # Nobody on this host starts another test. Those who leave for it before the controller knows why are not missed.
+        self.page.stop()
         data: Dict[str, Any] = {"kind": "interrupt", **end_of_session(self.config, excinfo, self.rendering)}
         if isinstance(excinfo.value, pytest.exit.Exception):
             data["kind"] = "exit"
@@ -185,10 +187,4 @@ class Run:
                 data["code"] = int(excinfo.value.returncode)
         elif isinstance(excinfo.value, pytest.Session.Interrupted):
             data["kind"] = "stop"
-        try:
-            # Before the others end: else the controller would not know why they do.
-            self.link.send({"stopping": data})
-        finally:
-            # Nobody on this host starts another test.
-            if not self.link.lost:
-                self.page.stop()
+        self.link.send({"stopping": data})

@@ -17,6 +17,11 @@ impl Stop {
     pub(super) fn new(reason: impl Into<String>, code: u8) -> Self {
         Self { reason: reason.into(), detail: String::new(), code }
     }
+
+    /// `--maxfail` was met.
+    pub(super) fn failures(count: u32) -> Self {
+        Self::new(format!("stopping after {count} failures"), exit::TESTS_FAILED)
+    }
 }
 
 /// What decides an exit code.
