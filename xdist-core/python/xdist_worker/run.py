@@ -178,7 +178,7 @@ class Run:
         if self.end_told or self.link.lost:
             return
         self.end_told = True
-        # Nobody on this host starts another test. Those who leave for it before the controller knows why are not missed.
+        # Nobody on this host starts another test. Who leaves for it before the controller knows why is not missed.
         self.page.stop()
         data: Dict[str, Any] = {"kind": "interrupt", **end_of_session(self.config, excinfo, self.rendering)}
         if isinstance(excinfo.value, pytest.exit.Exception):
