@@ -6,6 +6,7 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`frame`] | length-prefixed messages, decoded without I/O |
+//! | [`value`] | what travels through channels, and its encoding |
 //! | [`xspec`] | execution environments as text |
 //! | [`process`] | start a program, learn how any descendant ended |
 //! | [`guard`] | a small watchdog process that ends what this process could not |
@@ -15,4 +16,5 @@ pub mod frame;
 pub mod guard;
 pub mod local;
 pub mod process;
+pub mod value;
 pub mod xspec;
