@@ -96,6 +96,9 @@ pub struct Scenario {
     pub chances: Random,
 }
 
+/// More replacements than any of these runs needs.
+const MANY: u32 = 200;
+
 const MODES: [&str; 5] = ["load", "worksteal", "loadscope", "loadfile", "loadgroup"];
 
 impl Scenario {
@@ -117,7 +120,7 @@ impl Scenario {
                 tests,
                 workers,
                 maxfail: if random.chance(0.3) { 1 + random.below(3) } else { 0 },
-                restarts: if random.chance(0.3) { random.below(4) } else { 50 },
+                restarts: if random.chance(0.3) { random.below(4) } else { MANY },
                 collect_errors: 0,
                 plugins_see_crashes: random.chance(0.2),
             },
@@ -151,6 +154,16 @@ impl Scenario {
             && self.interrupt.is_none()
             && self.settings.maxfail == 0
             && self.deeds.iter().all(|deed| matches!(deed, Deed::Pass | Deed::Fail))
+    }
+
+    /// Whether something in it keeps tests from running.
+    pub fn may_leave_tests(&self) -> bool {
+        self.settings.maxfail > 0
+            || self.settings.restarts < MANY
+            || self.interrupt.is_some()
+            || self.stillbirths > 0.0
+            || self.lacks_every > 0
+            || self.kills.len() > 2
     }
 
     /// Whether a worker did not collect a test.
