@@ -211,6 +211,8 @@ pub struct Ended {
     /// pytest's closing line in exclamation marks: `stopping after 1 failures`, `KeyboardInterrupt`,
     /// `_pytest.outcomes.Exit: bye`, `Interrupted: 2 errors during collection`.
     pub reason: Option<String>,
+    /// Lines beneath it, rendered by pytest: where a `KeyboardInterrupt` came from.
+    pub detail: String,
     /// Text of an error before any test (usage error), printed as it is, to stderr.
     pub error: Option<String>,
     /// Tests that never started or were given up.

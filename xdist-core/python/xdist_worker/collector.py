@@ -61,7 +61,7 @@ class CollectorHooks(WorkerHooks):
         error = outcome.excinfo[1]
         if isinstance(error, pytest.UsageError):
             return
-        self._run.tell_collection(stopped=str(error) or type(error).__name__)
+        self._run.tell_collection(pytest.ExceptionInfo.from_exc_info(outcome.excinfo))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: Any) -> bool:

@@ -475,6 +475,7 @@ impl Engine<'_> {
         if self.configured || error.is_some() {
             let ended = Ended {
                 exit: code,
+                detail: self.detail(),
                 reason,
                 error,
                 not_run: self.not_run(),
@@ -527,6 +528,15 @@ impl Engine<'_> {
             }
             (None, None) => self.interrupted.map(|_| "KeyboardInterrupt".to_owned()),
         }
+    }
+
+    /// What pytest prints beneath the reason.
+    pub(super) fn detail(&self) -> String {
+        match (&self.run, self.layout.as_ref().map(|layout| &layout.collection)) {
+            (Some(run), _) => run.stop().filter(|_| !self.internal_error).map(|stop| stop.detail.clone()),
+            (None, collection) => collection.map(|collection| collection.stop_detail.clone()),
+        }
+        .unwrap_or_default()
     }
 
     pub(super) fn session_message(&self) -> Option<String> {

@@ -191,7 +191,7 @@ impl Engine<'_> {
                 // Plugins have been shown it when they were asked.
                 Verdict::Crashed(_) if self.plugins_see_crashes() => return,
                 Verdict::Crashed(crashed) => crash_event(*test, *worker, crashed),
-                Verdict::Interrupted => return,
+                Verdict::Interrupted => HostEvent::Interrupted(worker.to_string(), *test),
             },
             RunEvent::Warning(warning) => HostEvent::Warning(
                 warning.when.clone(),
@@ -247,7 +247,8 @@ impl Engine<'_> {
         }
         let code = self.run_exit_code();
         let not_run = self.run.as_ref().map_or(0, |run| run.not_run().len());
-        let over = RunOver { code, reason: self.reason(), error: self.session_message(), not_run };
+        let over =
+            RunOver { code, reason: self.reason(), detail: self.detail(), error: self.session_message(), not_run };
         let Some(host) = &mut self.host else { return };
         host.over_told = Some(code);
         let member = host.member;
@@ -287,7 +288,12 @@ impl Engine<'_> {
     fn host_left(&mut self, code: u8) {
         if self.run.is_some() {
             let reason = "a plugin ended the session on the controller's side".to_owned();
-            self.host_stops(Stopping { kind: "exit".to_owned(), reason, code: Some(code.into()) });
+            self.host_stops(Stopping {
+                kind: "exit".to_owned(),
+                reason,
+                code: Some(code.into()),
+                ..Stopping::default()
+            });
         } else {
             self.exit = Some(code);
             self.wind_up();

@@ -215,6 +215,10 @@ fn merged(found: &[Found], places: &[Vec<TestIndex>], tests: usize) -> Collectio
         reports: reports(found),
         lines: first.lines.clone(),
         stopped: all().find_map(|(one, _)| one.stopped.clone()),
+        stop_detail: all()
+            .find(|(one, _)| one.stopped.is_some())
+            .map(|(one, _)| one.stop_detail.clone())
+            .unwrap_or_default(),
         digest: String::new(),
         failed_first: first.failed_first,
         lastfailed: first.lastfailed.clone(),

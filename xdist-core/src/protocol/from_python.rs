@@ -90,6 +90,8 @@ pub struct Stopping {
     pub kind: String,
     /// pytest's text for it.
     pub reason: String,
+    /// What pytest prints beneath that: where an interrupt came from.
+    pub detail: String,
     /// Exit code that `pytest.exit` asked for, if any.
     pub code: Option<i64>,
 }

@@ -66,6 +66,8 @@ pub enum HostEvent {
     Reported(String, TestIndex, Vec<ByteBuf>),
     /// A test took its worker down: how, what the worker wrote, reports from before.
     Crashed(String, TestIndex, String, String, Vec<ByteBuf>),
+    /// The user's interrupt came while a test ran.
+    Interrupted(String, TestIndex),
     /// A warning: when, node id, place, the warning.
     Warning(String, String, Option<(String, i64)>, ByteBuf),
     /// `record_testsuite_property`.
@@ -102,6 +104,8 @@ pub struct RunOver {
     pub code: u8,
     /// Why the run stopped early, in pytest's words.
     pub reason: Option<String>,
+    /// What pytest prints beneath that.
+    pub detail: String,
     /// Text of a usage error, as pytest printed it.
     pub error: Option<String>,
     /// Tests that have no verdict.

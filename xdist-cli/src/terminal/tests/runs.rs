@@ -158,6 +158,19 @@ fn interrupted_by_the_user() {
 }
 
 #[test]
+fn interrupted_by_a_test() {
+    let mut run = Run::new().pass(0, 0).finished(2, 1, Verdict::Interrupted).exit(2);
+    run.ended.reason = Some("KeyboardInterrupt".to_owned());
+    run.ended.detail =
+        "/p/test_a.py:3: KeyboardInterrupt\n(to show a full traceback on KeyboardInterrupt use --full-trace)\n"
+            .to_owned();
+    run.ended.not_run = vec![TestIndex(3)];
+    let output = run.output();
+    let shown: Vec<_> = output.lines().skip_while(|line| !line.starts_with("!!!")).take(2).collect();
+    assert_eq!(shown[1], "/p/test_a.py:3: KeyboardInterrupt", "{output}");
+}
+
+#[test]
 fn stopped_at_the_first_failure() {
     let mut run = Run::new().pass(0, 0).reports(1, 1, &[failed("TestB.test_two[a b]", "assert 1 == 2")]).exit(1);
     run.ended.reason = Some("stopping after 1 failures".to_owned());

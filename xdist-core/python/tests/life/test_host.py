@@ -74,8 +74,15 @@ def passed(peer: Peer, worker: int, index: int) -> None:
     peer.send({"passed": struct.pack("<IIddd", worker, index, 0.1, 0.2, 0.3)})
 
 
-def over(controller: StandIn, peer: Peer, code: int, reason: Optional[str] = None, error: Optional[str] = None) -> Any:
-    peer.send({"run_over": {"code": code, "reason": reason, "error": error, "not_run": 0}})
+def over(
+    controller: StandIn,
+    peer: Peer,
+    code: int,
+    reason: Optional[str] = None,
+    error: Optional[str] = None,
+    detail: str = "",
+) -> Any:
+    peer.send({"run_over": {"code": code, "reason": reason, "detail": detail, "error": error, "not_run": 0}})
     ended = controller.say(peer, "ended")
     controller.gone(peer)
     return ended
@@ -150,6 +157,20 @@ def test_a_run_as_plugins_see_it(project: Callable, stand_in: Callable) -> None:
     for line in ("our line for the header", "2 workers", "[gw0] node down: signal 9 (SIGKILL)"):
         assert shown.count(line) == 1, shown
     assert "1 failed, 2 passed, 1 warning" in shown
+
+
+def test_an_interrupt_names_the_tests_that_were_running(project: Callable, stand_in: Callable) -> None:
+    controller = stand_in(project(conftest_py=CONFTEST))
+    peer = host(controller)
+    controller.say(peer, "host_ready")
+    collected(peer)
+    for worker, index in (("gw1", 1), ("gw0", 0)):
+        peer.send({"event": {"interrupted": [worker, index]}})
+    assert over(controller, peer, 2, "KeyboardInterrupt", detail="a.py:3: KeyboardInterrupt\n")["before"] == 2
+    shown = out(controller)
+    assert "xdist: 2 tests interrupted" in shown
+    assert f"INTERRUPTED {IDS[0]} (gw0)\nINTERRUPTED {IDS[1]} (gw1)\n" in shown
+    assert "KeyboardInterrupt !!" in shown and "!\na.py:3: KeyboardInterrupt\n=" in shown
 
 
 @pytest.mark.parametrize(

@@ -257,6 +257,9 @@ def test_a_test_that_stops_the_session(
     stopping = controller.say(worker, "stopping")
     assert stopping["kind"] == kind and stopping["reason"] == reason
     assert stopping.get("code") == (7 if code == 7 else None)
+    place, _, rest = stopping.get("detail", "").partition("\n")
+    assert place == (f"{root / 'test_a.py'}:8: KeyboardInterrupt" if kind == "interrupt" else "")
+    assert ("--full-trace" in rest) == (kind == "interrupt")
     assert controller.say(worker, "ended") == {"before": code, "after": code, "message": ""}
     controller.gone(worker)
     assert (root / "torn-down").exists() and not outcomes(worker)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import signal
 import struct
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 import pytest
 
 from ..link import Link, name_of
 from ..portable import pack, plain, unpack
+from .closing import settle_place, show_interrupted
 from .nodes import Node, NodeManager
 from .retold import Tests, report_of, warning_of
 from .scheduling import settle
@@ -65,6 +66,7 @@ class HostHooks:
         self._blanks: Dict[str, Dict[str, bytes]] = {}
         self._notices: List[str] = []
         self._not_run = 0
+        self._interrupted: List[Tuple[int, str]] = []
         self.nodemanager = NodeManager(config, list(setup["specs"]), setup["testrunuid"], list(setup["mainargv"]))
         self.sched = SchedulerView(config)
         self.terminal = config.pluginmanager.get_plugin("terminalreporter")
@@ -140,6 +142,8 @@ class HostHooks:
         """Say again what the user should know of the run."""
         for text in self._notices:
             terminalreporter.write_sep("=", f"xdist: {text}", red=True, bold=True)
+        running = [(self._tests.ids[index], worker) for index, worker in sorted(self._interrupted)]
+        show_interrupted(terminalreporter, running)
         if self._not_run:
             total = len(self._tests.ids) if self._tests is not None else self._not_run
             terminalreporter.write_line(f"xdist: {self._not_run} of {total} tests did not run", red=True)
@@ -173,8 +177,9 @@ class HostHooks:
         self._end(session, **message[name])
         return True
 
-    @staticmethod
-    def _end(session: Any, code: int, reason: Optional[str], error: Optional[str], **_more: Any) -> None:
+    def _end(
+        self, session: Any, code: int, reason: Optional[str], detail: str, error: Optional[str], **_more: Any
+    ) -> None:
         """End the loop as serial pytest's would end."""
         if code == pytest.ExitCode.USAGE_ERROR and error:
             lines = [line[7:] if line.startswith("ERROR: ") else line for line in error.splitlines()]
@@ -186,8 +191,9 @@ class HostHooks:
                 session.testsfailed = max(1, session.testsfailed)
         elif reason.startswith("Interrupted: "):
             raise session.Interrupted(reason.partition(": ")[2])
-        elif reason == "KeyboardInterrupt":
-            raise KeyboardInterrupt
+        elif reason.startswith("KeyboardInterrupt"):
+            settle_place(self.terminal, reason, detail)
+            raise KeyboardInterrupt(*filter(None, [reason.partition(": ")[2]]))
         elif reason.startswith("_pytest.outcomes.Exit: "):
             raise pytest.exit.Exception(reason.partition(": ")[2], returncode=code)
         elif code == 1:
@@ -312,6 +318,9 @@ class HostHooks:
         again = report.nodeid in sched.pending
         sched.pending.clear()
         self._link.send({"crash_seen": [index, again]})
+
+    def _on_interrupted(self, worker: str, index: int) -> None:
+        self._interrupted.append((index, worker))
 
     def _finished(self, index: int) -> None:
         tests = self._tests
