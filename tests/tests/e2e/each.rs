@@ -28,7 +28,9 @@ fn started(suite: &Suite) -> BTreeMap<String, Vec<String>> {
         let name = ran.id.rsplit("::").next().unwrap_or_default().to_owned();
         workers.entry(name).or_default().push(ran.worker);
     }
-    workers.values_mut().for_each(|names| names.sort());
+    for names in workers.values_mut() {
+        names.sort();
+    }
     workers
 }
 
