@@ -202,7 +202,7 @@ impl Run {
             reporter.tick_at(now).unwrap();
         }
         reporter.handle_at(&RunEvent::Ended(Box::new(self.ended.clone())), start).unwrap();
-        reporter.finish();
+        reporter.finish().unwrap();
         (out.text(), errors.text())
     }
 
