@@ -127,8 +127,11 @@ impl Engine<'_> {
 
     /// Feeds in a message about a test, in the run's numbering.
     fn about(&mut self, member: MemberId, test: TestIndex, input: impl FnOnce(WorkerId, TestIndex) -> Input) {
-        let translated = self.members.get(member).translation.for_run(test);
-        if let (Some(worker), Some(test)) = (self.worker_of(member), translated) {
+        let entry = self.members.get(member);
+        let translated = entry.translation.for_run(test);
+        if let (MemberRole::Worker(worker, incarnation), Some(test)) = (entry.role, translated)
+            && self.run.as_ref().is_some_and(|run| run.hears(worker, incarnation))
+        {
             self.feed(input(worker, test));
             self.note_end(worker);
         }

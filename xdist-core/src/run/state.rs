@@ -105,6 +105,12 @@ impl RunState {
         mem::take(&mut self.effects)
     }
 
+    /// Whether what this incarnation of a worker tells still counts. Nothing does once its end is known: what it had is
+    /// with others by then, whatever arrives late from a host that was lost and is back.
+    pub fn hears(&self, worker: WorkerId, incarnation: u32) -> bool {
+        self.workers.get(worker.at()).is_some_and(|entry| entry.is_alive() && entry.incarnation == incarnation)
+    }
+
     /// Whether a worker was told that nothing more comes and has nothing left.
     pub fn is_idle(&self, worker: WorkerId) -> bool {
         self.workers.get(worker.at()).is_some_and(|entry| entry.phase == Phase::Finishing && entry.load() == 0)
@@ -157,7 +163,7 @@ impl RunState {
         if entry.start(test) {
             self.again.remove(&test);
             self.emit(RunEvent::Started { test, worker });
-        } else {
+        } else if !entry.is_running(test) && !self.settled.get(test.at()).is_some_and(|settled| *settled) {
             self.internal_error(Some(worker), format!("{worker} started test {} which it was not given", test.0));
         }
     }
