@@ -53,7 +53,7 @@ impl Alone {
             test.extend_from_slice(b"::");
             test.extend_from_slice(rest.as_bytes());
         }
-        let words = words.iter().map(|word| word.as_bytes()).chain([test.as_slice()]);
+        let words = words.iter().map(String::as_bytes).chain([test.as_slice()]);
         words.map(quoted).collect::<Vec<_>>().join(" ")
     }
 

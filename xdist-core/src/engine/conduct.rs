@@ -54,6 +54,7 @@ impl Engine<'_> {
             FromPython::NodeConfigured(worker, incarnation, input) => {
                 self.node_configured(&worker, incarnation, input);
             }
+            FromPython::SlowHook(hook) => self.slow_hook(&hook),
             FromPython::CrashSeen(test, again) => self.feed(Input::CrashSeen(test, again)),
             FromPython::Ended(ended) => self.session_over(member, ended),
             FromPython::Stopping(stopping) => match self.worker_of(member) {

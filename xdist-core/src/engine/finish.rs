@@ -366,6 +366,7 @@ impl Engine<'_> {
                 self.show_output(member);
             }
         }
+        self.ask_host(now);
         self.observer.tick();
     }
 

@@ -4,8 +4,10 @@
 //! configure a replacement, or look at a test that took its worker down.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use execnet_rs::process::HowEnded;
+use rustix::process::Signal;
 use serde_bytes::ByteBuf;
 
 use super::happening::MemberId;
@@ -21,6 +23,10 @@ use crate::protocol::{self, Ended, ForkRequest, HostEvent, HostReady, HostSetup,
 use crate::report::Report;
 use crate::run::Input;
 
+/// How often it is asked which hook it is in; one that it is in twice takes long.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// The question: does nothing to a process that does not answer.
+const ASKING: Signal = Signal::URG;
 /// How a host ended in which a plugin raised.
 const RAISED: &str = "an exception in a plugin";
 
@@ -51,6 +57,8 @@ pub(super) struct Host {
     handles_crashes: bool,
     /// Replacements that wait for plugins to configure them.
     waiting: Vec<(WorkerId, u32)>,
+    /// When it is asked next.
+    ask_at: Instant,
     over_told: Option<u8>,
     ended: Option<Ended>,
     dead: bool,
@@ -77,6 +85,7 @@ impl Engine<'_> {
             differing: Vec::new(),
             handles_crashes: false,
             waiting: Vec::new(),
+            ask_at: Instant::now() + PATIENCE,
             over_told: None,
             ended: None,
             dead: false,
@@ -144,6 +153,24 @@ impl Engine<'_> {
         let member = host.member;
         self.members.get(member).tell(ToPython::ConfigureNode(worker.to_string(), incarnation));
         true
+    }
+
+    /// Asks the host which hook it is in, when it is time.
+    pub(super) fn ask_host(&mut self, now: Instant) {
+        if let Some(host) = self.live_host().filter(|host| host.ask_at <= now) {
+            host.ask_at = now + PATIENCE;
+            let member = host.member;
+            self.kill(member, ASKING);
+        }
+    }
+
+    /// The user should know whom to wait for: the host itself shows nothing now.
+    pub(super) fn slow_hook(&mut self, hook: &str) {
+        let minutes = PATIENCE.as_secs() / 60;
+        let text = format!(
+            "\nxdist: a hook of a plugin has been running in the plugin host for {minutes} min: {hook}; Ctrl-C ends the run\n"
+        );
+        self.observer.raw(true, text.as_bytes());
     }
 
     /// Plugins have configured a replacement.

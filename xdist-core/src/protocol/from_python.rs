@@ -59,6 +59,8 @@ pub enum FromPython {
     NodeConfigured(String, u32, ByteBuf),
     /// Plugin host: plugins have looked at a test that took its worker down; whether it is to run again.
     CrashSeen(TestIndex, bool),
+    /// Plugin host: the hook of a plugin that has been running between two questions.
+    SlowHook(String),
     /// Any session: the pytest session is over, sessionfinish and unconfigure are done.
     Ended(Ended),
 }

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import struct
+import time
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
 import pytest
-from stand_in import Peer, StandIn
+from stand_in import DEADLINE, Peer, StandIn
 
 from xdist_worker.portable import pack, unpack
 
@@ -258,6 +261,40 @@ def test_a_plugin_that_raises_at_the_end(project: Callable, stand_in: Callable, 
     assert (ended["before"], ended["after"], ended["message"]) == (0, 3, message)
     shown = out(controller)
     assert "ValueError: a broken plugin" in shown and "xdist_worker" not in shown
+
+
+@pytest.mark.parametrize("hook", ["pytest_testnodeready(node)", "pytest_sessionfinish(session)"])
+def test_a_hook_that_takes_long_is_named_once(project: Callable, stand_in: Callable, hook: str) -> None:
+    body = "import os, time\n        while not os.path.exists('go'): time.sleep(0.01)\n"
+    root = project(conftest_py=f"def {hook}:\n        {body}")
+    controller = stand_in(root)
+    peer = host(controller)
+    controller.say(peer, "host_ready")
+    collected(peer)
+    peer.send({"event": {"worker_up": "gw0"}})
+    peer.send({"run_over": {"code": 0, "reason": None, "detail": "", "error": None, "not_run": 0}})
+    deadline = time.monotonic() + DEADLINE
+    while not peer.all("slow_hook"):
+        assert time.monotonic() < deadline
+        os.kill(peer.hello["pid"], signal.SIGURG)
+        controller.step(time.monotonic() + 0.05)
+    for _ in range(3):
+        os.kill(peer.hello["pid"], signal.SIGURG)
+    (root / "go").touch()
+    controller.say(peer, "ended")
+    assert [text.partition(":")[0] for text in peer.all("slow_hook")] == [f"{hook.partition('(')[0]} (conftest.py"]
+
+
+def test_quick_hooks_are_not_named(project: Callable, stand_in: Callable) -> None:
+    controller = stand_in(project(conftest_py="def pytest_runtest_logreport(report): pass\n"))
+    peer = host(controller)
+    controller.say(peer, "host_ready")
+    collected(peer)
+    for _ in range(50):
+        passed(peer, 0, 0)
+        os.kill(peer.hello["pid"], signal.SIGURG)
+    over(controller, peer, 0)
+    assert not peer.all("slow_hook")
 
 
 def test_a_plugin_that_raises_in_the_run(project: Callable, stand_in: Callable) -> None:

@@ -17,6 +17,7 @@ from .closing import settle_place, show_interrupted
 from .nodes import Node, NodeManager
 from .retold import Tests, report_of, warning_of
 from .scheduling import settle
+from .slow import SlowHook
 
 NAME = "dsession"
 """Under which the plugin is registered, as pytest-xdist's is."""
@@ -70,6 +71,7 @@ class HostHooks:
         self.nodemanager = NodeManager(config, list(setup["specs"]), setup["testrunuid"], list(setup["mainargv"]))
         self.sched = SchedulerView(config)
         self.terminal = config.pluginmanager.get_plugin("terminalreporter")
+        SlowHook(link).listen()
 
     # The session.
 
