@@ -208,7 +208,7 @@ impl Engine<'_> {
     }
 
     fn worker_gone(&mut self, member: MemberId, worker: WorkerId, how: HowEnded) {
-        let phase = self.page.as_ref().map_or("", |page| page.last_phase(worker));
+        let (phase, set_up) = self.page.as_ref().map(|page| page.last_phase(worker)).unwrap_or_default();
         let lost_link = self.page.as_ref().is_some_and(|page| page.lost_link(worker));
         let entry = self.members.get_mut(member);
         if lost_link {
@@ -234,7 +234,7 @@ impl Engine<'_> {
         if !captured.is_empty() {
             output = format!("{output}{}{captured}", if output.is_empty() { "" } else { "\n" });
         }
-        let death = Death { how: how_text, clean, output, elapsed };
+        let death = Death { how: how_text, clean, output, elapsed, set_up };
         self.feed(Input::Gone(worker, death));
     }
 

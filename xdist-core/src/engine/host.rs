@@ -374,7 +374,7 @@ fn whole(reports: &[Report]) -> Vec<ByteBuf> {
 
 fn crash_event(test: TestIndex, worker: WorkerId, crashed: &Crashed) -> HostEvent {
     let (how, output) = (crashed.how.clone(), crashed.output.clone());
-    HostEvent::Crashed(worker.to_string(), test, how, output, whole(&crashed.reports))
+    HostEvent::Crashed(worker.to_string(), test, how, output, whole(&crashed.reports), crashed.set_up)
 }
 
 fn collection_event(collection: &Collection, how: Vec<String>) -> HostEvent {
@@ -425,9 +425,11 @@ mod tests {
             how: "signal 9".to_owned(),
             output: "said".to_owned(),
             reports: vec![report],
+            set_up: true,
             elapsed: std::time::Duration::ZERO,
         };
-        let HostEvent::Crashed(worker, test, how, output, reports) = crash_event(TestIndex(3), WorkerId(1), &crashed)
+        let HostEvent::Crashed(worker, test, how, output, reports, true) =
+            crash_event(TestIndex(3), WorkerId(1), &crashed)
         else {
             panic!("another event");
         };

@@ -344,8 +344,14 @@ impl RunState {
             self.emit(RunEvent::Notice(format!("worker {worker} wrote before it ended:\n{}", death.output.trim_end())));
         }
         if let Some(Running { test, reports }) = running {
-            let crashed =
-                Crashed { how: death.how.clone(), output: death.output.clone(), reports, elapsed: death.elapsed };
+            let crashed = Crashed {
+                how: death.how.clone(),
+                output: death.output.clone(),
+                // The first report that says something takes those before it along.
+                set_up: death.set_up && reports.is_empty(),
+                reports,
+                elapsed: death.elapsed,
+            };
             if asks {
                 self.asked.insert(test, (worker, Box::new(crashed.clone())));
                 self.effects.push(Effect::AskPlugins(test, worker, Box::new(crashed)));

@@ -118,7 +118,7 @@ def test_a_run_as_plugins_see_it(project: Callable, stand_in: Callable) -> None:
     peer.send({"event": {"warning": ["runtest", IDS[0], None, pack(warning)]}})
     peer.send({"started": struct.pack("<II", 0, 1)})
     peer.send({"event": {"worker_died": ["gw0", "signal 9 (SIGKILL)", True]}})
-    peer.send({"event": {"crashed": ["gw0", 1, "signal 9 (SIGKILL)", "", []]}})
+    peer.send({"event": {"crashed": ["gw0", 1, "signal 9 (SIGKILL)", "", [], True]}})
     assert controller.say(peer, "crash_seen") == [1, True]
     peer.send({"configure_node": ["gw0", 1]})
     assert controller.say(peer, "node_configured")[:2] == ["gw0", 1]
@@ -144,6 +144,7 @@ def test_a_run_as_plugins_see_it(project: Callable, stand_in: Callable) -> None:
         f"warning {IDS[0]} careful",
         f"logstart {IDS[1]} test_a.py 1",
         "down gw0 signal 9 (SIGKILL) None",
+        f"logreport {IDS[1]} setup passed gw0 1",
         f"crash {IDS[1]}",
         f"logreport {IDS[1]} ??? failed gw0 1",
         f"logfinish {IDS[1]}",

@@ -300,8 +300,13 @@ class HostHooks:
         self._retell(worker, index, reports)
         self._finished(index)
 
-    def _on_crashed(self, worker: str, index: int, how: str, output: str, reports: List[bytes]) -> None:
+    def _on_crashed(
+        self, worker: str, index: int, how: str, output: str, reports: List[bytes], set_up: bool
+    ) -> None:
         retold = [report_of(self.config, raw) for raw in reports]
+        if set_up:
+            # Nobody knows how long it took.
+            retold += [(known, ()) for known in self._tests.passed(index, (0.0,), self._blanks.get(worker, {}))]
         report = self._tests.crashed(index, worker, how, output)
         failed = next((known for known, _ in retold if known.failed and not hasattr(known, "wasxfail")), None)
         if failed is None:
