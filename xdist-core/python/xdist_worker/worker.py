@@ -195,25 +195,29 @@ class WorkerHooks:
             link.send_frame(wire.done(index))
             return False
         run.index = None
-        setup, call, teardown = plain[0].duration, plain[1].duration, plain[2].duration
+        first, second, third = plain
+        setup, call, teardown = first.duration, second.duration, third.duration
         seconds = setup + call + teardown
         self._unheard += seconds + _OVERHEAD
-        waits = self._unheard <= _PATIENCE and seconds < _LONG and (self._closed or len(self._queue) >= _LOW)
+        if self._unheard <= _PATIENCE and seconds < _LONG and self._leave(session, index, setup, call, teardown):
+            return True
         following = self._following(session)
         if following is None:
             link.send_frame(wire.passed(index, setup, call, teardown))
             return False
-        if not (waits and link.is_drained() and self._leave(link.sent, index, setup, call, teardown, following)):
-            link.send_frame(wire.passed_next(index, setup, call, teardown, following))
+        link.send_frame(wire.passed_next(index, setup, call, teardown, following))
         return True
 
-    def _leave(self, sent: int, index: int, setup: float, call: float, teardown: float, following: int) -> bool:
-        """Leave a pass in the outbox; false if there is no room or no outbox."""
-        outbox = self._outbox
+    def _leave(self, session: Any, index: int, setup: float, call: float, teardown: float) -> bool:
+        """Leave a pass in the outbox, and that the next test begins; false if it must be sent."""
+        queue, run, outbox = self._queue, self._run, self._outbox
+        if len(queue) < (2 if self._closed else _LOW) or session.shouldfail or session.shouldstop or run.page.stopped():
+            return False
         if outbox is not None:
-            return outbox.put(sent, index, setup, call, teardown, following)
-        if not self._sends_all:
-            self._outbox = open_outbox(self._run)
+            link = run.link
+            return link.is_drained() and outbox.put(link.sent, index, setup, call, teardown, queue[0])
+        if not self._sends_all and len(queue) >= _LOW:
+            self._outbox = open_outbox(run)
             self._sends_all = self._outbox is None
         return False
 
