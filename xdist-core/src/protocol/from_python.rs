@@ -39,6 +39,8 @@ pub enum FromPython {
     Passed(TestIndex, f64, f64, f64),
     /// Worker: as `Passed`, and the next test (last field) began.
     PassedNext(TestIndex, f64, f64, f64, TestIndex),
+    /// Worker: the file in which it leaves word of fast tests that passed, once the controller lets it.
+    Outbox(String),
     /// Worker: empty attributes that its reports of a phase have from now on, for a plugin host.
     Blanks(String, ByteBuf),
     /// Worker: one report of a test that is not plainly passed.
