@@ -292,13 +292,15 @@ impl Engine<'_> {
     /// Node ids have arrived: the run's, or those of a worker that collected otherwise.
     fn collection(&mut self, member: MemberId, collection: Collection) {
         if Some(member) == self.session && self.stage == Stage::Collecting {
-            self.reference_collection(member, collection);
+            if let Some(collection) = self.keep_for_host(collection) {
+                self.reference_collection(member, collection);
+            }
         } else if let Some(reference) = self.collection.clone() {
             self.collected_otherwise(member, &reference, &collection);
         }
     }
 
-    fn reference_collection(&mut self, session: MemberId, collection: Collection) {
+    pub(super) fn reference_collection(&mut self, session: MemberId, collection: Collection) {
         let Some(distribution) = self.distribution.clone() else { return };
         let tests = u32::try_from(collection.ids.len()).unwrap_or(u32::MAX);
         let errors = collection.reports.iter().filter(|report| report.outcome == "failed").count();

@@ -282,7 +282,7 @@ impl Engine<'_> {
                 continue;
             }
             // The host follows the run: it hears of the interrupt that way, unless it still is configured.
-            let hosts = self.is_host(member) && self.stage != Stage::Ending;
+            let hosts = self.is_host(member) && self.stage != Stage::Ending && !self.awaits_host();
             if self.members.get(member).role != MemberRole::Server && !hosts {
                 self.kill(member, Kill::INT);
                 // One that was stopped could not take it.
