@@ -162,7 +162,9 @@ class Run:
         if self.collection_told:
             return
         self.collection_told = True
-        data = collection(self.session, self.config, self.collect_reports, self.deselected, self.rendering, self.mode)
+        # Nothing runs of a collection that was stopped.
+        mode = "" if stopped else self.mode
+        data = collection(self.session, self.config, self.collect_reports, self.deselected, self.rendering, mode)
         if stopped:
             data["stopped"] = stopped
         if self.whole:
