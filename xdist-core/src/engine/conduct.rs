@@ -332,6 +332,8 @@ impl Engine<'_> {
             chunk: self.facts.dist.maxschedchunk,
             units: collection.units.clone(),
             keep_order: self.facts.dist.keep_order,
+            serial: collection.serial.clone(),
+            limits: collection.limits(),
         };
         let Some(scheduler) = schedule::for_mode(&distribution.mode, &job) else {
             return self.fail("no scheduler for this mode");
