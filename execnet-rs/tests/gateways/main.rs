@@ -1,0 +1,60 @@
+//! Gateways at work: real interpreters, real processes, real links.
+
+mod channels;
+mod faults;
+mod groups;
+mod processes;
+mod sources;
+
+use std::future::Future;
+use std::time::Duration;
+
+use execnet_rs::gateway::Gateway;
+use execnet_rs::group::Group;
+
+/// Nothing here takes longer, on a busy machine either.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Runs a test in a runtime of its own.
+fn run<F: Future<Output = ()>>(test: F) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async { tokio::time::timeout(LIMIT, test).await.expect("the test took too long") });
+}
+
+/// Runs a test with a group of one gateway to this host.
+fn with_popen<F: Future<Output = ()>>(test: impl FnOnce(Gateway) -> F) {
+    with_spec("popen", test);
+}
+
+/// Runs a test with a group of one gateway.
+fn with_spec<F: Future<Output = ()>>(spec: &str, test: impl FnOnce(Gateway) -> F) {
+    run(async {
+        let group = Group::new();
+        let gateway = group.make_gateway(spec).await.unwrap();
+        test(gateway).await;
+        group.terminate(Duration::from_secs(5)).await;
+    });
+}
+
+/// The agent program, which is built with the tests.
+fn agent() -> String {
+    let mut path = std::env::current_exe().unwrap();
+    path.pop();
+    path.pop();
+    path.push("examples/agent");
+    assert!(path.exists(), "cargo builds examples before it runs tests");
+    path.to_str().unwrap().to_owned()
+}
+
+/// Waits until a process is gone, by the system's word.
+async fn gone(pid: u32) {
+    let entry = format!("/proc/{pid}/stat");
+    loop {
+        match tokio::fs::read_to_string(&entry).await {
+            Err(_) => return,
+            Ok(stat) if stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z')) => return,
+            // There is no event for the end of a process that is not a child.
+            Ok(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+        }
+    }
+}
