@@ -32,18 +32,25 @@ fn with_spec<F: Future<Output = ()>>(spec: &str, test: impl FnOnce(Gateway) -> F
         let group = Group::new();
         let gateway = group.make_gateway(spec).await.unwrap();
         test(gateway).await;
-        group.terminate(Duration::from_secs(5)).await;
+        group.terminate(Duration::from_secs(1)).await;
     });
 }
 
-/// The agent program, which is built with the tests.
+/// Makes this program an agent, see [`agent`].
+const AGENT: &str = "EXECNET_TEST_AGENT";
+
+/// A command that leads to an agent: this program, as one test of its own. What the test harness prints comes first.
 fn agent() -> String {
-    let mut path = std::env::current_exe().unwrap();
-    path.pop();
-    path.pop();
-    path.push("examples/agent");
-    assert!(path.exists(), "cargo builds examples before it runs tests");
-    path.to_str().unwrap().to_owned()
+    format!("env {AGENT}=1 {} --exact serves_an_agent --nocapture", std::env::current_exe().unwrap().display())
+}
+
+#[test]
+fn serves_an_agent() {
+    if std::env::var_os(AGENT).is_some() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let end = runtime.block_on(execnet_rs::agent::serve_stdio());
+        std::process::exit(i32::from(end.is_err()));
+    }
 }
 
 /// Waits until a process is gone, by the system's word.
