@@ -12,6 +12,7 @@ HEADER = 16
 BODY_LIMIT = 1 << 20
 FRAGMENT = 1 << 18
 
+_writev = getattr(os, "writev", None)  # PyPy has none
 _FIELDS, _FIELDS_AND_SUM = struct.Struct(">IIHBB"), struct.Struct(">IIHBBI")
 
 
@@ -35,10 +36,10 @@ class Writer:
 
     def frame(self, kind: int, channel: int, body: bytes | bytearray | memoryview) -> None:
         head = self._head(kind, channel, body)
-        if len(body) < 16384:
+        if len(body) < 16384 or _writev is None:
             self._write(head + body)
             return
-        written = os.writev(self.descriptor, (head, body))
+        written = _writev(self.descriptor, (head, body))
         if written < HEADER + len(body):
             if written < HEADER:
                 self._write(head[written:])

@@ -41,7 +41,9 @@ def _take_descriptors() -> tuple[int, int]:
     for descriptor in (0, 1):
         for least in (900, 200, 3):
             try:
-                taken.append(fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, least))
+                moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD, least)
+                os.set_inheritable(moved, False)
+                taken.append(moved)
                 break
             except OSError:
                 continue

@@ -21,9 +21,12 @@ fn run<F: Future<Output = ()>>(test: F) {
     runtime.block_on(async { tokio::time::timeout(LIMIT, test).await.expect("the test took too long") });
 }
 
-/// Runs a test with a group of one gateway to this host.
+/// Runs a test with a group of one gateway to this host, whose interpreter the environment may choose.
 fn with_popen<F: Future<Output = ()>>(test: impl FnOnce(Gateway) -> F) {
-    with_spec("popen", test);
+    match std::env::var("EXECNET_TEST_PYTHON") {
+        Ok(python) => with_spec(&format!("popen//python={python}"), test),
+        Err(_) => with_spec("popen", test),
+    }
 }
 
 /// Runs a test with a group of one gateway.
