@@ -1,1 +1,7 @@
-//! `rsync-rs`: the one-way tree synchroniser. Nothing is built yet: this crate holds its place in the workspace.
+//! `rsync-rs`: a one-way synchroniser of trees.
+mod chunk;
+mod codec;
+mod digest;
+mod manifest;
+mod path;
+mod stat;
