@@ -88,6 +88,12 @@ impl RelPath {
         self.0.split(|byte| *byte == b'/').filter(|name| !name.is_empty())
     }
 
+    /// The directory that this path lies in; the root's is the root.
+    #[must_use]
+    pub fn parent(&self) -> Self {
+        Self(self.parent_bytes().into())
+    }
+
     /// The bytes of the parent's path; empty for what lies at the root.
     pub fn parent_bytes(&self) -> &[u8] {
         self.0.iter().rposition(|byte| *byte == b'/').map_or(&[], |at| &self.0[..at])
