@@ -84,6 +84,11 @@ impl Recipe {
         self.0.iter().map(|chunk| u64::from(chunk.0)).sum::<u64>() == size
     }
 
+    /// About the bytes that [`Recipe::put`] writes.
+    pub(crate) fn size_on_wire(&self) -> usize {
+        self.0.len() * 10 + 10
+    }
+
     pub(crate) fn put(&self, into: &mut Vec<u8>) {
         into.put_number(self.0.len() as u64);
         for (length, sum) in &self.0 {

@@ -1,7 +1,6 @@
 //! The parallel walk: threads that take directories, and batches of files to be read, from one stack.
 
 use std::collections::{HashMap, HashSet};
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
