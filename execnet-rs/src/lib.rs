@@ -14,11 +14,20 @@
 //! | [`guard`] | a small watchdog process that ends what this process could not |
 //! | [`local`] | unix-socket connections and named pipes from processes on this host |
 
+pub mod agent;
+pub mod channel;
+mod child;
+mod embedded;
 pub mod frame;
+pub mod gateway;
+pub mod group;
 pub mod guard;
+pub mod link;
 pub mod local;
 pub mod mux;
 pub mod process;
+pub mod source;
+pub mod transport;
 pub mod value;
 pub mod wire;
 pub mod xspec;

@@ -260,13 +260,11 @@ impl Mux {
             channel.granting = true;
             self.grants.push_back(number);
         }
-        match taken {
-            Some(taken) => Poll::Ready(taken),
-            None => {
-                park(&mut channel.message_waiters, context);
-                Poll::Pending
-            }
+        if let Some(taken) = taken {
+            return Poll::Ready(taken);
         }
+        park(&mut channel.message_waiters, context);
+        Poll::Pending
     }
 
     /// Ready when nothing more can arrive on a channel, with the reason. What has arrived may still be taken.

@@ -29,6 +29,7 @@ use bytes::Bytes;
 
 pub use bigint::{BigInt, NotAnInteger};
 pub use decode::{DecodeError, Limits, decode};
+pub(crate) use encode::encode_bytes;
 pub use encode::{EncodeError, encode};
 
 /// Extension types. Part of the wire format, known to the Python side by the same numbers.

@@ -49,7 +49,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    fn from_byte(byte: u8) -> Option<Self> {
+    /// The kind of a frame, by the byte in its header.
+    pub(crate) fn from_byte(byte: u8) -> Option<Self> {
         const KINDS: [Kind; 10] = [
             Kind::Hello,
             Kind::Open,

@@ -199,6 +199,8 @@ pub struct Crashed {
     pub output: String,
     /// Reports that had arrived before the crash (a failed call before a crash in teardown).
     pub reports: Vec<Report>,
+    /// Whether set-up had passed with nothing to say, so that its report never came.
+    pub set_up: bool,
     /// Seconds from the start of the test to the death.
     pub elapsed: Duration,
 }

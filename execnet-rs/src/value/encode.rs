@@ -52,14 +52,7 @@ fn encode_at(value: &Value, link: u64, out: &mut Vec<u8>, depth: usize) -> Resul
             out.extend_from_slice(&real.to_be_bytes());
             out.extend_from_slice(&imaginary.to_be_bytes());
         }
-        Value::Bytes(bytes) => {
-            let length = length(bytes.len(), "bytes")?;
-            match length {
-                0..=0xFF => out.extend_from_slice(&[0xC4, length.to_be_bytes()[3]]),
-                _ => sized(0xC5, 0xC6, length, out),
-            }
-            out.extend_from_slice(bytes);
-        }
+        Value::Bytes(bytes) => encode_bytes(bytes, out)?,
         Value::Str(text) => {
             let length = length(text.len(), "str")?;
             match length {
@@ -99,6 +92,17 @@ fn encode_at(value: &Value, link: u64, out: &mut Vec<u8>, depth: usize) -> Resul
             out.extend_from_slice(&channel.id.to_be_bytes());
         }
     }
+    Ok(())
+}
+
+/// Appends bytes as [`Value::Bytes`].
+pub(crate) fn encode_bytes(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    let length = length(bytes.len(), "bytes")?;
+    match length {
+        0..=0xFF => out.extend_from_slice(&[0xC4, length.to_be_bytes()[3]]),
+        _ => sized(0xC5, 0xC6, length, out),
+    }
+    out.extend_from_slice(bytes);
     Ok(())
 }
 

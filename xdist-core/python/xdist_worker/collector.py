@@ -37,7 +37,7 @@ class CollectorHooks(WorkerHooks):
 
     def pytest_warning_recorded(self, warning_message: Any, when: str, nodeid: str, location: Any) -> None:
         """Pass a warning on."""
-        self._run.tell_warning(warning_message, when, nodeid, location)
+        self._warned(warning_message, when, nodeid, location)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self, session: Any) -> None:

@@ -163,7 +163,9 @@ class Run:
         if self.collection_told:
             return
         self.collection_told = True
-        data = collection(self.session, self.config, self.collect_reports, self.deselected, self.rendering, self.mode)
+        # Nothing runs of a collection that was stopped.
+        mode = self.mode if excinfo is None else ""
+        data = collection(self.session, self.config, self.collect_reports, self.deselected, self.rendering, mode)
         if excinfo is not None:
             stopped = end_of_session(self.config, excinfo, self.rendering)
             data["stopped"], data["stop_detail"] = stopped["reason"], stopped.get("detail", "")

@@ -216,7 +216,7 @@ class Session(OptionsPlugin):
         self._link.close()
         self._link = connect(path, "host", "host", 0)
         afterfork.keep_captured(config, {"id": "host"})
-        afterfork.grow_old(config)
+        afterfork.grow_slowly()
         self._go_host(config, setup)
         return True
 

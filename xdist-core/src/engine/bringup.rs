@@ -259,11 +259,17 @@ impl Engine<'_> {
         let id = self.members.get(member).environment;
         if Some(member) == self.environment(id).session && self.stage == Stage::Collecting {
             self.environment_mut(id).collection.get_or_insert(Arc::new(collection));
-            if self.environments.iter().all(|one| !one.is_used() || one.collection.is_some()) {
-                self.begin_run();
-            }
+            self.begin_run_when_collected();
         } else if self.layout.is_some() {
             self.collected_otherwise(member, &collection);
+        }
+    }
+
+    /// Begins the run if all environments have collected and the plugin host, if there is one, is ready.
+    pub(super) fn begin_run_when_collected(&mut self) {
+        let collected = self.environments.iter().all(|one| !one.is_used() || one.collection.is_some());
+        if collected && self.stage == Stage::Collecting && !self.awaits_host() {
+            self.begin_run();
         }
     }
 
@@ -308,6 +314,9 @@ impl Engine<'_> {
             units: collection.units.clone(),
             parts: parts.clone(),
             keep_order: self.facts.dist.keep_order,
+            // They are of tests, and under `each` a test runs in many places.
+            serial: if distribution.each() { Vec::new() } else { collection.serial.clone() },
+            limits: if distribution.each() { Vec::new() } else { collection.limits() },
         };
         let Some(scheduler) = schedule::for_mode(&distribution.mode, &job) else {
             return self.fail("no scheduler for this mode");

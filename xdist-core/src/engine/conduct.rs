@@ -8,6 +8,7 @@ use rustix::process::Signal;
 use super::Engine;
 use super::happening::{Happening, MemberId};
 use super::members::{Member, MemberRole};
+use super::outbox::Pass;
 use crate::event::RunEvent;
 use crate::fork::ForkLevel;
 use crate::ids::{TestIndex, WorkerId};
@@ -17,8 +18,8 @@ use crate::run::{Effect, Input};
 impl Engine<'_> {
     pub(super) fn message(&mut self, member: MemberId, message: FromPython) {
         match message {
-            // First messages, and this is not the first.
-            FromPython::Hello(_) | FromPython::Unusable(_) => {}
+            // First messages, and this is not the first. An outbox is the connection's affair.
+            FromPython::Hello(_) | FromPython::Unusable(_) | FromPython::Outbox(_) => {}
             FromPython::Forked(id, incarnation, pid) => {
                 if let Some(child) = self.members.find(&id, incarnation) {
                     self.watch(child, pid);
@@ -50,6 +51,7 @@ impl Engine<'_> {
             FromPython::NodeConfigured(worker, incarnation, input) => {
                 self.node_configured(&worker, incarnation, input);
             }
+            FromPython::SlowHook(hook) => self.slow_hook(&hook),
             FromPython::CrashSeen(test, again) => self.crash_seen(test, again),
             FromPython::Ended(ended) => self.session_over(member, ended),
             FromPython::Stopping(stopping) => match self.worker_of(member) {
@@ -133,6 +135,16 @@ impl Engine<'_> {
         {
             self.feed(input(worker, test));
             self.note_end(worker);
+        }
+    }
+
+    /// Tests that passed some milliseconds ago at most. What the process wrote since may be the running test's: it is not
+    /// shown yet.
+    pub(super) fn passes(&mut self, member: MemberId, passes: Vec<Pass>) {
+        for Pass { test, durations, next, .. } in passes {
+            self.about(member, test, |worker, test| Input::Passed(worker, test, durations));
+            self.members.get_mut(member).test_began = Some(Instant::now());
+            self.about(member, next, Input::Started);
         }
     }
 

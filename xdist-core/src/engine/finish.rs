@@ -226,7 +226,7 @@ impl Engine<'_> {
     }
 
     fn worker_gone(&mut self, member: MemberId, worker: WorkerId, how: HowEnded) {
-        let phase = self.page.as_ref().map_or("", |page| page.last_phase(worker));
+        let (phase, set_up) = self.page.as_ref().map(|page| page.last_phase(worker)).unwrap_or_default();
         let lost_link = self.page.as_ref().is_some_and(|page| page.lost_link(worker));
         let entry = self.members.get_mut(member);
         if lost_link {
@@ -252,7 +252,7 @@ impl Engine<'_> {
         if !captured.is_empty() {
             output = format!("{output}{}{captured}", if output.is_empty() { "" } else { "\n" });
         }
-        let death = Death { how: how_text, clean, output, elapsed };
+        let death = Death { how: how_text, clean, output, elapsed, set_up };
         self.feed(Input::Gone(worker, death));
     }
 
@@ -300,7 +300,7 @@ impl Engine<'_> {
                 continue;
             }
             // The host follows the run: it hears of the interrupt that way, unless it still is configured.
-            let hosts = self.is_host(member) && self.stage != Stage::Ending;
+            let hosts = self.is_host(member) && self.stage != Stage::Ending && !self.awaits_host();
             if self.members.get(member).role != MemberRole::Server && !hosts {
                 self.kill(member, Kill::INT);
                 // One that was stopped could not take it.
@@ -384,6 +384,7 @@ impl Engine<'_> {
                 self.show_output(member);
             }
         }
+        self.ask_host(now);
         self.observer.tick();
     }
 

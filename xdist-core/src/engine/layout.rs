@@ -3,7 +3,7 @@
 //! In most modes a test of the run is a test of the union, and goes to any worker that has it. Under `--dist=each` a test
 //! of the run is a pair of a worker and one of its tests; reporters are told of both by the test's place in the union.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -211,6 +211,8 @@ fn merged(found: &[Found], places: &[Vec<TestIndex>], tests: usize) -> Collectio
         display: spread(all().map(|(one, places)| (&one.display, places)), tests),
         places: spread(all().map(|(one, places)| (&one.places, places)), tests),
         units: units(&all().collect::<Vec<_>>(), tests),
+        serial: serial(&all().collect::<Vec<_>>()),
+        resources: resources(&all().collect::<Vec<_>>()),
         deselected: all().map(|(one, _)| one.deselected).max().unwrap_or_default(),
         reports: reports(found),
         lines: first.lines.clone(),
@@ -268,6 +270,25 @@ fn units(all: &[(&Collection, &Vec<TestIndex>)], tests: usize) -> Vec<u32> {
     }
     let mut alone = next..;
     out.into_iter().map(|unit| unit.or_else(|| alone.next()).unwrap_or(u32::MAX)).collect()
+}
+
+/// Tests that run alone, where any environment says so.
+fn serial(all: &[(&Collection, &Vec<TestIndex>)]) -> Vec<u32> {
+    let marked = all.iter().flat_map(|(one, places)| one.serial.iter().filter_map(|own| places.get(*own as usize)));
+    marked.map(|place| place.0).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// Resources by name, with the least of their limits and the tests that need them anywhere.
+fn resources(all: &[(&Collection, &Vec<TestIndex>)]) -> Vec<(String, u32, Vec<u32>)> {
+    let mut known: BTreeMap<&str, (u32, BTreeSet<u32>)> = BTreeMap::new();
+    for (one, places) in all {
+        for (name, most, tests) in &one.resources {
+            let (least, needing) = known.entry(name).or_insert((*most, BTreeSet::new()));
+            *least = (*least).min(*most);
+            needing.extend(tests.iter().filter_map(|own| places.get(*own as usize)).map(|place| place.0));
+        }
+    }
+    known.into_iter().map(|(name, (most, tests))| (name.to_owned(), most, tests.into_iter().collect())).collect()
 }
 
 /// Collectors that did not pass, each once; with the environment's name where others say something else.
@@ -368,6 +389,22 @@ mod tests {
         let layout = Layout::new(vec![first, second], false);
         assert_eq!(layout.collection.ids, ids("k1 m1 m2 m3 n1"));
         assert_eq!(layout.collection.units, [2, 0, 0, 0, 1]);
+    }
+
+    #[test]
+    fn tests_that_must_not_meet_are_those_of_all_environments() {
+        let with = |one: Found, serial: &[u32], resources: &[(&str, u32, &[u32])]| {
+            let resources = resources.iter().map(|(name, most, tests)| ((*name).to_owned(), *most, tests.to_vec()));
+            let serial = serial.to_vec();
+            let collection = Collection { serial, resources: resources.collect(), ..(*one.collection).clone() };
+            Found { collection: Arc::new(collection), ..one }
+        };
+        let first = with(found("a", &[0], "a b c"), &[1], &[("db", 2, &[0])]);
+        let second = with(found("b", &[1], "x b c"), &[0, 1], &[("db", 1, &[2]), ("gpu", 1, &[0])]);
+        let layout = Layout::new(vec![first, second], false);
+        assert_eq!(layout.collection.ids, ids("x a b c"));
+        assert_eq!(layout.collection.serial, [0, 2]);
+        assert_eq!(layout.collection.resources, [("db".to_owned(), 1, vec![1, 3]), ("gpu".to_owned(), 1, vec![0])]);
     }
 
     #[test]

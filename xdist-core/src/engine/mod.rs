@@ -13,6 +13,7 @@
 //! | `finish` | stopping, deadlines, the end |
 //! | `host` | the plugin host, if the run has one |
 //! | `members`, `link`, `output`, `page` | processes, their connections, what they write, the page they read |
+//! | `outbox` | the file in which a worker leaves word of fast tests |
 //! | `place` | where the run's private directory lies |
 //! | `remains`, `warnings` | what a dead worker leaves behind, what counts once |
 //! | `layout`, `translate`, `differences` | pure: tests of several collections, their indices, what to say if they differ |
@@ -29,6 +30,7 @@ mod launch;
 mod layout;
 mod link;
 mod members;
+mod outbox;
 mod output;
 mod page;
 mod place;
@@ -312,6 +314,7 @@ impl<'a> Engine<'a> {
                     self.message(member, message);
                 }
             }
+            Happening::Passes(member, passes) => self.passes(member, passes),
             Happening::LinkClosed(member, fault) => {
                 self.link_closed(member, fault);
                 self.bury(member)?;

@@ -210,7 +210,8 @@ impl Engine<'_> {
                     // One of them cannot even be started.
                 } else if hosted {
                     self.start_host(session, &distribution);
-                } else {
+                }
+                if !hosted || !self.host_goes_first() {
                     self.begin_collecting();
                 }
             }

@@ -118,7 +118,16 @@ impl RunState {
             Input::LeftOut => self.tally.left_out = true,
             Input::Interrupt(why) => self.interrupt(why),
         }
-        mem::take(&mut self.effects)
+        // Whoever went away with nothing may get something now.
+        loop {
+            let woken = self.scheduler.woken();
+            if woken.is_empty() {
+                return mem::take(&mut self.effects);
+            }
+            for worker in woken {
+                self.feed(worker);
+            }
+        }
     }
 
     /// Whether what this incarnation of a worker tells still counts. Nothing does once its end is known: what it had is
@@ -262,7 +271,9 @@ impl RunState {
         let can_run = |test: TestIndex| (lacks.is_empty() || !lacks.contains(&test)) && settings.may_have(worker, test);
         let batch = self.scheduler.top_up(worker, entry.load(), &can_run);
         // What plugins still look at may have to run again: somebody must be there for it.
-        let more = !self.asked.is_empty() || (self.scheduler.pending() > 0 && self.scheduler.has_for(&can_run));
+        let queued = entry.load() + batch.len();
+        let more =
+            !self.asked.is_empty() || (self.scheduler.pending() > 0 && self.scheduler.keeps(worker, queued, &can_run));
         entry.lacks = lacks;
         if !batch.is_empty() {
             entry.queue.extend(&batch);
@@ -361,8 +372,14 @@ impl RunState {
             self.emit(RunEvent::Notice(format!("worker {worker} wrote before it ended:\n{}", death.output.trim_end())));
         }
         if let Some(Running { test, reports }) = running {
-            let crashed =
-                Crashed { how: death.how.clone(), output: death.output.clone(), reports, elapsed: death.elapsed };
+            let crashed = Crashed {
+                how: death.how.clone(),
+                output: death.output.clone(),
+                // The first report that says something takes those before it along.
+                set_up: death.set_up && reports.is_empty(),
+                reports,
+                elapsed: death.elapsed,
+            };
             if asks {
                 self.asked.insert(test, (worker, Box::new(crashed.clone())));
                 self.effects.push(Effect::AskPlugins(test, worker, Box::new(crashed)));

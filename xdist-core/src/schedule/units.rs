@@ -83,13 +83,6 @@ impl Units {
         }
     }
 
-    fn came(&mut self, worker: WorkerId) {
-        if let Some(came) = self.came.get_mut(worker.at()).filter(|came| !**came) {
-            *came = true;
-            self.absent -= 1;
-        }
-    }
-
     /// The next tests for a worker, all of one unit; `first` if it has nothing at all.
     fn take(&mut self, worker: WorkerId, first: bool, can_run: &dyn Fn(TestIndex) -> bool) -> Option<Vec<TestIndex>> {
         if !first && self.fresh.len() + self.returned.len() <= self.absent {
@@ -188,6 +181,13 @@ impl Scheduler for Units {
         }
         self.pending -= batch.len();
         batch
+    }
+
+    fn came(&mut self, worker: WorkerId) {
+        if let Some(came) = self.came.get_mut(worker.at()).filter(|came| !**came) {
+            *came = true;
+            self.absent -= 1;
+        }
     }
 
     fn has_for(&self, can_run: &dyn Fn(TestIndex) -> bool) -> bool {

@@ -274,6 +274,17 @@ def test_pytest_exit_in_a_hook(project: Callable, stand_in: Callable) -> None:
     assert controller.say(worker, "ended")["after"] == 5
 
 
+def test_a_warning_comes_after_the_reports_of_its_test(project: Callable, stand_in: Callable) -> None:
+    body = "import warnings\ndef test_a(): warnings.warn('w')\ndef test_b(): warnings.warn('w'); assert 0\n"
+    controller = stand_in(project(test_a_py=body))
+    worker = one_worker(controller)
+    worker.send({"run": [0, 1]})
+    worker.send("no_more")
+    controller.say(worker, "ended")
+    order = [name for name, _ in worker.said if name in ("passed", "passed_next", "done", "warning")]
+    assert order == ["passed_next", "warning", "done", "warning"]
+
+
 def test_an_interrupt_from_outside_ends_the_running_test(project: Callable, stand_in: Callable) -> None:
     root = project()
     controller = stand_in(root)

@@ -2,7 +2,7 @@
 
 use xdist_core::ids::TestIndex;
 use xdist_core::run::Settings;
-use xdist_core::schedule::Job;
+use xdist_core::schedule::{Job, Limit};
 
 use crate::random::Random;
 
@@ -78,6 +78,8 @@ pub struct Scenario {
     pub seconds: Vec<f64>,
     /// By test.
     pub deeds: Vec<Deed>,
+    /// By test: the limits that hold for it and whatever stays together with it, as bits.
+    pub limits: Vec<u32>,
     /// By worker.
     pub places: Vec<Place>,
     /// Processes that are killed from outside: when, and whose.
@@ -127,6 +129,7 @@ impl Scenario {
             },
             seconds: (0..tests).map(|_| scale * random.log_normal(sigma)).collect(),
             deeds: (0..tests).map(|_| deed(&mut random, trouble)).collect(),
+            limits: Vec::new(),
             places: (0..workers).map(|worker| place(&mut random, worker % hosts)).collect(),
             kills: Vec::new(),
             cuts: Vec::new(),
@@ -143,7 +146,47 @@ impl Scenario {
         if hosts > 1 && random.chance(0.4) {
             scenario.cuts.push(cut(&mut random, hosts));
         }
+        scenario.reserve(&mut random);
         scenario
+    }
+
+    /// Now and then some tests run alone, or are limited.
+    fn reserve(&mut self, random: &mut Random) {
+        let tests = self.settings.tests;
+        if random.chance(0.2) {
+            let often = random.pick(&[0.05, 0.2, 1.0]);
+            self.job.serial = (0..tests).filter(|_| random.chance(often)).collect();
+        }
+        if random.chance(0.2) {
+            let often = random.pick(&[0.1, 0.4, 1.0]);
+            let limit = |random: &mut Random| Limit {
+                most: 1 + random.below(3),
+                tests: (0..tests).filter(|_| random.chance(often)).collect(),
+            };
+            let count = 1 + random.below(3);
+            self.job.limits = (0..count).map(|_| limit(random)).collect();
+        }
+        self.limits = (0..tests).map(|test| self.limits_of(TestIndex(test))).collect();
+    }
+
+    fn limits_of(&self, test: TestIndex) -> u32 {
+        let unit = self.unit(test);
+        let fellow = |other: u32| {
+            let other = TestIndex(other);
+            other == test || (unit.is_some() && self.unit(other) == unit)
+        };
+        let bit = |(limit, at): (&Limit, u32)| u32::from(limit.tests.iter().any(|other| fellow(*other))) << at;
+        if self.is_serial(test) { 0 } else { self.job.limits.iter().zip(0..).map(bit).sum() }
+    }
+
+    /// Whether a test runs alone.
+    pub fn is_serial(&self, test: TestIndex) -> bool {
+        self.job.serial.contains(&test.0)
+    }
+
+    /// Whether a test needs a resource.
+    pub fn needs(&self, limit: &Limit, test: TestIndex) -> bool {
+        limit.tests.contains(&test.0)
     }
 
     /// Whether nothing happens but that tests pass or fail.
@@ -172,9 +215,9 @@ impl Scenario {
         self.lacks_every > 0 && (test.0 + worker).is_multiple_of(self.lacks_every)
     }
 
-    /// The unit of a test, where tests are kept together.
+    /// The unit of a test, where tests are kept together. One that runs alone is in none.
     pub fn unit(&self, test: TestIndex) -> Option<u32> {
-        self.job.units.get(test.at()).copied()
+        self.job.units.get(test.at()).copied().filter(|_| !self.is_serial(test))
     }
 }
 
@@ -192,6 +235,7 @@ fn job(random: &mut Random, mode: &str, tests: u32, workers: u32) -> Job {
         },
         parts: Vec::new(),
         keep_order: random.chance(0.5),
+        ..Job::default()
     }
 }
 

@@ -1,7 +1,10 @@
 //! What processes really do, whoever knows of it, held against what a run promises.
 
+use std::collections::HashSet;
+
 use xdist_core::event::Verdict;
 use xdist_core::ids::TestIndex;
+use xdist_core::schedule::Limit;
 
 use crate::scenario::{Deed, Scenario};
 
@@ -87,11 +90,24 @@ impl Truth {
             let late = now > stopped + place.latency + place.jitter + 1e-9;
             assert!(!late || !scenario.cuts.is_empty(), "{test:?} began at {now}, the run stopped at {stopped}");
         }
+        self.check_reserved(scenario, worker, test);
         for (other, unit) in
             self.running.iter().enumerate().filter_map(|(at, test)| Some((at, scenario.unit((*test)?)?)))
         {
             let same = other != worker as usize && Some(unit) == scenario.unit(test);
             assert!(!same || scenario.lacks_every > 0, "gw{other} and gw{worker} run tests of unit {unit}");
+        }
+    }
+
+    /// Nothing runs beside a serial test, and no more than may of what is limited.
+    fn check_reserved(&self, scenario: &Scenario, worker: u32, test: TestIndex) {
+        let running: Vec<_> = self.running.iter().copied().flatten().collect();
+        let serial = running.iter().any(|test| scenario.is_serial(*test));
+        assert!(!serial || running.len() == 1, "{test:?} began at gw{worker}, and at the same time run {running:?}");
+        for limit in scenario.job.limits.iter().filter(|limit| scenario.needs(limit, test)) {
+            let count =
+                running.iter().filter(|test| scenario.needs(limit, **test) && !scenario.is_serial(**test)).count();
+            assert!(count <= limit.most as usize, "{running:?} run, of which at most {} may", limit.most);
         }
     }
 
@@ -175,6 +191,27 @@ impl Truth {
             && entry.holder.is_none()
             && !scenario.lacks(worker, test)
             && !self.tests.iter().enumerate().any(|(at, other)| held(at, other))
+            && self.has_room_for(scenario, worker, test)
+    }
+
+    fn has_room_for(&self, scenario: &Scenario, worker: u32, test: TestIndex) -> bool {
+        let held = || (0..).map(TestIndex).zip(&self.tests).filter_map(|(test, entry)| Some((test, entry.holder?)));
+        if scenario.is_serial(test) {
+            return held().next().is_none();
+        }
+        let alone = held().any(|(test, holder)| holder != worker && scenario.is_serial(test));
+        let full = |(limit, at): (&Limit, usize)| {
+            let needs = |test: TestIndex| scenario.limits[test.at()] >> at & 1 == 1;
+            let holders: HashSet<_> = held().filter(|(test, _)| needs(*test)).map(|(_, holder)| holder).collect();
+            needs(test) && holders.len() >= limit.most as usize && !holders.contains(&worker)
+        };
+        !alone && !scenario.job.limits.iter().zip(0..).any(full)
+    }
+
+    /// Whether tests are pending that run alone or are limited.
+    pub(crate) fn has_reserved(&self, scenario: &Scenario) -> bool {
+        let mut pending = (0..).map(TestIndex).zip(&self.tests).filter(|(_, test)| test.verdict.is_none());
+        pending.any(|(test, _)| scenario.is_serial(test) || scenario.limits[test.at()] > 0)
     }
 
     /// Fails unless every test has its verdict or is listed as not run, and the exit code fits.

@@ -454,6 +454,8 @@ impl World {
             return;
         }
         let own = self.machine(who).process.queue.front().copied();
+        // Whoever stays for what is reserved holds its last test until it knows whether that follows.
+        let own = own.filter(|_| !self.truth.has_reserved(&self.scenario));
         let mut tests = (0..self.scenario.settings.tests).map(TestIndex);
         let can = own.or_else(|| tests.find(|test| self.truth.is_free_for(&self.scenario, who.worker, *test)));
         let cut = self.scenario.cuts.iter().any(|cut| cut.host == self.machines[who.worker as usize].place.host);
