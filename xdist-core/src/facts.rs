@@ -2,7 +2,7 @@
 //!
 //! pytest is the authority on its arguments: nothing here is computed twice in Rust.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Sent by a session after pytest parsed arguments and loaded the initial conftests, before anything is configured.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -162,7 +162,7 @@ pub struct CacheFacts {
 }
 
 /// The interpreter that runs the tests.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Interpreter {
     /// `sys.executable`.

@@ -17,12 +17,12 @@ use super::members::{Member, MemberRole};
 use super::settings::Distribution;
 use super::{Engine, Stage};
 use crate::collection::Collection;
-use crate::event::{Crashed, RunEvent, Verdict};
+use crate::event::{Collected, Crashed, Environment, RunEvent, Verdict};
 use crate::exit;
 use crate::facts::Facts;
 use crate::ids::{TestIndex, WorkerId};
 use crate::protocol::{
-    Ended, Followed, ForkRequest, HostEvent, HostReady, HostSetup, Role, RunOver, Stopping, ToPython,
+    Ended, Followed, ForkRequest, HostEnvironment, HostEvent, HostReady, HostSetup, Role, RunOver, Stopping, ToPython,
 };
 use crate::report::Report;
 use crate::run::Input;
@@ -271,7 +271,10 @@ impl Engine<'_> {
         }
         let event = match event {
             RunEvent::Configured(_) | RunEvent::Ended(_) | RunEvent::HostDied { .. } => return,
-            RunEvent::Collected(collected) => collection_event(&collected.collection, self.observer.lines(event)),
+            RunEvent::Collected(collected) => {
+                let environments = self.environments_for_host(collected);
+                collection_event(&collected.collection, self.observer.lines(event), environments)
+            }
             RunEvent::WorkerUp { worker, .. } => HostEvent::WorkerUp(worker.to_string()),
             RunEvent::WorkerDied { worker, how, replaced } => {
                 HostEvent::WorkerDied(worker.to_string(), how.clone(), *replaced)
@@ -303,6 +306,24 @@ impl Engine<'_> {
             RunEvent::Stopping { why } => HostEvent::Stopping(why.clone()),
         };
         self.tell_host(event);
+    }
+
+    /// What the host is told of environments, if there are several.
+    fn environments_for_host(&self, collected: &Collected) -> Vec<HostEnvironment> {
+        if collected.environments.len() < 2 {
+            return Vec::new();
+        }
+        let described = |one: &Environment| {
+            let own = self.layout.as_ref().zip(one.workers.first()).and_then(|(layout, worker)| layout.own(*worker));
+            own.map(|own| own.described.clone()).unwrap_or_default()
+        };
+        let of = |one: &Environment| HostEnvironment {
+            workers: one.workers.iter().map(WorkerId::to_string).collect(),
+            interpreter: one.interpreter.clone(),
+            tests: one.tests.to_vec(),
+            described: described(one),
+        };
+        collected.environments.iter().map(of).collect()
     }
 
     /// Whether plugins want to be asked about tests that took their worker down.
@@ -465,13 +486,14 @@ fn crash_event(test: TestIndex, worker: WorkerId, crashed: &Crashed) -> HostEven
     HostEvent::Crashed(worker.to_string(), test, how, output, whole(&crashed.reports), crashed.set_up)
 }
 
-fn collection_event(collection: &Collection, how: Vec<String>) -> HostEvent {
+fn collection_event(collection: &Collection, how: Vec<String>, environments: Vec<HostEnvironment>) -> HostEvent {
     HostEvent::Collected {
         ids: collection.ids.clone(),
         described: collection.described.clone(),
         reports: collection.raw.clone(),
         deselected: collection.deselected,
         lines: how,
+        environments,
     }
 }
 

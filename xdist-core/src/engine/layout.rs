@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
+use serde_bytes::ByteBuf;
+
 use super::translate::Translation;
 use crate::collection::Collection;
 use crate::ids::{TestIndex, WorkerId};
@@ -226,7 +228,8 @@ fn merged(found: &[Found], places: &[Vec<TestIndex>], tests: usize) -> Collectio
         lastfailed: first.lastfailed.clone(),
         cache_warnings: first.cache_warnings,
         stepwise: first.stepwise.clone(),
-        described: first.described.clone(),
+        // Each environment has its own.
+        described: ByteBuf::default(),
         raw: all().flat_map(|(one, _)| one.raw.iter().cloned()).collect(),
     }
 }

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+use crate::facts::Interpreter;
 use crate::ids::{TestIndex, WorkerId};
 
 /// What a plugin host starts from.
@@ -37,6 +38,19 @@ pub struct HostReady {
     pub handles_crashes: bool,
 }
 
+/// One of several environments.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct HostEnvironment {
+    /// Ids of its workers.
+    pub workers: Vec<String>,
+    /// What they run on.
+    pub interpreter: Interpreter,
+    /// Its tests in its own order, by their places among all.
+    pub tests: Vec<TestIndex>,
+    /// Places and keywords of its tests.
+    pub described: ByteBuf,
+}
+
 /// What happened in the run, in the order in which it was decided.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -53,6 +67,8 @@ pub enum HostEvent {
         deselected: u32,
         /// What the terminal is to show of all this.
         lines: Vec<String>,
+        /// Where tests run, if in several environments: `described` is theirs then.
+        environments: Vec<HostEnvironment>,
     },
     /// A worker is ready.
     WorkerUp(String),

@@ -21,7 +21,22 @@ class Tests:
     def __init__(self, ids: list[str], described: bytes) -> None:
         self.ids = ids
         self._described: list[Any] = unpack(described) or []
+        # By worker, where there are several environments: the tests of its own.
+        self._own: dict[str, list[int]] = {}
         self._takes_times = "start" in vars(TestReport("", ("", 0, ""), {}, "passed", None, "call"))
+
+    def describe(self, workers: list[str], tests: list[int], described: bytes) -> None:
+        """Take in what one of several environments says of its tests, which stand at these places among all."""
+        if not self._described:
+            self._described = [((nodeid.partition("::")[0], None, nodeid), ()) for nodeid in self.ids]
+        for index, known in zip(tests, unpack(described) or []):
+            self._described[index] = known
+        self._own.update(dict.fromkeys(workers, tests))
+
+    def of(self, worker: str) -> list[str]:
+        """Node ids of the tests that a worker has."""
+        tests = self._own.get(worker)
+        return list(self.ids) if tests is None else [self.ids[index] for index in tests]
 
     def location(self, index: int) -> tuple[str, int | None, str]:
         """Where a test stands."""

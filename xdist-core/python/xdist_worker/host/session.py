@@ -245,8 +245,14 @@ class HostHooks:
         reports: List[bytes],
         deselected: int,
         lines: List[str],
+        environments: Any = (),
     ) -> None:
         self._tests = Tests(ids, described)
+        for one in environments:
+            self._tests.describe(one["workers"], one["tests"], one["described"])
+            for worker in one["workers"]:
+                self.nodemanager.interpreters[worker] = one["interpreter"]
+                self._node(worker).runs_on(one["interpreter"])
         session, config = self._session, self.config
         session.testscollected = len(ids)
         for raw in reports:
@@ -271,7 +277,7 @@ class HostHooks:
         node = self._node(worker)
         hook = self.config.hook
         hook.pytest_testnodeready(node=node)
-        hook.pytest_xdist_node_collection_finished(node=node, ids=list(self._tests.ids) if self._tests else [])
+        hook.pytest_xdist_node_collection_finished(node=node, ids=self._tests.of(worker) if self._tests else [])
 
     def _on_worker_died(self, worker: str, how: str, replaced: bool) -> None:
         node = self._node(worker)
