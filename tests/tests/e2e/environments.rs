@@ -160,3 +160,29 @@ fn workers_that_die_are_replaced_in_their_environment() {
         outcome.expect_text("exit code 7");
     }
 }
+
+#[test]
+fn plugins_of_the_controller_see_each_worker_as_it_is() {
+    let suite = Suite::of(&[
+        ("test_it.py", "import os\ndef test_a(): pass\nif os.environ.get('MARK'):\n    def test_b(): pass\n"),
+        (
+            "conftest.py",
+            "import pytest\n\
+             def pytest_xdist_node_collection_finished(node, ids): node.config.seen[node.gateway.id] = len(ids)\n\
+             def pytest_configure(config): config.seen = {}\n\
+             def pytest_terminal_summary(terminalreporter, config):\n    \
+             for name, number in sorted(config.seen.items()):\n        \
+             terminalreporter.write_line(f'{name} has {number}')\n\
+             def pytest_testnodedown(node, error):\n    \
+             spec, info = node.gateway.spec, node.workerinfo\n    \
+             print(f'{node.gateway.id} is {spec}, mark {spec.env.get(\"MARK\")}, in {info[\"executable\"]}')\n",
+        ),
+    ]);
+    let old = format!("{}//env:MARK=old", python("py311-pytest84"));
+    let outcome = Invocation::xdist(&Env::usual(), &suite).args(["--dist=each", "--tx", "popen", "--tx", &old]).run();
+    outcome.expect_code(0).expect_text("gw0 has 1").expect_text("gw1 has 2");
+    outcome.expect_text("gw0 is popen, mark None, in ").expect_text(&format!("gw1 is {old}, mark old, in "));
+    let place = stem(&Env::named("py311-pytest84").python());
+    outcome.expect_text(&format!("mark old, in {place}")).expect_no_survivors();
+    assert_eq!(outcome.counts().get("passed"), 3, "{}", outcome.describe());
+}

@@ -273,8 +273,11 @@ impl Engine<'_> {
 
     /// Facts for the header.
     pub(super) fn configuration(&self, header: Vec<String>) -> Configured {
-        let reference = self.environment(self.reference());
-        let source = if self.reference() == HOME { &self.candidate.source } else { "--tx" }.to_owned();
+        // The plugin host may start before the others are known.
+        let known = !self.environment(self.reference()).interpreter.executable.is_empty();
+        let shown = if known { self.reference() } else { HOME };
+        let reference = self.environment(shown);
+        let source = if shown == HOME { &self.candidate.source } else { "--tx" }.to_owned();
         Configured {
             interpreter: reference.interpreter.clone(),
             interpreter_source: source,

@@ -148,7 +148,7 @@ class HostHooks:
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Say again what the user should know of the run."""
         for text in self._notices:
-            terminalreporter.write_sep("=", f"xdist: {text}", red=True, bold=True)
+            terminalreporter.write_sep("=", f"xdist: {text.splitlines()[0]}", red=True, bold=True)
         running = [(self._tests.ids[index], worker) for index, worker in sorted(self._interrupted)]
         show_interrupted(terminalreporter, running)
         if self._not_run:
