@@ -1,8 +1,9 @@
 //! Several environments in one run: who runs what where, what is said of them, and of those that do not come up.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use xdist_tests::{Env, Invocation, Suite};
+use xdist_tests::{Env, Invocation, Signal, Suite};
 
 /// Tests that say on stdout which pytest ran them, in which environment.
 const TELLING: &str = "
@@ -185,4 +186,19 @@ fn plugins_of_the_controller_see_each_worker_as_it_is() {
     let place = stem(&Env::named("py311-pytest84").python());
     outcome.expect_text(&format!("mark old, in {place}")).expect_no_survivors();
     assert_eq!(outcome.counts().get("passed"), 3, "{}", outcome.describe());
+}
+
+#[test]
+fn an_interrupt_does_not_wait_for_environments_that_come_up() {
+    let suite = Suite::one("def test_a(): pass\n");
+    suite.write("slow.sh", "echo > began; exec sleep 50\n");
+    let mut run =
+        Invocation::xdist(&Env::usual(), &suite).args(["--tx", "popen", "--tx", "popen//python=sh slow.sh"]).start();
+    run.wait_for("the interpreter to start", |_| suite.path("began").exists());
+    let began = Instant::now();
+    run.signal(Signal::INT);
+    let outcome = run.finish();
+    outcome.expect_code(2).expect_no_survivors();
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}\n{}", began.elapsed(), outcome.describe());
+    assert!(suite.truth().started().is_empty(), "{}", outcome.describe());
 }

@@ -132,6 +132,21 @@ impl Engine<'_> {
         self.environment_failed(id, why);
     }
 
+    /// Whether somebody collects while others are not that far.
+    pub(super) fn awaits_environments(&self) -> bool {
+        let late = |one: &environment::Environment| one.is_used() && one.progress != Progress::Collecting;
+        self.stage == Stage::Collecting && self.environments.iter().any(late)
+    }
+
+    /// Ends interpreters that nobody has heard of: they would not listen.
+    pub(super) fn end_unborn(&self) {
+        for server in self.environments.iter().skip(1).filter_map(|one| one.server) {
+            if !self.members.get(server).was_linked() {
+                self.kill(server, Signal::KILL);
+            }
+        }
+    }
+
     /// An environment cannot be brought up: the run ends before its first test, and says so.
     fn environment_failed(&mut self, id: EnvironmentId, why: String) {
         let over = self.stage == Stage::Ending && self.failed.is_empty();

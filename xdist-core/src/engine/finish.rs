@@ -286,8 +286,9 @@ impl Engine<'_> {
         if self.configured {
             self.emit(&RunEvent::Stopping { why: signal.name().to_owned() });
         }
-        if matches!(self.stage, Stage::Interpreter | Stage::Hosting) {
+        if matches!(self.stage, Stage::Interpreter | Stage::Hosting) || self.awaits_environments() {
             self.exit = Some(exit::INTERRUPTED);
+            self.end_unborn();
             self.wind_up();
         }
         self.interrupt_workers();
