@@ -63,8 +63,6 @@ pub use error::FileError;
 pub use manifest::{Entry, Limits, Manifest, ManifestError, Node};
 pub use path::{MAX_COMPONENT, MAX_DEPTH, PathError, RESERVED, RelPath, escape};
 pub use receive::{Destination, Options, ReceiveError, Received, Summary};
-pub use scan::{
-    DEFAULT_PATTERNS, Links, Mount, Problem, Reason, Rules, ScanError, Skipped, Snapshot, Source,
-};
+pub use scan::{DEFAULT_PATTERNS, Links, Mount, Problem, Reason, Rules, ScanError, Skipped, Snapshot, Source};
 pub use send::{Event, SendError, Target, push};
 pub use stat::Time;

@@ -195,11 +195,8 @@ impl Source {
         for (from, at) in &places {
             let (mount, stat) = OpenMount::open(from, at.clone()).named("read", from.display())?;
             if !at.is_root() {
-                let found = if stat.is_directory() {
-                    Found::Directory { mode: stat.permissions() }
-                } else {
-                    Found::File(stat)
-                };
+                let found =
+                    if stat.is_directory() { Found::Directory { mode: stat.permissions() } } else { Found::File(stat) };
                 given.place(at, found);
             } else if !stat.is_directory() {
                 let source = PathError::NotAName;

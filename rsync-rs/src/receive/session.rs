@@ -206,8 +206,7 @@ impl<'o> Offer<'o> {
         if there && self.journal.is_none() && self.intact.iter().all(|intact| *intact) {
             return Ok((None, self.summary));
         }
-        let known =
-            if there { Some(self.applied.manifest.clone()) } else { self.destination.memory.recall(&root) };
+        let known = if there { Some(self.applied.manifest.clone()) } else { self.destination.memory.recall(&root) };
         let inline = known.is_none();
         let target = match known {
             Some(target) => target,

@@ -162,8 +162,7 @@ impl<'d> Stage<'d> {
                 let needed = wanted(&content).is_some() && !self.has(&content);
                 let file = if needed { Some(self.create(&content)?) } else { None };
                 let hasher = blake3::Hasher::new();
-                self.assembly =
-                    Some(Assembly { entry: *index, content, size, file, hasher, written: 0, basis: None });
+                self.assembly = Some(Assembly { entry: *index, content, size, file, hasher, written: 0, basis: None });
             }
             let Some(assembly) = &mut self.assembly else { continue };
             if assembly.entry != *index {

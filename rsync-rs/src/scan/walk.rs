@@ -23,7 +23,9 @@ const BATCH: (u64, usize) = (1 << 20, 64);
 #[derive(Debug)]
 pub(super) enum Found {
     /// Only wanted, if it is in [`Results::searched`], with something in it.
-    Directory { mode: u32 },
+    Directory {
+        mode: u32,
+    },
     /// Its hash is in [`Results::hashes`].
     File(Stat),
     Link {
@@ -206,7 +208,9 @@ impl<'a> Walk<'a> {
                 match self.cache.get(path.as_bytes()) {
                     Some((known, content)) if known == stat => {
                         let recipe = None;
-                        local.hashes.insert(path.clone(), Hashed { stat: *stat, content: *content, recipe, young: false });
+                        local
+                            .hashes
+                            .insert(path.clone(), Hashed { stat: *stat, content: *content, recipe, young: false });
                     }
                     _ => missing.push((path.clone(), stat.size)),
                 }

@@ -164,9 +164,10 @@ impl<'s> Supply<'s> {
                     return Ok((bytes.into(), keys));
                 }
                 None => {
-                    let free = parts[at..].iter().enumerate().take_while(|(further, part)| {
-                        !sent[at + further] && !table.slots.contains_key(&part.key)
-                    });
+                    let free = parts[at..]
+                        .iter()
+                        .enumerate()
+                        .take_while(|(further, part)| !sent[at + further] && !table.slots.contains_key(&part.key));
                     let now = &parts[at..at + together(free.map(|(_, part)| part))];
                     for part in now {
                         table.slots.insert(part.key, Slot::Making);
@@ -183,9 +184,8 @@ impl<'s> Supply<'s> {
         let keys: Vec<_> = parts.iter().map(|part| part.key).collect();
         let mut table = self.lock();
         let stored = made.and_then(|bytes| {
-            let failed = |error| {
-                Lack::Failed(self.snapshot.manifest().entries()[parts[0].entry as usize].path.clone(), error)
-            };
+            let failed =
+                |error| Lack::Failed(self.snapshot.manifest().entries()[parts[0].entry as usize].path.clone(), error);
             if table.spool.is_none() {
                 table.spool = Some(tempfile::tempfile().map_err(failed)?);
             }
@@ -303,7 +303,8 @@ fn subset(message: &[u8], keys: &[Key], wanted: impl Fn(&Key) -> bool) -> io::Re
     let mut at = 0;
     for key in keys {
         let Some(group) = groups.next() else { break };
-        let sizes = group.iter().map(|item| if let PackStep::Data { length } = item.step { length as usize } else { 0 });
+        let sizes =
+            group.iter().map(|item| if let PackStep::Data { length } = item.step { length as usize } else { 0 });
         let size = sizes.sum::<usize>();
         if wanted(key) {
             kept.push(*key);

@@ -103,6 +103,7 @@ logreport test_a.py::test_warn teardown passed
 logfinish test_a.py::test_warn test_a.py
 logstart test_a.py::test_crash test_a.py
 testnodedown gw0 dead None
+logreport test_a.py::test_crash setup passed
 handlecrashitem test_a.py::test_crash test_a.py::test_crash failed
 logreport test_a.py::test_crash ??? failed
 logfinish test_a.py::test_crash test_a.py
