@@ -21,6 +21,7 @@ mod plain;
 mod plugins;
 mod real;
 mod rerun;
+mod reserved;
 mod signals;
 mod stopping;
 mod terminal;

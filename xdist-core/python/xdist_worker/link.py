@@ -21,7 +21,6 @@ from . import wire
 LOWEST_DESCRIPTOR = 201
 # One write of up to this size is taken as a whole or not at all, so an interrupt cannot cut a frame in two.
 _ATOMIC = 16384
-_HEADER = struct.Struct(">I")
 # No byte unread, as the system writes it.
 _NOTHING = bytes(struct.calcsize("@i"))
 _NOSIGNAL = getattr(_socket, "MSG_NOSIGNAL", 0)
@@ -200,13 +199,17 @@ class Link:
 
     def _take(self) -> Optional[Any]:
         buffer = self._buffer
-        if len(buffer) < 4:
+        if len(buffer) < wire.PREFIX_SIZE:
             return None
-        size = _HEADER.unpack_from(buffer)[0]
-        if len(buffer) < 4 + size:
+        try:
+            end = wire.PREFIX_SIZE + wire.announced(buffer)
+        except wire.WireError:
+            # A test took away a part of what was sent to this process.
+            self._broken()
+        if len(buffer) < end:
             return None
-        message = wire.decode(bytes(buffer[4 : 4 + size]))
-        del buffer[: 4 + size]
+        message = wire.decode(bytes(buffer[wire.PREFIX_SIZE : end]))
+        del buffer[:end]
         return message
 
 

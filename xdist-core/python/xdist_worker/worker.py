@@ -40,6 +40,7 @@ class WorkerHooks:
         self._closed = False
         self._stopped = False
         self._plain: List[Any] = []
+        self._warnings: List[Any] = []
         self._wordy = False
         # Whether the last report of a wordy test was its teardown's.
         self._over = False
@@ -79,7 +80,19 @@ class WorkerHooks:
     def pytest_warning_recorded(self, warning_message: Any, when: str, nodeid: str, location: Any) -> None:
         """Pass a warning on; those of configuration and collection were told by the session that collected first."""
         if when == "runtest":
-            self._run.tell_warning(warning_message, when, nodeid, location)
+            self._warned(warning_message, when, nodeid, location)
+
+    def _warned(self, *warning: Any) -> None:
+        """Tell a warning: one of a running test after the test's reports, as pytest's own hooks are called."""
+        if self._run.index is None:
+            self._run.tell_warning(*warning)
+        else:
+            self._warnings.append(warning)
+
+    def _tell_warnings(self) -> None:
+        held, self._warnings = self._warnings, []
+        for warning in held:
+            self._run.tell_warning(*warning)
 
     def pytest_internalerror(self, excrepr: Any) -> bool:
         """Tell the controller; true: nothing is written to stderr."""
@@ -136,8 +149,11 @@ class WorkerHooks:
                     protocol(item=items[index], nextitem=items[queue[0]] if queue else None)
                     page.phase(IDLE)
                     announced = self._complete(session, index)
+                    if self._warnings:
+                        self._tell_warnings()
                 except BaseException as error:
                     self._complete_anyway(index)
+                    self._tell_warnings()
                     if isinstance(error, (KeyboardInterrupt, pytest.exit.Exception)):
                         # pytest's own way takes its time, in which the other workers would go on.
                         run.tell_end_of_session(pytest.ExceptionInfo.from_current())

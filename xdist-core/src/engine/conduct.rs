@@ -55,6 +55,7 @@ impl Engine<'_> {
             FromPython::NodeConfigured(worker, incarnation, input) => {
                 self.node_configured(&worker, incarnation, input);
             }
+            FromPython::SlowHook(hook) => self.slow_hook(&hook),
             FromPython::CrashSeen(test, again) => self.feed(Input::CrashSeen(test, again)),
             FromPython::Ended(ended) => self.session_over(member, ended),
             FromPython::Stopping(stopping) => match self.worker_of(member) {
@@ -128,8 +129,11 @@ impl Engine<'_> {
 
     /// Feeds in a message about a test, in the run's numbering.
     fn about(&mut self, member: MemberId, test: TestIndex, input: impl FnOnce(WorkerId, TestIndex) -> Input) {
-        let translated = self.members.get(member).translation.for_run(test);
-        if let (Some(worker), Some(test)) = (self.worker_of(member), translated) {
+        let entry = self.members.get(member);
+        let translated = entry.translation.for_run(test);
+        if let (MemberRole::Worker(worker, incarnation), Some(test)) = (entry.role, translated)
+            && self.run.as_ref().is_some_and(|run| run.hears(worker, incarnation))
+        {
             self.feed(input(worker, test));
             self.note_end(worker);
         }
@@ -288,13 +292,15 @@ impl Engine<'_> {
     /// Node ids have arrived: the run's, or those of a worker that collected otherwise.
     fn collection(&mut self, member: MemberId, collection: Collection) {
         if Some(member) == self.session && self.stage == Stage::Collecting {
-            self.reference_collection(member, collection);
+            if let Some(collection) = self.keep_for_host(collection) {
+                self.reference_collection(member, collection);
+            }
         } else if let Some(reference) = self.collection.clone() {
             self.collected_otherwise(member, &reference, &collection);
         }
     }
 
-    fn reference_collection(&mut self, session: MemberId, collection: Collection) {
+    pub(super) fn reference_collection(&mut self, session: MemberId, collection: Collection) {
         let Some(distribution) = self.distribution.clone() else { return };
         let tests = u32::try_from(collection.ids.len()).unwrap_or(u32::MAX);
         let errors = collection.reports.iter().filter(|report| report.outcome == "failed").count();
@@ -326,6 +332,8 @@ impl Engine<'_> {
             chunk: self.facts.dist.maxschedchunk,
             units: collection.units.clone(),
             keep_order: self.facts.dist.keep_order,
+            serial: collection.serial.clone(),
+            limits: collection.limits(),
         };
         let Some(scheduler) = schedule::for_mode(&distribution.mode, &job) else {
             return self.fail("no scheduler for this mode");

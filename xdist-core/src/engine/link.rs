@@ -65,7 +65,7 @@ impl Reader {
         let mut messages = Vec::new();
         loop {
             match self.decoder.next_frame() {
-                Ok(None) => return (messages, self.disturbed()),
+                Ok(None) => return (messages, None),
                 Err(error) => return (messages, Some(error.to_string())),
                 Ok(Some(frame)) => match rmp_serde::from_slice(frame) {
                     Ok(message) => messages.push(message),
@@ -73,14 +73,6 @@ impl Reader {
                 },
             }
         }
-    }
-}
-
-impl Reader {
-    /// Whether what has begun to arrive can be a message: a name, or a map of one name.
-    fn disturbed(&self) -> Option<String> {
-        let strange = self.decoder.begun().filter(|byte| !matches!(byte, 0x81 | 0xa0..=0xbf))?;
-        Some(format!("a message that begins with byte {strange:#04x}"))
     }
 }
 
@@ -259,7 +251,7 @@ fn open_outbox(path: &str) -> Option<Outbox> {
 async fn write_all(stream: OwnedWriteHalf, mut outgoing: mpsc::UnboundedReceiver<ToPython>) {
     while let Some(message) = outgoing.recv().await {
         let Ok(payload) = rmp_serde::to_vec_named(&message) else { continue };
-        let mut bytes = Vec::with_capacity(payload.len() + 4);
+        let mut bytes = Vec::with_capacity(payload.len() + frame::PREFIX);
         if frame::encode(&payload, &mut bytes).is_err() {
             continue;
         }

@@ -192,7 +192,8 @@ impl Engine<'_> {
                 self.distribution = Some(distribution.clone());
                 if hosted {
                     self.start_host(session, &distribution);
-                } else {
+                }
+                if !hosted || !self.host_goes_first() {
                     self.collect(session, distribution);
                 }
             }

@@ -39,10 +39,8 @@ pub enum ToPython {
     Finish,
     /// Plugin host: have plugins configure another incarnation of a worker.
     ConfigureNode(String, u32),
-    /// Plugin host: a worker began a test, see [`super::started`].
-    Started(ByteBuf),
-    /// Plugin host: a test passed with nothing to say, see [`super::passed`].
-    Passed(ByteBuf),
+    /// Plugin host: tests began and passed, see [`super::Followed`].
+    Followed(ByteBuf),
     /// Plugin host: something else happened.
     Event(Box<HostEvent>),
     /// Plugin host: nothing more happens; end the session.
