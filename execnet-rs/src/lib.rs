@@ -6,6 +6,10 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`frame`] | length-prefixed messages, decoded without I/O |
+//! | [`value`] | what travels through channels, and its encoding |
+//! | [`mux`] | the channels of a link: messages, credit, ends |
+//! | [`wire`] | frames with numbers and checksums, decoded without I/O |
+//! | [`xspec`] | execution environments as text |
 //! | [`process`] | start a program, learn how any descendant ended |
 //! | [`guard`] | a small watchdog process that ends what this process could not |
 //! | [`local`] | unix-socket connections and named pipes from processes on this host |
@@ -13,4 +17,8 @@
 pub mod frame;
 pub mod guard;
 pub mod local;
+pub mod mux;
 pub mod process;
+pub mod value;
+pub mod wire;
+pub mod xspec;

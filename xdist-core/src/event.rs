@@ -144,6 +144,8 @@ pub struct Crashed {
     pub output: String,
     /// Reports that had arrived before the crash (a failed call before a crash in teardown).
     pub reports: Vec<Report>,
+    /// Whether set-up had passed with nothing to say, so that its report never came.
+    pub set_up: bool,
     /// Seconds from the start of the test to the death.
     pub elapsed: Duration,
 }
@@ -156,6 +158,8 @@ pub struct Ended {
     /// pytest's closing line in exclamation marks: `stopping after 1 failures`, `KeyboardInterrupt`,
     /// `_pytest.outcomes.Exit: bye`, `Interrupted: 2 errors during collection`.
     pub reason: Option<String>,
+    /// Lines beneath it, rendered by pytest: where a `KeyboardInterrupt` came from.
+    pub detail: String,
     /// Text of an error before any test (usage error), printed as it is, to stderr.
     pub error: Option<String>,
     /// Tests that never started or were given up.

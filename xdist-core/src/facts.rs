@@ -15,6 +15,8 @@ pub struct Facts {
     pub host_reasons: Vec<String>,
     /// Whether the host has to be ready before anything is collected; else both happen at once.
     pub host_first: bool,
+    /// Options that make a run fail by what a plugin finds out in a host: without one they would check nothing.
+    pub host_checks: Vec<String>,
     /// Options of pytest-xdist and ours, as pytest's parser understood them (command line, `addopts`,
     /// `PYTEST_ADDOPTS`).
     pub dist: DistOptions,

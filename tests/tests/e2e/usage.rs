@@ -71,4 +71,9 @@ fn results_that_cannot_be_written_are_no_success() {
     let outcome = Invocation::xdist(&Env::usual(), &suite).n(2).arg("--junitxml=/dev/full").run();
     outcome.expect_code(1).expect_text("error: could not write `/dev/full`: No space left on device");
     assert_eq!(outcome.counts().get("passed"), 2);
+    // In the quiet form nothing is written before the first results are.
+    let outcome = Invocation::xdist(&Env::usual(), &suite).n(2).arg("-q").after("exec > /dev/full").run();
+    outcome.expect_code(1);
+    let told = outcome.stderr.contains("error: cannot write to stdout: No space left on device");
+    assert!(told, "{}", outcome.describe());
 }

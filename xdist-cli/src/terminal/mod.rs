@@ -138,10 +138,12 @@ impl<W: Write> TerminalReporter<W> {
     }
 
     /// Takes the bar away and writes what is left, also when no end of the run came.
-    pub fn finish(&mut self) {
+    ///
+    /// # Errors
+    /// What the stream says; a closed pipe is no error.
+    pub fn finish(&mut self) -> io::Result<()> {
         self.screen.hide();
-        // Where the stream is closed there is nobody left to tell.
-        let _ = self.screen.flush_all();
+        self.screen.flush_all()
     }
 
     /// What a plugin host is to show of an event in our place.

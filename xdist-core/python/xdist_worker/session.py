@@ -76,7 +76,8 @@ class Session(OptionsPlugin):
 
     def __init__(self, request: Dict[str, Any], link: Link) -> None:
         super().__init__()
-        self._request = request
+        # Those that are no UTF-8 come as bytes.
+        self._request = {**request, "args": [os.fsdecode(arg) for arg in request["args"]]}
         self._link = link
         self._is_worker = request["role"] == "worker"
         self._early_evidence: Optional[str] = None
@@ -93,7 +94,7 @@ class Session(OptionsPlugin):
     def main(self) -> int:
         """Run pytest; returns its exit code."""
         request = self._request
-        args: List[str] = [str(arg) for arg in request["args"]]
+        args: List[str] = request["args"]
         worker = request.get("identity")
         if self._is_worker:
             self._become_group()

@@ -8,6 +8,7 @@ use rustix::process::Signal;
 
 use super::happening::{Happening, MemberId};
 use super::members::{Member, MemberRole};
+use super::outbox::Pass;
 use super::translate::Translation;
 use super::{Engine, Stage};
 use crate::collection::Collection;
@@ -21,8 +22,8 @@ use crate::schedule;
 impl Engine<'_> {
     pub(super) fn message(&mut self, member: MemberId, message: FromPython) {
         match message {
-            // First messages, and this is not the first.
-            FromPython::Hello(_) | FromPython::Unusable(_) => {}
+            // First messages, and this is not the first. An outbox is the connection's affair.
+            FromPython::Hello(_) | FromPython::Unusable(_) | FromPython::Outbox(_) => {}
             FromPython::Forked(id, incarnation, pid) => {
                 if let Some(child) = self.members.find(&id, incarnation) {
                     self.watch(child, pid);
@@ -54,6 +55,7 @@ impl Engine<'_> {
             FromPython::NodeConfigured(worker, incarnation, input) => {
                 self.node_configured(&worker, incarnation, input);
             }
+            FromPython::SlowHook(hook) => self.slow_hook(&hook),
             FromPython::CrashSeen(test, again) => self.feed(Input::CrashSeen(test, again)),
             FromPython::Ended(ended) => self.session_over(member, ended),
             FromPython::Stopping(stopping) => match self.worker_of(member) {
@@ -127,10 +129,23 @@ impl Engine<'_> {
 
     /// Feeds in a message about a test, in the run's numbering.
     fn about(&mut self, member: MemberId, test: TestIndex, input: impl FnOnce(WorkerId, TestIndex) -> Input) {
-        let translated = self.members.get(member).translation.for_run(test);
-        if let (Some(worker), Some(test)) = (self.worker_of(member), translated) {
+        let entry = self.members.get(member);
+        let translated = entry.translation.for_run(test);
+        if let (MemberRole::Worker(worker, incarnation), Some(test)) = (entry.role, translated)
+            && self.run.as_ref().is_some_and(|run| run.hears(worker, incarnation))
+        {
             self.feed(input(worker, test));
             self.note_end(worker);
+        }
+    }
+
+    /// Tests that passed some milliseconds ago at most. What the process wrote since may be the running test's: it is not
+    /// shown yet.
+    pub(super) fn passes(&mut self, member: MemberId, passes: Vec<Pass>) {
+        for Pass { test, durations, next, .. } in passes {
+            self.about(member, test, |worker, test| Input::Passed(worker, test, durations));
+            self.members.get_mut(member).test_began = Some(Instant::now());
+            self.about(member, next, Input::Started);
         }
     }
 

@@ -208,7 +208,7 @@ impl Engine<'_> {
     }
 
     fn worker_gone(&mut self, member: MemberId, worker: WorkerId, how: HowEnded) {
-        let phase = self.page.as_ref().map_or("", |page| page.last_phase(worker));
+        let (phase, set_up) = self.page.as_ref().map(|page| page.last_phase(worker)).unwrap_or_default();
         let lost_link = self.page.as_ref().is_some_and(|page| page.lost_link(worker));
         let entry = self.members.get_mut(member);
         if lost_link {
@@ -234,7 +234,7 @@ impl Engine<'_> {
         if !captured.is_empty() {
             output = format!("{output}{}{captured}", if output.is_empty() { "" } else { "\n" });
         }
-        let death = Death { how: how_text, clean, output, elapsed };
+        let death = Death { how: how_text, clean, output, elapsed, set_up };
         self.feed(Input::Gone(worker, death));
     }
 
@@ -366,6 +366,7 @@ impl Engine<'_> {
                 self.show_output(member);
             }
         }
+        self.ask_host(now);
         self.observer.tick();
     }
 
@@ -455,6 +456,7 @@ impl Engine<'_> {
         if self.configured || error.is_some() {
             let ended = Ended {
                 exit: code,
+                detail: self.detail(),
                 reason,
                 error,
                 not_run: self.run.as_ref().map(crate::run::RunState::not_run).unwrap_or_default(),
@@ -499,6 +501,15 @@ impl Engine<'_> {
             }
             (None, None) => self.interrupted.map(|_| "KeyboardInterrupt".to_owned()),
         }
+    }
+
+    /// What pytest prints beneath the reason.
+    pub(super) fn detail(&self) -> String {
+        match (&self.run, &self.collection) {
+            (Some(run), _) => run.stop().filter(|_| !self.internal_error).map(|stop| stop.detail.clone()),
+            (None, collection) => collection.as_ref().map(|collection| collection.stop_detail.clone()),
+        }
+        .unwrap_or_default()
     }
 
     pub(super) fn session_message(&self) -> Option<String> {

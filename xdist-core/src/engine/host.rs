@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use execnet_rs::process::HowEnded;
+use rustix::process::Signal;
 use serde_bytes::ByteBuf;
 
 use super::happening::MemberId;
@@ -25,6 +26,10 @@ use crate::protocol::{
 use crate::report::Report;
 use crate::run::Input;
 
+/// How often it is asked which hook it is in; one that it is in twice takes long.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// The question: does nothing to a process that does not answer.
+const ASKING: Signal = Signal::URG;
 /// How a host ended in which a plugin raised.
 const RAISED: &str = "an exception in a plugin";
 /// Plain passes are told this late, many of them together: that takes less of the machine than to tell each.
@@ -66,6 +71,8 @@ pub(super) struct Host {
     /// Not told yet, since then.
     followed: Followed,
     followed_since: Option<Instant>,
+    /// When it is asked next.
+    ask_at: Instant,
     over_told: Option<u8>,
     ended: Option<Ended>,
     dead: bool,
@@ -96,6 +103,7 @@ impl Engine<'_> {
             collection: None,
             followed: Followed::default(),
             followed_since: None,
+            ask_at: Instant::now() + PATIENCE,
             over_told: None,
             ended: None,
             dead: false,
@@ -203,6 +211,24 @@ impl Engine<'_> {
         true
     }
 
+    /// Asks the host which hook it is in, when it is time.
+    pub(super) fn ask_host(&mut self, now: Instant) {
+        if let Some(host) = self.live_host().filter(|host| host.ask_at <= now) {
+            host.ask_at = now + PATIENCE;
+            let member = host.member;
+            self.kill(member, ASKING);
+        }
+    }
+
+    /// The user should know whom to wait for: the host itself shows nothing now.
+    pub(super) fn slow_hook(&mut self, hook: &str) {
+        let minutes = PATIENCE.as_secs() / 60;
+        let text = format!(
+            "\nxdist: a hook of a plugin has been running in the plugin host for {minutes} min: {hook}; Ctrl-C ends the run\n"
+        );
+        self.observer.raw(true, text.as_bytes());
+    }
+
     /// Plugins have configured a replacement.
     pub(super) fn node_configured(&mut self, name: &str, incarnation: u32, input: ByteBuf) {
         let Some(host) = &mut self.host else { return };
@@ -274,7 +300,7 @@ impl Engine<'_> {
                 // Plugins have been shown it when they were asked.
                 Verdict::Crashed(_) if self.plugins_see_crashes() => return,
                 Verdict::Crashed(crashed) => crash_event(*test, *worker, crashed),
-                Verdict::Interrupted => return,
+                Verdict::Interrupted => HostEvent::Interrupted(worker.to_string(), *test),
             },
             RunEvent::Warning(warning) => HostEvent::Warning(
                 warning.when.clone(),
@@ -322,7 +348,8 @@ impl Engine<'_> {
         }
         let code = self.run_exit_code();
         let not_run = self.run.as_ref().map_or(0, |run| run.not_run().len());
-        let over = RunOver { code, reason: self.reason(), error: self.session_message(), not_run };
+        let over =
+            RunOver { code, reason: self.reason(), detail: self.detail(), error: self.session_message(), not_run };
         if let Some(host) = &mut self.host {
             host.over_told = Some(code);
         }
@@ -362,7 +389,12 @@ impl Engine<'_> {
     fn host_left(&mut self, code: u8) {
         if self.run.is_some() {
             let reason = "a plugin ended the session on the controller's side".to_owned();
-            self.host_stops(Stopping { kind: "exit".to_owned(), reason, code: Some(code.into()) });
+            self.host_stops(Stopping {
+                kind: "exit".to_owned(),
+                reason,
+                code: Some(code.into()),
+                ..Stopping::default()
+            });
         } else {
             self.exit = Some(code);
             self.wind_up();
@@ -432,7 +464,7 @@ fn whole(reports: &[Report]) -> Vec<ByteBuf> {
 
 fn crash_event(test: TestIndex, worker: WorkerId, crashed: &Crashed) -> HostEvent {
     let (how, output) = (crashed.how.clone(), crashed.output.clone());
-    HostEvent::Crashed(worker.to_string(), test, how, output, whole(&crashed.reports))
+    HostEvent::Crashed(worker.to_string(), test, how, output, whole(&crashed.reports), crashed.set_up)
 }
 
 fn collection_event(collection: &Collection, how: Vec<String>) -> HostEvent {
@@ -483,9 +515,11 @@ mod tests {
             how: "signal 9".to_owned(),
             output: "said".to_owned(),
             reports: vec![report],
+            set_up: true,
             elapsed: Duration::ZERO,
         };
-        let HostEvent::Crashed(worker, test, how, output, reports) = crash_event(TestIndex(3), WorkerId(1), &crashed)
+        let HostEvent::Crashed(worker, test, how, output, reports, true) =
+            crash_event(TestIndex(3), WorkerId(1), &crashed)
         else {
             panic!("another event");
         };

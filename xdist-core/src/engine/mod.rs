@@ -11,6 +11,7 @@
 //! | `finish` | stopping, deadlines, the end |
 //! | `host` | the plugin host, if the run has one |
 //! | `members`, `link`, `output`, `page` | processes, their connections, what they write, the page they read |
+//! | `outbox` | the file in which a worker leaves word of fast tests |
 //! | `place` | where the run's private directory lies |
 //! | `remains`, `warnings` | what a dead worker leaves behind, what counts once |
 //! | `translate`, `settings` | pure: indices of other collections, what facts ask for |
@@ -21,6 +22,7 @@ mod happening;
 mod host;
 mod link;
 mod members;
+mod outbox;
 mod output;
 mod page;
 mod place;
@@ -303,6 +305,7 @@ impl<'a> Engine<'a> {
                     self.message(member, message);
                 }
             }
+            Happening::Passes(member, passes) => self.passes(member, passes),
             Happening::LinkClosed(member, fault) => {
                 self.link_closed(member, fault);
                 self.bury(member)?;

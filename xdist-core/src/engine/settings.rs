@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use super::Request;
+use super::{PluginHost, Request};
 use crate::facts::{DistOptions, Facts};
 use crate::fork::ForkLevel;
 use crate::workers::{self, Word};
@@ -38,6 +38,11 @@ pub(super) fn distribution(request: &Request, facts: &Facts) -> Result<Distribut
             "`--dist={}` is not built yet in this version of xdist\nhint: the modes that work are {} and `no`",
             dist.mode,
             MODES.map(|mode| format!("`{mode}`")).join(", ")
+        ));
+    }
+    if let Some(option) = facts.host_checks.first().filter(|_| request.plugin_host == PluginHost::Never) {
+        return Err(format!(
+            "`{option}` is checked in the plugin host, and `--plugin-host=never` leaves that out\nhint: give one of the two"
         ));
     }
     let workers = worker_count(dist)?;
@@ -137,6 +142,18 @@ mod tests {
             ..Facts::default()
         };
         assert!(distribution(&request, &mode).unwrap_err().contains("--dist=each"));
+    }
+
+    #[test]
+    fn a_check_that_nobody_would_make_is_refused() {
+        let checked = Facts {
+            host_checks: vec!["--cov-fail-under".to_owned()],
+            ..facts(DistOptions { numprocesses: Some(2), ..DistOptions::default() })
+        };
+        assert!(distribution(&Request::default(), &checked).is_ok());
+        let never = Request { plugin_host: PluginHost::Never, ..Request::default() };
+        let why = distribution(&never, &checked).unwrap_err();
+        assert!(why.contains("`--cov-fail-under`") && why.contains("`--plugin-host=never`"), "{why}");
     }
 
     #[test]

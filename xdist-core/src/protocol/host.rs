@@ -64,8 +64,10 @@ pub enum HostEvent {
     Blanks(String, String, ByteBuf),
     /// A test has its verdict: its reports.
     Reported(String, TestIndex, Vec<ByteBuf>),
-    /// A test took its worker down: how, what the worker wrote, reports from before.
-    Crashed(String, TestIndex, String, String, Vec<ByteBuf>),
+    /// A test took its worker down: how, what the worker wrote, reports from before, whether set-up plainly passed.
+    Crashed(String, TestIndex, String, String, Vec<ByteBuf>, bool),
+    /// The user's interrupt came while a test ran.
+    Interrupted(String, TestIndex),
     /// A warning: when, node id, place, the warning.
     Warning(String, String, Option<(String, i64)>, ByteBuf),
     /// `record_testsuite_property`.
@@ -128,6 +130,8 @@ pub struct RunOver {
     pub code: u8,
     /// Why the run stopped early, in pytest's words.
     pub reason: Option<String>,
+    /// What pytest prints beneath that.
+    pub detail: String,
     /// Text of a usage error, as pytest printed it.
     pub error: Option<String>,
     /// Tests that have no verdict.

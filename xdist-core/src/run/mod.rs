@@ -69,6 +69,8 @@ pub struct Death {
     pub output: String,
     /// Since the running test began.
     pub elapsed: Duration,
+    /// Whether the running test's set-up was over.
+    pub set_up: bool,
 }
 
 /// Something to be done.

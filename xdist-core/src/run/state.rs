@@ -46,6 +46,11 @@ pub struct RunState {
     restarted: u32,
     limit_told: bool,
     stop: Option<Stop>,
+    /// The worker whose test met `--maxfail`, while that test is in its teardown: what ends it there ends the run, as
+    /// serially.
+    failing: Option<WorkerId>,
+    /// A worker left since none was to start another test, and nobody has said why.
+    left_early: bool,
     interrupted: bool,
     tally: Tally,
     complete: bool,
@@ -66,6 +71,8 @@ impl RunState {
             restarted: 0,
             limit_told: false,
             stop: None,
+            failing: None,
+            left_early: false,
             interrupted: false,
             tally: Tally { failures: settings.collect_errors, ..Tally::default() },
             complete: false,
@@ -96,6 +103,12 @@ impl RunState {
             Input::Interrupt(why) => self.interrupt(why),
         }
         mem::take(&mut self.effects)
+    }
+
+    /// Whether what this incarnation of a worker tells still counts. Nothing does once its end is known: what it had is
+    /// with others by then, whatever arrives late from a host that was lost and is back.
+    pub fn hears(&self, worker: WorkerId, incarnation: u32) -> bool {
+        self.workers.get(worker.at()).is_some_and(|entry| entry.is_alive() && entry.incarnation == incarnation)
     }
 
     /// Whether a worker was told that nothing more comes and has nothing left.
@@ -150,7 +163,7 @@ impl RunState {
         if entry.start(test) {
             self.again.remove(&test);
             self.emit(RunEvent::Started { test, worker });
-        } else {
+        } else if !entry.is_running(test) && !self.settled.get(test.at()).is_some_and(|settled| *settled) {
             self.internal_error(Some(worker), format!("{worker} started test {} which it was not given", test.0));
         }
     }
@@ -168,8 +181,28 @@ impl RunState {
     fn reported(&mut self, worker: WorkerId, test: TestIndex, report: Report) {
         let Some(entry) = self.workers.get_mut(worker.at()) else { return };
         if let Some(running) = entry.running.as_mut().filter(|running| running.test == test) {
+            let failed = count_failures(std::slice::from_ref(&report)) > 0;
             running.reports.push(report);
+            if failed {
+                self.failed(worker);
+            }
         }
+    }
+
+    /// A test has failed, and may have more to report: whatever happens from now on, happens after this.
+    fn failed(&mut self, worker: WorkerId) {
+        let limit = self.settings.maxfail;
+        let failures = self.failures();
+        if limit > 0 && failures >= limit && self.stop.is_none() {
+            self.stop_run(Stop::failures(failures));
+            self.failing = Some(worker);
+        }
+    }
+
+    /// Failures so far, those of running tests included.
+    fn failures(&self) -> u32 {
+        let running = self.workers.iter().filter_map(|entry| entry.running.as_ref());
+        self.tally.failures + running.map(|running| count_failures(&running.reports)).sum::<u32>()
     }
 
     fn done(&mut self, worker: WorkerId, test: TestIndex) {
@@ -193,9 +226,12 @@ impl RunState {
         self.emit(RunEvent::Finished { test, worker, verdict });
         self.tally.failures += failures;
         let limit = self.settings.maxfail;
-        if failures > 0 && limit > 0 && self.tally.failures >= limit {
-            let reason = format!("stopping after {} failures", self.tally.failures);
-            self.stop_run(Stop { reason, code: exit::TESTS_FAILED });
+        let all = self.failures();
+        if self.failing.take_if(|failing| *failing == worker).is_some() {
+            // Its teardown may have failed, too.
+            self.stop = Some(Stop::failures(all));
+        } else if failures > 0 && limit > 0 && all >= limit {
+            self.stop_run(Stop::failures(all));
         }
     }
 
@@ -246,21 +282,19 @@ impl RunState {
 
     fn stopping(&mut self, worker: WorkerId, stopping: Stopping) {
         // A worker that was told to stop says so too: the first reason is the run's.
-        self.stop_run(stop_of(stopping));
+        if stopping.kind != "fail" && self.failing == Some(worker) {
+            self.overrule(stop_of(stopping));
+        } else {
+            self.stop_run(stop_of(stopping));
+        }
         self.stop_worker(worker);
     }
 
     fn session_ended(&mut self, worker: WorkerId, ended: &Ended) {
-        let mut stopped_by_page = false;
         if let Some(entry) = self.workers.get_mut(worker.at()).filter(|entry| entry.is_alive()) {
-            stopped_by_page = entry.running.is_none() && !entry.queue.is_empty();
+            // It saw the stop flag: whoever set it is about to say why.
+            self.left_early |= entry.running.is_none() && !entry.queue.is_empty();
             entry.phase = Phase::Over;
-        }
-        // It saw the stop flag before the failure that set it has its verdict: that test is still in its teardown.
-        let limit = self.settings.maxfail;
-        if stopped_by_page && limit > 0 && self.stop.is_none() {
-            let reason = format!("stopping after {limit} failures");
-            self.stop_run(Stop { reason, code: exit::TESTS_FAILED });
         }
         self.tally.ends.push((ended.before, ended.after));
     }
@@ -310,8 +344,14 @@ impl RunState {
             self.emit(RunEvent::Notice(format!("worker {worker} wrote before it ended:\n{}", death.output.trim_end())));
         }
         if let Some(Running { test, reports }) = running {
-            let crashed =
-                Crashed { how: death.how.clone(), output: death.output.clone(), reports, elapsed: death.elapsed };
+            let crashed = Crashed {
+                how: death.how.clone(),
+                output: death.output.clone(),
+                // The first report that says something takes those before it along.
+                set_up: death.set_up && reports.is_empty(),
+                reports,
+                elapsed: death.elapsed,
+            };
             if asks {
                 self.asked.insert(test, (worker, Box::new(crashed.clone())));
                 self.effects.push(Effect::AskPlugins(test, worker, Box::new(crashed)));
@@ -410,14 +450,23 @@ impl RunState {
     fn internal_error(&mut self, worker: Option<WorkerId>, text: String) {
         self.tally.internal_error = true;
         self.emit(RunEvent::InternalError { worker, text });
-        self.stop_run(Stop { reason: "internal error".to_owned(), code: exit::INTERNAL_ERROR });
+        self.stop_run(Stop::new("internal error", exit::INTERNAL_ERROR));
     }
 
     fn interrupt(&mut self, why: String) {
         self.interrupted = true;
         self.emit(RunEvent::Stopping { why });
-        self.stop_run(Stop { reason: "KeyboardInterrupt".to_owned(), code: exit::INTERRUPTED });
+        self.overrule(Stop::new("KeyboardInterrupt", exit::INTERRUPTED));
         self.effects.push(Effect::InterruptWorkers);
+    }
+
+    /// Stops the run, also if a failure has done so whose test is not over.
+    fn overrule(&mut self, stop: Stop) {
+        if self.failing.take().is_some() {
+            self.stop = Some(stop);
+        } else {
+            self.stop_run(stop);
+        }
     }
 
     fn stop_run(&mut self, stop: Stop) {
@@ -448,6 +497,11 @@ impl RunState {
             self.crashed(test, worker, crashed);
         }
         self.complete = true;
+        let limit = self.settings.maxfail;
+        if self.stop.is_none() && self.unsettled > 0 && self.left_early && limit > 0 {
+            // By the workers' own count, in which a failure of a test that ran again stays one.
+            self.stop = Some(Stop::failures(limit));
+        }
         if self.stop.is_none() && self.unsettled > 0 {
             self.tally.lost = self.unsettled;
             self.tally.never_started = self.unsettled == self.settled.len();
@@ -469,7 +523,7 @@ fn stop_of(stopping: Stopping) -> Stop {
         }
         _ => exit::INTERRUPTED,
     };
-    Stop { reason: stopping.reason, code }
+    Stop { detail: stopping.detail, ..Stop::new(stopping.reason, code) }
 }
 
 /// pytest's own rule for `testsfailed`.

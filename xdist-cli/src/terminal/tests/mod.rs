@@ -202,7 +202,7 @@ impl Run {
             reporter.tick_at(now).unwrap();
         }
         reporter.handle_at(&RunEvent::Ended(Box::new(self.ended.clone())), start).unwrap();
-        reporter.finish();
+        reporter.finish().unwrap();
         (out.text(), errors.text())
     }
 
@@ -325,6 +325,7 @@ fn crash() -> Crashed {
         how: "signal 11 (SIGSEGV)".to_owned(),
         output: "Fatal Python error: Segmentation fault\n\nCurrent thread 0x01 (most recent call first):\n  File \"tests/test_c.py\", line 9 in test_three\n".to_owned(),
         reports: vec![setup()],
+        set_up: false,
         elapsed: Duration::from_millis(300),
     }
 }

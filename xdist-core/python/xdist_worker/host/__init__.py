@@ -12,5 +12,7 @@ The run does not wait for it. `needs` decides whether a run has one.
 | `scheduling` | what plugins ask of the way in which tests are dealt out |
 | `following` | tests that pass with nothing to say, many at once |
 | `spared` | hooks that could do nothing at the end of this run |
+| `closing` | what the terminal shows of a run that was stopped |
+| `slow` | which hook of a plugin takes very long |
 | `retold` | reports and warnings, made again from what workers sent |
 """

@@ -132,6 +132,12 @@ def needs(config: Any) -> tuple[list[str], bool]:
     return sorted(set(found), key=found.index), first
 
 
+def checks(config: Any) -> list[str]:
+    """Return the options in force that make a run fail by what a plugin finds out in a host, and nowhere else."""
+    gated = config.pluginmanager.has_plugin("_cov") and not _option("no_cov")(config)
+    return ["--cov-fail-under"] if gated and _option("cov_fail_under")(config) else []
+
+
 def _foreign(config: Any) -> Iterator[Any]:
     # Not `get_plugins`, which a plugin that cannot be hashed breaks.
     for _, plugin in config.pluginmanager.list_name_plugin():

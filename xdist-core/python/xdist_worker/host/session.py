@@ -13,10 +13,12 @@ import pytest
 from ..afterfork import collect_rest
 from ..link import Link, name_of
 from ..portable import pack, plain, unpack
+from .closing import settle_place, show_interrupted
 from .following import Hook, records, written_at_once
 from .nodes import Node, NodeManager
 from .retold import Tests, report_of, warning_of
 from .scheduling import settle
+from .slow import SlowHook
 from .spared import spare
 
 NAME = "dsession"
@@ -70,9 +72,11 @@ class HostHooks:
         self._logstart = Hook(config, "pytest_runtest_logstart", "nodeid", "location")
         self._logreport = Hook(config, "pytest_runtest_logreport", "report")
         self._logfinish = Hook(config, "pytest_runtest_logfinish", "nodeid", "location")
+        self._interrupted: List[Tuple[int, str]] = []
         self.nodemanager = NodeManager(config, list(setup["specs"]), setup["testrunuid"], list(setup["mainargv"]))
         self.sched = SchedulerView(config)
         self.terminal = config.pluginmanager.get_plugin("terminalreporter")
+        SlowHook(link).listen()
 
     # The session.
 
@@ -145,6 +149,8 @@ class HostHooks:
         """Say again what the user should know of the run."""
         for text in self._notices:
             terminalreporter.write_sep("=", f"xdist: {text}", red=True, bold=True)
+        running = [(self._tests.ids[index], worker) for index, worker in sorted(self._interrupted)]
+        show_interrupted(terminalreporter, running)
         if self._not_run:
             total = len(self._tests.ids) if self._tests is not None else self._not_run
             terminalreporter.write_line(f"xdist: {self._not_run} of {total} tests did not run", red=True)
@@ -178,8 +184,9 @@ class HostHooks:
         self._end(session, **message[name])
         return True
 
-    @staticmethod
-    def _end(session: Any, code: int, reason: Optional[str], error: Optional[str], **_more: Any) -> None:
+    def _end(
+        self, session: Any, code: int, reason: Optional[str], detail: str, error: Optional[str], **_more: Any
+    ) -> None:
         """End the loop as serial pytest's would end."""
         if code == pytest.ExitCode.USAGE_ERROR and error:
             lines = [line[7:] if line.startswith("ERROR: ") else line for line in error.splitlines()]
@@ -191,8 +198,9 @@ class HostHooks:
                 session.testsfailed = max(1, session.testsfailed)
         elif reason.startswith("Interrupted: "):
             raise session.Interrupted(reason.partition(": ")[2])
-        elif reason == "KeyboardInterrupt":
-            raise KeyboardInterrupt
+        elif reason.startswith("KeyboardInterrupt"):
+            settle_place(self.terminal, reason, detail)
+            raise KeyboardInterrupt(*filter(None, [reason.partition(": ")[2]]))
         elif reason.startswith("_pytest.outcomes.Exit: "):
             raise pytest.exit.Exception(reason.partition(": ")[2], returncode=code)
         elif code == 1:
@@ -303,8 +311,14 @@ class HostHooks:
         self._retell(worker, index, reports)
         self._finished(index)
 
-    def _on_crashed(self, worker: str, index: int, how: str, output: str, reports: List[bytes]) -> None:
+    def _on_crashed(
+        self, worker: str, index: int, how: str, output: str, reports: List[bytes], set_up: bool
+    ) -> None:
         retold = [report_of(self.config, raw) for raw in reports]
+        if set_up:
+            # Nobody knows how long it took.
+            blanks, marks = self._blanks.get(worker, {}), self._marks(worker, index)
+            retold += [(known, ()) for known in self._tests.passed(index, (0.0,), blanks, marks)]
         report = self._tests.crashed(index, worker, how, output)
         failed = next((known for known, _ in retold if known.failed and not hasattr(known, "wasxfail")), None)
         if failed is None:
@@ -323,6 +337,9 @@ class HostHooks:
         again = report.nodeid in sched.pending
         sched.pending.clear()
         self._link.send({"crash_seen": [index, again]})
+
+    def _on_interrupted(self, worker: str, index: int) -> None:
+        self._interrupted.append((index, worker))
 
     def _finished(self, index: int) -> None:
         tests = self._tests
