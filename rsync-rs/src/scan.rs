@@ -107,14 +107,13 @@ pub enum ScanError {
 }
 
 fn list(problems: &[Problem]) -> String {
-    let mut text = String::from("the tree cannot be read completely:");
-    for Problem { path, text: what } in problems.iter().take(LISTED) {
-        text += &format!("\n  `{path}`: {what}");
-    }
+    let mut lines = vec!["the tree cannot be read completely:".to_owned()];
+    lines.extend(problems.iter().take(LISTED).map(|Problem { path, text }| format!("  `{path}`: {text}")));
     if problems.len() > LISTED {
-        text += &format!("\n  and {} more", problems.len() - LISTED);
+        lines.push(format!("  and {} more", problems.len() - LISTED));
     }
-    text + "\nhint: leave out what tests do not need"
+    lines.push("hint: leave out what need not go".to_owned());
+    lines.join("\n")
 }
 
 /// A tree as it was at one moment.
@@ -195,11 +194,8 @@ impl Source {
         for (from, at) in &places {
             let (mount, stat) = OpenMount::open(from, at.clone()).named("read", from.display())?;
             if !at.is_root() {
-                let found = if stat.is_directory() {
-                    Found::Directory { mode: stat.permissions() }
-                } else {
-                    Found::File(stat)
-                };
+                let found =
+                    if stat.is_directory() { Found::Directory { mode: stat.permissions() } } else { Found::File(stat) };
                 given.place(at, found);
             } else if !stat.is_directory() {
                 let source = PathError::NotAName;
@@ -403,8 +399,8 @@ impl Reader<'_> {
         if let Some(name) = &mount.file {
             return mount.held.open(name);
         }
-        let below = path.components().skip(mount.at.depth());
-        let below = below.fold(Ok(RelPath::root()), |path, name| path.and_then(|path| path.child(name)));
+        let mut below = path.components().skip(mount.at.depth());
+        let below = below.try_fold(RelPath::root(), |path, name| path.child(name));
         let below = below.map_err(|_| rustix::io::Errno::NOENT)?;
         if self.cursor.as_ref().is_none_or(|(held, _)| *held != index) {
             self.cursor = Some((index, Cursor::new(&mount.held)));
@@ -414,5 +410,3 @@ impl Reader<'_> {
     }
 }
 
-#[cfg(test)]
-mod tests;

@@ -18,8 +18,8 @@ use crate::stat::Stat;
 
 /// Manifests that are kept.
 const KEPT: usize = 8;
-const FILES: &[u8; 8] = b"rsscan01";
-const TREE: &[u8; 8] = b"rstree01";
+const FILES: [u8; 8] = *b"rsscan01";
+const TREE: [u8; 8] = *b"rstree01";
 
 /// Identity, times and hash of files, by path.
 pub(crate) type Cache = HashMap<Box<[u8]>, (Stat, Digest)>;
