@@ -409,4 +409,3 @@ impl Reader<'_> {
         cursor.parent(&below)?.open(below.name())
     }
 }
-

@@ -159,7 +159,7 @@ impl Session<'_> {
     /// Queues a message; an end that failed meanwhile is noticed.
     fn pass(&self, message: Arc<[u8]>) -> Result<(), SendError> {
         let length = message.len() as u64;
-        let passed = self.out.send(message);
+        // Before the message: after the last one of a turn comes the answer.
         match self.incoming.try_recv() {
             Ok(Ok(ToSender::Failed(text))) => return Err(SendError::Receiver(text)),
             Ok(Ok(ToSender::Waiting)) => (self.observe)(Event::Waiting),
@@ -167,7 +167,7 @@ impl Session<'_> {
             Ok(Err(error)) => return Err(error),
             Err(_) => {}
         }
-        if passed.is_err() {
+        if self.out.send(message).is_err() {
             // The link broke under the writing thread. What the other end said before is the better reason.
             return Err(self.hear().err().unwrap_or(SendError::Ended));
         }
