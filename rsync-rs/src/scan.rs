@@ -331,9 +331,9 @@ impl Snapshot {
                     Some((&entry.path, &state.stat, content))
                 })
             };
-            memory.keep(&manifest, &mut recipes).named("keep the manifest of", ".")?;
+            memory.keep(&manifest, &mut recipes).named("write in", memory.path().display())?;
             if results.read > 0 || known().count() != cache.len() {
-                memory.save(known()).named("remember the files of", ".")?;
+                memory.save(known()).named("write in", memory.path().display())?;
             }
         }
         let mut skipped = results.skipped;

@@ -129,10 +129,12 @@ impl Memory {
         }
         sealed::write(&self.directory.join("applied"), APPLIED, &bytes)?;
         self.keep(&applied.manifest)?;
-        for entry in fs::read_dir(self.directory.join("trees"))? {
+        // Also what runs that were killed left half written: nobody else is here, by the destination's lock.
+        for entry in fs::read_dir(self.directory.join("trees"))?.chain(fs::read_dir(&self.directory)?) {
             let entry = entry?;
-            let known = Digest::parse(entry.file_name().as_bytes());
-            if known.is_none_or(|root| !applied.roots.contains(&root)) {
+            let name = entry.file_name();
+            let known = Digest::parse(name.as_bytes()).is_some_and(|root| applied.roots.contains(&root));
+            if !known && !["applied", "journal", "trees"].iter().any(|ours| name == *ours) {
                 fs::remove_file(entry.path())?;
             }
         }
