@@ -11,7 +11,7 @@
 //! # fn receiver() -> Result<(), Box<dyn std::error::Error>> {
 //! // At the receiving end: here on its standard streams.
 //! let options = Options::new("/home/me/copy", "/home/me/.cache/copies");
-//! let mut destination = Destination::open(options, Duration::from_secs(60), || ())?;
+//! let mut destination = Destination::open(options, Duration::from_mins(1), || ())?;
 //! destination.receive(&mut StreamReader::new(std::io::stdin()), &mut StreamWriter::new(std::io::stdout()))?;
 //! # Ok(()) }
 //!
@@ -63,8 +63,6 @@ pub use error::FileError;
 pub use manifest::{Entry, Limits, Manifest, ManifestError, Node};
 pub use path::{MAX_COMPONENT, MAX_DEPTH, PathError, RESERVED, RelPath, escape};
 pub use receive::{Destination, Options, ReceiveError, Received, Summary};
-pub use scan::{
-    DEFAULT_PATTERNS, Links, Mount, Problem, Reason, Rules, ScanError, Skipped, Snapshot, Source,
-};
+pub use scan::{DEFAULT_PATTERNS, Links, Mount, Problem, Reason, Rules, ScanError, Skipped, Snapshot, Source};
 pub use send::{Event, SendError, Target, push};
 pub use stat::Time;

@@ -249,11 +249,7 @@ impl Builder {
         let Entry { path, node } = entry;
         self.push(path.depth().saturating_sub(1), path.name(), node)?;
         // The parent that was found by its depth must be the one that the path names.
-        if self.entries.last().is_some_and(|last| last.path == path) {
-            Ok(())
-        } else {
-            Err(ManifestError::Order(path))
-        }
+        if self.entries.last().is_some_and(|last| last.path == path) { Ok(()) } else { Err(ManifestError::Order(path)) }
     }
 
     pub(crate) fn finish(mut self) -> Manifest {

@@ -95,7 +95,11 @@ impl Pack {
         } else {
             take.rest().to_vec()
         };
-        if data.len() == total { Ok(Self { items, data }) } else { Err(Malformed("a pack of another size than it says")) }
+        if data.len() == total {
+            Ok(Self { items, data })
+        } else {
+            Err(Malformed("a pack of another size than it says"))
+        }
     }
 }
 
@@ -105,7 +109,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn items(lengths: &[u32]) -> Vec<Item> {
-        lengths.iter().zip(0..).map(|(length, entry)| Item { entry, step: PackStep::Data { length: *length } }).collect()
+        lengths
+            .iter()
+            .zip(0..)
+            .map(|(length, entry)| Item { entry, step: PackStep::Data { length: *length } })
+            .collect()
     }
 
     proptest! {

@@ -90,7 +90,9 @@ pub fn push(
         let mut stale: Vec<Option<RelPath>> = targets.iter().map(|_| None).collect();
         std::thread::scope(|scope| {
             let all = targets.iter_mut().zip(&mut results).zip(&mut stale).enumerate();
-            for (index, ((target, result), stale)) in all.filter(|(_, ((_, result), _))| !matches!(result, Some(Err(_)))) {
+            for (index, ((target, result), stale)) in
+                all.filter(|(_, ((_, result), _))| !matches!(result, Some(Err(_))))
+            {
                 let supply = &supply;
                 scope.spawn(move || {
                     let observe = |event| observe(index, event);

@@ -162,8 +162,7 @@ impl<'d> Stage<'d> {
                 let needed = wanted(&content).is_some() && !self.has(&content);
                 let file = if needed { Some(self.create(&content)?) } else { None };
                 let hasher = blake3::Hasher::new();
-                self.assembly =
-                    Some(Assembly { entry: *index, content, size, file, hasher, written: 0, basis: None });
+                self.assembly = Some(Assembly { entry: *index, content, size, file, hasher, written: 0, basis: None });
             }
             let Some(assembly) = &mut self.assembly else { continue };
             if assembly.entry != *index {
@@ -328,7 +327,7 @@ impl Assembly {
             self.written += length;
             return Ok(true);
         }
-        let mut buffer = [0; 64 << 10];
+        let mut buffer = vec![0; 64 << 10];
         while length > 0 {
             let part = usize::try_from(length).unwrap_or(usize::MAX).min(buffer.len());
             let read = match &self.basis {

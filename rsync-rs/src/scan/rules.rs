@@ -176,8 +176,7 @@ impl Judge {
                 names.len() < parts.len()
                     && names.iter().zip(&parts).all(|(name, part)| Pattern::new(part).matches(name))
             };
-            parts.len() > 1
-                && (starts(candidate.path.as_bytes()) || starts(candidate.full.as_os_str().as_bytes()))
+            parts.len() > 1 && (starts(candidate.path.as_bytes()) || starts(candidate.full.as_os_str().as_bytes()))
         })
     }
 }

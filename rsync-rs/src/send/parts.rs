@@ -24,9 +24,15 @@ pub(super) struct Key {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PartStep {
     Basis(Digest),
-    Copy { offset: u64, length: u64 },
+    Copy {
+        offset: u64,
+        length: u64,
+    },
     /// Bytes of the source file.
-    Data { offset: u64, length: u32 },
+    Data {
+        offset: u64,
+        length: u32,
+    },
 }
 
 /// What travels as one.

@@ -31,6 +31,8 @@ pub(super) enum Lack {
     Failed(RelPath, io::Error),
 }
 
+type Messages = Arc<Vec<Vec<u8>>>;
+
 /// What all receivers of one snapshot share.
 #[derive(Debug)]
 pub(super) struct Supply<'s> {
@@ -40,7 +42,8 @@ pub(super) struct Supply<'s> {
     table: Mutex<Table>,
     wake: Condvar,
     kept: Mutex<HashMap<Digest, Option<Arc<Kept>>>>,
-    trees: Mutex<HashMap<Option<Digest>, Arc<Vec<Vec<u8>>>>>,
+    /// Messages of the tree, by base.
+    trees: Mutex<HashMap<Option<Digest>, Messages>>,
 }
 
 #[derive(Debug, Default)]
@@ -86,7 +89,7 @@ impl<'s> Supply<'s> {
     }
 
     /// The messages of the tree: whole, or as the difference to `base`.
-    pub(super) fn tree(&self, base: Option<&Manifest>) -> io::Result<Arc<Vec<Vec<u8>>>> {
+    pub(super) fn tree(&self, base: Option<&Manifest>) -> io::Result<Messages> {
         let mut trees = self.trees.lock().unwrap_or_else(PoisonError::into_inner);
         let root = base.map(Manifest::root);
         if let Some(messages) = trees.get(&root) {
@@ -164,9 +167,10 @@ impl<'s> Supply<'s> {
                     return Ok((bytes.into(), keys));
                 }
                 None => {
-                    let free = parts[at..].iter().enumerate().take_while(|(further, part)| {
-                        !sent[at + further] && !table.slots.contains_key(&part.key)
-                    });
+                    let free = parts[at..]
+                        .iter()
+                        .enumerate()
+                        .take_while(|(further, part)| !sent[at + further] && !table.slots.contains_key(&part.key));
                     let now = &parts[at..at + together(free.map(|(_, part)| part))];
                     for part in now {
                         table.slots.insert(part.key, Slot::Making);
@@ -183,9 +187,8 @@ impl<'s> Supply<'s> {
         let keys: Vec<_> = parts.iter().map(|part| part.key).collect();
         let mut table = self.lock();
         let stored = made.and_then(|bytes| {
-            let failed = |error| {
-                Lack::Failed(self.snapshot.manifest().entries()[parts[0].entry as usize].path.clone(), error)
-            };
+            let failed =
+                |error| Lack::Failed(self.snapshot.manifest().entries()[parts[0].entry as usize].path.clone(), error);
             if table.spool.is_none() {
                 table.spool = Some(tempfile::tempfile().map_err(failed)?);
             }
@@ -303,7 +306,8 @@ fn subset(message: &[u8], keys: &[Key], wanted: impl Fn(&Key) -> bool) -> io::Re
     let mut at = 0;
     for key in keys {
         let Some(group) = groups.next() else { break };
-        let sizes = group.iter().map(|item| if let PackStep::Data { length } = item.step { length as usize } else { 0 });
+        let sizes =
+            group.iter().map(|item| if let PackStep::Data { length } = item.step { length as usize } else { 0 });
         let size = sizes.sum::<usize>();
         if wanted(key) {
             kept.push(*key);
