@@ -15,6 +15,7 @@
 //! | [`local`] | unix-socket connections and named pipes from processes on this host |
 
 pub mod agent;
+pub mod blocking;
 pub mod channel;
 mod child;
 mod embedded;

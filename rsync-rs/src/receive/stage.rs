@@ -327,7 +327,7 @@ impl Assembly {
             self.written += length;
             return Ok(true);
         }
-        let mut buffer = [0; 64 << 10];
+        let mut buffer = vec![0; 64 << 10];
         while length > 0 {
             let part = usize::try_from(length).unwrap_or(usize::MAX).min(buffer.len());
             let read = match &self.basis {
