@@ -13,6 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+
 def run(command: list[str], figures: dict[str, tuple[str, list[float]]]) -> None:
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     for line in output.splitlines():
