@@ -247,10 +247,30 @@ impl Channel {
     }
 }
 
-impl Iterator for &Channel {
+/// The values of a channel, until its end.
+#[derive(Debug)]
+pub struct Values<'a>(&'a Channel);
+
+impl Channel {
+    /// The values that come, until the end.
+    pub fn iter(&self) -> Values<'_> {
+        Values(self)
+    }
+}
+
+impl<'a> IntoIterator for &'a Channel {
+    type Item = Result<Value, ReceiveError>;
+    type IntoIter = Values<'a>;
+
+    fn into_iter(self) -> Values<'a> {
+        self.iter()
+    }
+}
+
+impl Iterator for Values<'_> {
     type Item = Result<Value, ReceiveError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.driver.wait(self.channel.next()).transpose()
+        self.0.driver.wait(self.0.channel.next()).transpose()
     }
 }

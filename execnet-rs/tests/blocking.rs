@@ -14,7 +14,7 @@ fn everything_waits() {
     let gateway = group.make_gateway("popen//id=here").unwrap();
     let channel = gateway.remote_exec("for n in range(3): channel.send(n)\nchannel.send(channel.receive())").unwrap();
     channel.send("back").unwrap();
-    let values: Result<Vec<_>, _> = (&channel).collect();
+    let values: Result<Vec<_>, _> = channel.iter().collect();
     assert_eq!(values.unwrap(), [0.into(), 1.into(), 2.into(), "back".into()]);
     assert_eq!(channel.wait_close(None), Ok(()));
 
