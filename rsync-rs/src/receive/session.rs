@@ -221,7 +221,7 @@ impl<'o> Offer<'o> {
         self.check(&target)?;
         let held = &self.destination.root;
         let mut plan = Plan::new(held, self.applied, self.intact, self.journal.as_ref(), &target)?;
-        let mut stage = Stage::open(held)?;
+        let mut stage = Stage::open(held, self.destination.path())?;
         if stage.ignores_case()? {
             check_case(&target)?;
         }
@@ -256,7 +256,7 @@ impl<'o> Offer<'o> {
 
     fn ask_for_tree(&mut self, root: Digest) -> Result<Manifest, Halt> {
         let empty = || {
-            let names = self.destination.root.names().named("read", "the destination")?;
+            let names = self.destination.root.names().named("read", self.destination.path().display())?;
             Ok::<_, ReceiveError>(names.iter().all(|name| **name == *RESERVED))
         };
         let blank = self.store.as_ref().is_none_or(Store::is_empty) && empty()?;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Pair, Seen, mode, noise, walk};
 
-const ROUNDS: u32 = 24;
+const ROUNDS: u32 = 20;
 
 fn program() -> PathBuf {
     // Cargo builds examples beside the tests.

@@ -73,9 +73,9 @@ fn apply(root: &Path, change: &Change) {
     match change {
         Change::File { path, seed, length, mode: bits, time } => {
             let path = root.join(path);
-            if parent(&path) && !path.is_dir() {
-                let _ = fs::remove_file(&path);
-                fs::write(&path, noise(*seed, *length)).unwrap();
+            let _ = fs::remove_file(&path);
+            // Directories may be read-only.
+            if parent(&path) && !path.is_dir() && fs::write(&path, noise(*seed, *length)).is_ok() {
                 let then = SystemTime::UNIX_EPOCH + Duration::new(u64::from(*time), *time / 5);
                 File::options().write(true).open(&path).unwrap().set_modified(then).unwrap();
                 mode(&path, *bits);
@@ -84,9 +84,8 @@ fn apply(root: &Path, change: &Change) {
         Change::Sly { path } => {
             let path = root.join(path);
             let Ok(metadata) = fs::symlink_metadata(&path) else { return };
-            if metadata.is_file() {
-                let bytes: Vec<u8> = fs::read(&path).unwrap().iter().map(|byte| !byte).collect();
-                fs::write(&path, bytes).unwrap();
+            let bytes: Vec<u8> = fs::read(&path).unwrap_or_default().iter().map(|byte| !byte).collect();
+            if metadata.is_file() && fs::write(&path, bytes).is_ok() {
                 let times = FileTimes::new().set_modified(metadata.modified().unwrap());
                 File::options().write(true).open(&path).unwrap().set_times(times).unwrap();
             }
@@ -113,7 +112,7 @@ fn apply(root: &Path, change: &Change) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, max_shrink_iters: 200, ..ProptestConfig::default() })]
 
     #[test]
     fn trees_become_equal(steps in prop::collection::vec((changes(), changes()), 1..4), restart: bool) {
