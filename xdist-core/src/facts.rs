@@ -73,6 +73,8 @@ pub struct DistOptions {
     pub maxschedchunk: Option<u32>,
     /// `--no-loadscope-reorder`.
     pub keep_order: bool,
+    /// `--strict-collection`.
+    pub strict_collection: bool,
     /// `--testrunuid`, or a fresh one.
     pub testrunuid: String,
     /// ini `xdist_fork`; empty if not set.

@@ -39,11 +39,11 @@ impl Alone {
         }
     }
 
-    /// The command for this node id, for a shell.
-    pub(crate) fn command(&self, names: &Names, nodeid: &str) -> String {
+    /// The command for this node id, for a shell; begun as in another environment, if it is `there`.
+    pub(crate) fn command(&self, names: &Names, nodeid: &str, there: Option<&[String]>) -> String {
         let (path, rest) = split(nodeid);
         let path = self.locate(names, path);
-        let mut words = self.words.clone();
+        let mut words = there.map_or_else(|| self.words.clone(), <[String]>::to_vec);
         words.extend(self.settled(names, &path));
         let path = relative_path(&names.invoked, &path);
         // A file name may look like an option, and need not be text.

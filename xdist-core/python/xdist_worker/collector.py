@@ -125,6 +125,8 @@ class CollectorHooks(WorkerHooks):
 
     def _write_nodeids(self, session: Any) -> None:
         """What pytest warns of meanwhile counts, as in the hook in which serial pytest writes."""
+        if not self._run.who.get("writes_cache", True):
+            return
         with caught_warnings(self._run.config):
             try:
                 write_nodeids(self._run.config, session)

@@ -104,7 +104,7 @@ class Session(OptionsPlugin):
             if worker:
                 identity.set_environment(worker)
             else:
-                os.environ["PYTEST_XDIST_WORKER"] = "gw0"
+                os.environ["PYTEST_XDIST_WORKER"] = request.get("worker") or "gw0"
         else:
             sys.argv[:] = [os.path.join(scripts_dir(), "pytest"), *args]
         if not self._is_worker:
@@ -167,7 +167,8 @@ class Session(OptionsPlugin):
         options.resolve_numprocesses(config)
         facts = gather_facts(config, self._watch, self._request["args"])
         self._mode = facts["dist"]["mode"]
-        base = "" if facts.get("plain") else identity.base_temp(config)
+        # That of a session in another environment is below the first one's.
+        base = "" if facts.get("plain") or self._request.get("worker") else identity.base_temp(config)
         facts["basetemp"] = base
         self._link.send({"facts": facts})
         answer = self._link.receive()
@@ -244,7 +245,7 @@ class Session(OptionsPlugin):
                 self._watch.register(key)
         config.workeroutput = {}
         run = self.run = Run(config, self._link, who, rendering, self._watch)
-        run.mode = self._mode
+        run.mode = who.get("mode") or self._mode
         hooks = WorkerHooks(run) if self._is_worker else CollectorHooks(run)
         config.pluginmanager.register(hooks, "xdist_worker.session")
         refuse(run.current_nodeid)

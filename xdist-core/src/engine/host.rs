@@ -11,6 +11,7 @@ use execnet_rs::process::HowEnded;
 use rustix::process::Signal;
 use serde_bytes::ByteBuf;
 
+use super::environment::HOME;
 use super::happening::MemberId;
 use super::members::{Member, MemberRole};
 use super::settings::Distribution;
@@ -64,12 +65,12 @@ pub(super) struct Host {
     handles_crashes: bool,
     /// Workers that wait for plugins to configure them: replacements, or all that are not forked after collection.
     waiting: Vec<(WorkerId, u32)>,
+    /// Crashes that plugins look at: the test as they know it, and the run's.
+    asked: Vec<(TestIndex, TestIndex)>,
     /// When it is asked next.
     ask_at: Instant,
     /// What it is told once it is ready.
     early: Vec<ToPython>,
-    /// What was collected before it was ready.
-    collection: Option<Box<Collection>>,
     /// Not told yet, since then.
     followed: Followed,
     followed_since: Option<Instant>,
@@ -91,7 +92,7 @@ impl Engine<'_> {
     /// Has the session fork the host, or the fork server where conftests have seen the world of a worker.
     pub(super) fn start_host(&mut self, session: MemberId, distribution: &Distribution) {
         self.stage = Stage::Hosting;
-        let member = self.members.add(Member::new(MemberRole::Host, "host", 0));
+        let member = self.members.add(Member::new(MemberRole::Host, HOME, "host", 0));
         self.host = Some(Host {
             member,
             ready: false,
@@ -99,9 +100,9 @@ impl Engine<'_> {
             differing: Vec::new(),
             handles_crashes: false,
             waiting: Vec::new(),
+            asked: Vec::new(),
             ask_at: Instant::now() + PATIENCE,
             early: Vec::new(),
-            collection: None,
             followed: Followed::default(),
             followed_since: None,
             over_told: None,
@@ -110,7 +111,7 @@ impl Engine<'_> {
         });
         let setup = HostSetup {
             mode: distribution.mode.clone(),
-            specs: vec!["popen".to_owned(); distribution.workers as usize],
+            specs: distribution.specs.iter().map(ToString::to_string).collect(),
             testrunuid: self.facts.dist.testrunuid.clone(),
             basetemp: self.facts.basetemp.clone(),
             mainargv: self.request.mainargv.clone(),
@@ -128,8 +129,8 @@ impl Engine<'_> {
             host: Some(setup),
             ..ForkRequest::default()
         };
-        self.members.get_mut(member).asked = self.server;
-        self.tell_server(ToPython::Fork(Box::new(request)));
+        self.members.get_mut(member).asked = self.home().server;
+        self.tell_server(HOME, ToPython::Fork(Box::new(request)));
     }
 
     /// Whether nothing is collected before the host is ready.
@@ -142,14 +143,6 @@ impl Engine<'_> {
     /// Whether there is a host that is still being configured.
     pub(super) fn awaits_host(&self) -> bool {
         self.host.as_ref().is_some_and(|host| !host.ready && !host.dead && host.ended.is_none())
-    }
-
-    /// Keeps what was collected until the host is ready; gives it back if it is.
-    pub(super) fn keep_for_host(&mut self, collection: Collection) -> Option<Collection> {
-        let awaited = self.awaits_host();
-        let Some(host) = self.host.as_mut().filter(|_| awaited) else { return Some(collection) };
-        host.collection = Some(Box::new(collection));
-        None
     }
 
     /// Whether this member is the host.
@@ -170,15 +163,11 @@ impl Engine<'_> {
         host.differing = ready.differing;
         host.handles_crashes = ready.handles_crashes;
         let (early, waiting) = (std::mem::take(&mut host.early), std::mem::take(&mut host.waiting));
-        let collection = host.collection.take();
         for message in early {
             self.send_host(message);
         }
-        let Some(session) = self.session else { return };
-        if self.stage == Stage::Hosting
-            && let Some(distribution) = self.distribution.clone()
-        {
-            self.collect(session, distribution);
+        if self.stage == Stage::Hosting {
+            self.begin_collecting();
         }
         if self.stage != Stage::Collecting {
             return;
@@ -186,9 +175,7 @@ impl Engine<'_> {
         for (worker, incarnation) in waiting {
             self.start_worker(worker, incarnation);
         }
-        if let Some(collection) = collection {
-            self.reference_collection(session, *collection);
-        }
+        self.begin_run_when_collected();
     }
 
     /// What plugins added to a worker's input, and which of it differs from worker to worker.
@@ -325,10 +312,21 @@ impl Engine<'_> {
 
     /// Shows plugins a test that took its worker down.
     pub(super) fn ask_plugins(&mut self, test: TestIndex, worker: WorkerId, crashed: &Crashed) {
-        if self.live_host().is_some() {
-            self.tell_host(crash_event(test, worker, crashed));
+        let shown = self.layout.as_ref().map_or(test, |layout| layout.shown(test));
+        if let Some(host) = self.live_host() {
+            host.asked.push((shown, test));
+            self.tell_host(crash_event(shown, worker, crashed));
         } else {
             self.feed(Input::PluginsGone);
+        }
+    }
+
+    /// Plugins have looked at a crash: the one that they were asked about first, if it is the same test elsewhere.
+    pub(super) fn crash_seen(&mut self, shown: TestIndex, again: bool) {
+        let Some(host) = &mut self.host else { return };
+        if let Some(at) = host.asked.iter().position(|(known, _)| *known == shown) {
+            let (_, test) = host.asked.remove(at);
+            self.feed(Input::CrashSeen(test, again));
         }
     }
 

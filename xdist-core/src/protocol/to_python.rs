@@ -60,6 +60,8 @@ pub struct ForkRequest {
     pub args: Vec<Argument>,
     /// Whether to set a worker's environment variables before conftests load.
     pub expect_distribution: bool,
+    /// The worker as which a session collects, where that is known from the start.
+    pub worker: Option<String>,
     /// Identity and rendering of a worker; a session gets its own with `Collect`.
     pub identity: Option<Identity>,
     /// How to render.
@@ -104,6 +106,10 @@ pub struct Identity {
     pub slot: u32,
     /// The stop page's file.
     pub page: String,
+    /// `--dist` of the run.
+    pub mode: String,
+    /// Whether it is for this worker's collector to write what pytest keeps of the collection in its cache.
+    pub writes_cache: bool,
     /// The worker's own part of the base temporary directory, empty: below the collector's.
     pub basetemp: String,
     /// The controller's `sys.argv`.

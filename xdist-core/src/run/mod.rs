@@ -52,6 +52,8 @@ pub enum Input {
     CrashSeen(TestIndex, bool),
     /// A worker has more tests than the run: they are not run.
     LeftOut,
+    /// A worker has other tests than the run, which forbids that.
+    CollectionsDiffer,
     /// No plugin answers any more.
     PluginsGone,
     /// The user (or a supervisor) wants the run to end.

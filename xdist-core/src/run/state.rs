@@ -34,6 +34,18 @@ pub struct Settings {
     pub collect_errors: u32,
     /// Whether plugins are asked about tests that took their worker down.
     pub plugins_see_crashes: bool,
+    /// `--dist=each`: where every worker's own tests begin, and where the last one's end; empty if tests are anybody's.
+    pub parts: Vec<u32>,
+}
+
+impl Settings {
+    /// Whether a worker is one that may be given a test.
+    fn may_have(&self, worker: WorkerId, test: TestIndex) -> bool {
+        match (self.parts.get(worker.at()), self.parts.get(worker.at() + 1)) {
+            (Some(start), Some(end)) => (*start..*end).contains(&test.0),
+            _ => self.parts.is_empty(),
+        }
+    }
 }
 
 /// The state of a run from the first worker to the last.
@@ -99,6 +111,10 @@ impl RunState {
             Input::InternalError(worker, text) => self.internal_error(worker, text),
             Input::CrashSeen(test, again) => self.crash_seen(test, again),
             Input::PluginsGone => self.plugins_gone(),
+            Input::CollectionsDiffer => self.stop_run(Stop::new(
+                "different tests were collected, which --strict-collection forbids",
+                exit::COLLECTIONS_DIFFER,
+            )),
             Input::LeftOut => self.tally.left_out = true,
             Input::Interrupt(why) => self.interrupt(why),
         }
@@ -251,7 +267,8 @@ impl RunState {
             return;
         }
         let lacks = mem::take(&mut entry.lacks);
-        let can_run = |test: TestIndex| lacks.is_empty() || !lacks.contains(&test);
+        let settings = &self.settings;
+        let can_run = |test: TestIndex| (lacks.is_empty() || !lacks.contains(&test)) && settings.may_have(worker, test);
         let batch = self.scheduler.top_up(worker, entry.load(), &can_run);
         // What plugins still look at may have to run again: somebody must be there for it.
         let queued = entry.load() + batch.len();
@@ -345,7 +362,7 @@ impl RunState {
     /// A worker that had not finished is gone and nobody asked it to go.
     fn bury(&mut self, worker: WorkerId, death: &Death, running: Option<Running>, failed_starts: u32) {
         let asks = self.settings.plugins_see_crashes && running.is_some();
-        let wanted = self.stop.is_none() && (self.scheduler.pending() > 0 || asks);
+        let wanted = self.stop.is_none() && (self.is_left_for(worker) || asks);
         let limit = self.settings.restarts;
         let last = running.as_ref().filter(|_| !asks).is_some_and(|running| self.is_last_failure(&running.reports));
         let restart = wanted && !last && self.restarted < limit && failed_starts < FAILED_STARTS;
@@ -378,6 +395,12 @@ impl RunState {
         } else if wanted {
             self.tell_limit(worker, failed_starts);
         }
+    }
+
+    /// Whether a test is pending that one in the place of this worker may run.
+    fn is_left_for(&self, worker: WorkerId) -> bool {
+        self.scheduler.pending() > 0
+            && (self.settings.parts.is_empty() || self.scheduler.has_for(&|test| self.settings.may_have(worker, test)))
     }
 
     /// Whether a crash after these reports meets `--maxfail`.
@@ -425,7 +448,9 @@ impl RunState {
 
     /// Whether a worker takes tests, or one can be started in the place of `worker`.
     fn someone_can_run(&mut self, worker: WorkerId) -> bool {
-        if self.workers.iter().any(|entry| matches!(entry.phase, Phase::Starting | Phase::Running)) {
+        let mut others = self.workers.iter().zip((0..).map(WorkerId));
+        let alike = |other| self.settings.parts.is_empty() || other == worker;
+        if others.any(|(entry, other)| alike(other) && matches!(entry.phase, Phase::Starting | Phase::Running)) {
             return true;
         }
         if self.restarted >= self.settings.restarts {

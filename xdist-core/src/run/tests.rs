@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use proptest::prelude::*;
 
+mod each;
 mod stops;
 
 use super::*;
@@ -108,7 +109,8 @@ impl World {
     fn of(mode: &str, settings: Settings) -> Self {
         let Settings { tests, workers, .. } = settings;
         let units = (0..tests).map(unit).collect();
-        let scheduler = for_mode(mode, &Job { tests, workers, units, ..Job::default() }).unwrap();
+        let parts = settings.parts.clone();
+        let scheduler = for_mode(mode, &Job { tests, workers, units, parts, ..Job::default() }).unwrap();
         let processes = (0..workers).map(|_| Process { alive: true, ..Process::default() }).collect();
         Self {
             tests,

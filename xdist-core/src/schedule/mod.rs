@@ -3,6 +3,7 @@
 //! To add a scheduler: implement [`Scheduler`] in a module of its own, name it in [`for_mode`], and run the properties in
 //! `tests.rs` over it.
 
+mod each;
 mod load;
 mod pace;
 mod reserve;
@@ -10,6 +11,7 @@ mod reserve;
 mod tests;
 mod units;
 
+pub use each::Each;
 pub use load::Load;
 pub use reserve::Reserve;
 pub use units::Units;
@@ -75,6 +77,8 @@ pub struct Job {
     pub chunk: Option<u32>,
     /// Which unit each test belongs to, for modes that keep units together; tests beyond its end are alone.
     pub units: Vec<u32>,
+    /// `each`: where every worker's tests begin, and where the last one's end.
+    pub parts: Vec<u32>,
     /// Units go out in the order of collection, not those with many tests first.
     pub keep_order: bool,
     /// Tests that run while no other does.
@@ -101,6 +105,7 @@ impl Job {
             tests: count(tests.len()),
             first: count(tests.iter().filter(|test| test.0 < self.first).count()),
             units: tests.iter().map_while(unit).collect(),
+            parts: Vec::new(),
             serial: Vec::new(),
             limits: Vec::new(),
             ..*self
@@ -112,6 +117,7 @@ impl Job {
 pub fn for_mode(mode: &str, job: &Job) -> Option<Box<dyn Scheduler + Send>> {
     let make: fn(&Job) -> Box<dyn Scheduler + Send> = match mode {
         "load" => |job| Box::new(Load::new(job)),
+        "each" => |job| Box::new(Each::new(job)),
         "worksteal" => |job| Box::new(Load::stealing(job)),
         "loadscope" | "loadfile" | "loadgroup" => |job| Box::new(Units::new(job)),
         _ => return None,
