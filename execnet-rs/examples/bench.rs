@@ -1,6 +1,6 @@
 //! How fast gateways are: round trips, pipelined messages, large messages, starts. Prints one line a figure.
 //!
-//! `cargo run --release --example bench [PYTHON]`; `benches/compare.py` runs it in turn with execnet.
+//! `cargo run --release --example bench [PYTHON [PART]]`; `benches/compare.py` runs it in turn with execnet.
 
 use std::time::{Duration, Instant};
 
@@ -138,13 +138,24 @@ async fn rust_to_rust() -> Outcome<()> {
 fn main() -> Outcome<()> {
     let python = std::env::args().nth(1).unwrap_or_else(|| "python3".to_owned());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let part = std::env::args().nth(2);
+    let wanted = |name: &str| part.as_deref().is_none_or(|part| part == name);
     runtime.block_on(async {
-        starts(&python).await?;
+        if wanted("starts") {
+            starts(&python).await?;
+        }
         let group = Group::new();
         let gateway = group.make_gateway(&format!("popen//python={python}")).await?;
-        echoes(&gateway).await?;
-        ping_beside_bulk(&gateway).await?;
+        if wanted("echoes") {
+            echoes(&gateway).await?;
+        }
+        if wanted("ping") {
+            ping_beside_bulk(&gateway).await?;
+        }
         group.terminate(Duration::from_secs(1)).await;
-        rust_to_rust().await
+        if wanted("rust") {
+            rust_to_rust().await?;
+        }
+        Ok(())
     })
 }

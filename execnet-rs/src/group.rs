@@ -79,7 +79,7 @@ impl Group {
     ///
     /// # Errors
     /// If the id is taken.
-    fn allocate_id(&self, spec: &XSpec) -> Result<String, GatewayError> {
+    fn allocate_id(&self, spec: &XSpec) -> Result<Reserved, GatewayError> {
         let mut members = self.members();
         let id = if let Some(id) = spec.id() {
             if members.taken.iter().any(|taken| taken == id) {
@@ -96,7 +96,7 @@ impl Group {
             }
         };
         members.taken.push(id.clone());
-        Ok(id)
+        Ok(Reserved { group: self.clone(), id: Some(id) })
     }
 
     /// Makes a gateway: connects to its host, if that is another one. Interpreters start when they are needed first.
@@ -115,10 +115,8 @@ impl Group {
     /// # Errors
     /// As [`Group::make_gateway`].
     pub async fn make(&self, spec: XSpec) -> Result<Gateway, GatewayError> {
-        let place = Reserved { group: self, id: self.allocate_id(&spec)? };
-        let gateway = self.connect(place.id.clone(), spec).await?;
+        let gateway = self.connect(self.allocate_id(&spec)?, spec).await?;
         self.members().gateways.push(gateway.clone());
-        std::mem::forget(place);
         Ok(gateway)
     }
 
@@ -129,12 +127,16 @@ impl Group {
     /// Each its own.
     pub async fn make_each(&self, specs: &[XSpec]) -> Vec<Result<Gateway, GatewayError>> {
         let mut results: Vec<Option<Result<Gateway, GatewayError>>> = Vec::new();
-        let mut ids = Vec::new();
+        let mut places = Vec::new();
         for spec in specs {
-            let id = self.allocate_id(spec);
-            ids.push(id.as_ref().ok().cloned());
-            results.push(id.err().map(Err));
+            let (place, result) = match self.allocate_id(spec) {
+                Ok(place) => (Some(place), None),
+                Err(error) => (None, Some(Err(error))),
+            };
+            places.push(place);
+            results.push(result);
         }
+        let ids: Vec<Option<String>> = places.iter().map(|place| place.as_ref()?.id.clone()).collect();
         let mut making = JoinSet::new();
         let mut waiting: Vec<usize> = (0..specs.len()).filter(|index| results[*index].is_none()).collect();
         loop {
@@ -145,8 +147,10 @@ impl Group {
             });
             waiting = later;
             for index in ready {
-                let (group, id, spec) = (self.clone(), ids[index].clone().unwrap_or_default(), specs[index].clone());
-                making.spawn(async move { (index, group.connect_reserved(id, spec).await) });
+                if let Some(place) = places[index].take() {
+                    let (group, spec) = (self.clone(), specs[index].clone());
+                    making.spawn(async move { (index, group.connect(place, spec).await) });
+                }
             }
             match making.join_next().await {
                 Some(Ok((index, made))) => {
@@ -161,10 +165,9 @@ impl Group {
         }
         // What still waits goes round in a circle.
         for index in waiting {
-            let id = ids[index].take().unwrap_or_default();
-            self.members().taken.retain(|taken| *taken != id);
             results[index] = Some(Err(GatewayError::NoVia(specs[index].via().unwrap_or_default().to_owned())));
         }
+        drop(places);
         let order: HashMap<&str, usize> =
             ids.iter().enumerate().filter_map(|(at, id)| Some((id.as_deref()?, at))).collect();
         // Those of before stay in front: sorting is stable.
@@ -173,31 +176,30 @@ impl Group {
         results.into_iter().map(|made| made.unwrap_or_else(gone)).collect()
     }
 
-    async fn connect_reserved(&self, id: String, spec: XSpec) -> Result<Gateway, GatewayError> {
-        let place = Reserved { group: self, id };
-        let gateway = self.connect(place.id.clone(), spec).await?;
-        std::mem::forget(place);
-        Ok(gateway)
-    }
-
-    async fn connect(&self, id: String, spec: XSpec) -> Result<Gateway, GatewayError> {
+    async fn connect(&self, place: Reserved, spec: XSpec) -> Result<Gateway, GatewayError> {
         let via = match spec.via() {
             Some(name) => Some(self.get(name).ok_or_else(|| GatewayError::NoVia(name.to_owned()))?),
             None => None,
         };
         let key = match spec.transport()? {
-            xspec::Transport::Popen => return Ok(Gateway::beside(id, spec, via)),
+            xspec::Transport::Popen => return Ok(Gateway::beside(place.keep(), spec, via)),
             xspec::Transport::Command { argv } => {
                 let connected = run_command(&argv, via.as_ref()).await?;
-                return Gateway::at(id, spec, connected).await;
+                return Self::greet(place, spec, connected).await;
             }
             xspec::Transport::Ssh { .. } => "ssh",
             xspec::Transport::Socket { .. } | xspec::Transport::InstalledSocket { .. } => "socket",
         };
         let transport = self.inner.transports.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
         let transport = transport.ok_or(GatewayError::NoTransport(key))?;
-        let connected: Connected = transport.connect(&spec, via.as_ref()).await?;
-        Gateway::at(id, spec, connected).await
+        let connected = transport.connect(&spec, via.as_ref()).await?;
+        Self::greet(place, spec, connected).await
+    }
+
+    async fn greet(place: Reserved, spec: XSpec, connected: Connected) -> Result<Gateway, GatewayError> {
+        let gateway = Gateway::at(place.id.clone().unwrap_or_default(), spec, connected).await?;
+        place.keep();
+        Ok(gateway)
     }
 
     /// Runs source on every gateway.
@@ -243,14 +245,22 @@ impl Group {
 }
 
 /// A name that is free again unless its gateway comes to be.
-struct Reserved<'a> {
-    group: &'a Group,
-    id: String,
+struct Reserved {
+    group: Group,
+    id: Option<String>,
 }
 
-impl Drop for Reserved<'_> {
+impl Reserved {
+    fn keep(mut self) -> String {
+        self.id.take().unwrap_or_default()
+    }
+}
+
+impl Drop for Reserved {
     fn drop(&mut self) {
-        self.group.members().taken.retain(|taken| *taken != self.id);
+        if let Some(id) = &self.id {
+            self.group.members().taken.retain(|taken| taken != id);
+        }
     }
 }
 

@@ -4,6 +4,8 @@
 //! `--all` takes hidden and ignored files, too. Each destination is received by a process of its own, this program with
 //! `--receive DESTINATION STATE`, as it would be on another host.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
+
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
@@ -30,7 +32,7 @@ fn main() -> ExitCode {
 fn receive(destination: &Path, state: &Path) -> Result<(), Box<dyn Error>> {
     let (mut reader, mut writer) = (StreamReader::new(std::io::stdin()), StreamWriter::new(std::io::stdout()));
     let options = Options::new(destination, state);
-    let opened = Destination::open(options, Duration::from_secs(60), || {
+    let opened = Destination::open(options, Duration::from_mins(1), || {
         // If nobody listens, the next message fails as well.
         let _ = Destination::say_waiting(&mut writer);
     });

@@ -5,6 +5,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -118,7 +119,6 @@ impl Held {
                 if Stat::at(&file, b"")?.is_link() {
                     return Err(Errno::LOOP);
                 }
-                use std::os::fd::AsRawFd;
                 rustix::fs::chmod(format!("/proc/self/fd/{}", file.as_raw_fd()), bits)
             }
             Err(error) => Err(error),
@@ -159,7 +159,7 @@ impl Held {
     }
 }
 
-/// Times for a file: the last access becomes now-like unchanged, the last change is `modified`.
+/// Times for a file: the last change is `modified`, the last access stays.
 pub(crate) fn timestamps(modified: Time) -> Timestamps {
     let omit = Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT };
     let change = Timespec { tv_sec: modified.seconds, tv_nsec: i64::from(modified.nanos) };
@@ -197,6 +197,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The directory `path`.
+    #[cfg(test)]
     pub(crate) fn directory(&mut self, path: &RelPath) -> Result<&Held> {
         self.go(path.components(), path.depth())
     }
@@ -229,7 +230,7 @@ impl<'a> Cursor<'a> {
         if stat.is_directory() && stat.mode & 0o700 != 0o700 {
             here.set_mode(name, stat.permissions() | 0o700)?;
             let names = self.held.iter().map(|(name, _)| &**name).chain([name]);
-            let path = names.fold(Ok(RelPath::root()), |path, name| path.and_then(|path| path.child(name)));
+            let path = { names }.try_fold(RelPath::root(), |path, name| path.child(name));
             loosened.extend(path);
         }
         here.enter(name)

@@ -11,7 +11,7 @@
 //! # fn receiver() -> Result<(), Box<dyn std::error::Error>> {
 //! // At the receiving end: here on its standard streams.
 //! let options = Options::new("/home/me/copy", "/home/me/.cache/copies");
-//! let mut destination = Destination::open(options, Duration::from_secs(60), || ())?;
+//! let mut destination = Destination::open(options, Duration::from_mins(1), || ())?;
 //! destination.receive(&mut StreamReader::new(std::io::stdin()), &mut StreamWriter::new(std::io::stdout()))?;
 //! # Ok(()) }
 //!

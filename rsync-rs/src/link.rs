@@ -9,7 +9,8 @@ use std::io;
 /// Largest message, in bytes. A link must carry every message up to this size.
 pub const MAX_MESSAGE: usize = 4 << 20;
 
-/// The sending half of a link.
+/// The sending half of a link. Once it fails, the receiving half of the same link must come to an end as well: that is
+/// waited for, since what the other end said last is the better reason. A limit of time is the link's, too.
 pub trait MessageWriter: Send {
     /// Sends one message of at most [`MAX_MESSAGE`] bytes; blocks as long as the other end cannot take it.
     fn send(&mut self, message: &[u8]) -> io::Result<()>;

@@ -145,7 +145,9 @@ impl ToSender {
             Self::Unknown { roots, blank } => {
                 bytes.extend([1, u8::from(*blank)]);
                 bytes.put_number(roots.len() as u64);
-                roots.iter().for_each(|root| bytes.put_digest(root));
+                for root in roots {
+                    bytes.put_digest(root);
+                }
             }
             Self::Need { files, last } => {
                 bytes.extend([2, u8::from(*last)]);
@@ -165,7 +167,9 @@ impl ToSender {
                     bytes.put_number(number);
                 }
                 bytes.put_number(summary.notices.len() as u64);
-                summary.notices.iter().for_each(|notice| bytes.put_bytes(notice.as_bytes()));
+                for notice in &summary.notices {
+                    bytes.put_bytes(notice.as_bytes());
+                }
             }
             Self::Failed(text) => {
                 bytes.push(4);
@@ -194,10 +198,8 @@ impl ToSender {
                 let mut files = Vec::new();
                 for _ in 0..take.count()? {
                     let entry = take.small()?;
-                    let basis = match flag(&mut take)? {
-                        true => Some((take.digest()?, Recipe::take(&mut take)?)),
-                        false => None,
-                    };
+                    let based = flag(&mut take)?;
+                    let basis = if based { Some((take.digest()?, Recipe::take(&mut take)?)) } else { None };
                     files.push(Want { entry, basis });
                 }
                 Self::Need { files, last }

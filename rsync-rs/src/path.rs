@@ -80,7 +80,7 @@ impl RelPath {
 
     /// Number of components.
     pub fn depth(&self) -> usize {
-        if self.is_root() { 0 } else { self.0.iter().filter(|byte| **byte == b'/').count() + 1 }
+        self.components().count()
     }
 
     /// The components, from the root down.

@@ -112,17 +112,18 @@ pub struct Destination {
 impl Destination {
     /// Opens the destination and locks it. While another run has it, `waiting` is called once, and the lock is tried until
     /// `patience` is over.
-    pub fn open(options: Options, patience: Duration, waiting: impl FnOnce()) -> Result<Self, ReceiveError> {
-        let shown = options.destination.display();
+    pub fn open(mut options: Options, patience: Duration, waiting: impl FnOnce()) -> Result<Self, ReceiveError> {
+        let shown = options.destination.display().to_string();
         std::fs::create_dir_all(&options.destination).named("make the directory", &shown)?;
         let path = options.destination.canonicalize().named("find", &shown)?;
         let lock = File::open(&path).named("open", &shown)?;
         acquire(&lock, &path, patience, waiting)?;
         let root = Held::root(&path).named("open", &shown)?;
         std::fs::create_dir_all(&options.state).named("make the directory", options.state.display())?;
-        let state = options.state.canonicalize().named("find", options.state.display())?;
-        let memory = Memory::open(&state, &path, &root).named("use", options.state.display())?;
-        Ok(Self { options: Options { state, destination: path.clone(), ..options }, root, memory, _lock: lock })
+        options.state = options.state.canonicalize().named("find", options.state.display())?;
+        let memory = Memory::open(&options.state, &path, &root).named("use", options.state.display())?;
+        options.destination = path;
+        Ok(Self { options, root, memory, _lock: lock })
     }
 
     /// Where the tree is: absolute, without links.
@@ -161,3 +162,6 @@ struct Wanted {
     /// More than one entry needed them.
     shared: bool,
 }
+
+#[cfg(test)]
+mod tests;

@@ -107,14 +107,13 @@ pub enum ScanError {
 }
 
 fn list(problems: &[Problem]) -> String {
-    let mut text = String::from("the tree cannot be read completely:");
-    for Problem { path, text: what } in problems.iter().take(LISTED) {
-        text += &format!("\n  `{path}`: {what}");
-    }
+    let mut lines = vec!["the tree cannot be read completely:".to_owned()];
+    lines.extend(problems.iter().take(LISTED).map(|Problem { path, text }| format!("  `{path}`: {text}")));
     if problems.len() > LISTED {
-        text += &format!("\n  and {} more", problems.len() - LISTED);
+        lines.push(format!("  and {} more", problems.len() - LISTED));
     }
-    text + "\nhint: leave out what tests do not need"
+    lines.push("hint: leave out what need not go".to_owned());
+    lines.join("\n")
 }
 
 /// A tree as it was at one moment.
@@ -332,9 +331,9 @@ impl Snapshot {
                     Some((&entry.path, &state.stat, content))
                 })
             };
-            memory.keep(&manifest, &mut recipes).named("keep the manifest of", ".")?;
+            memory.keep(&manifest, &mut recipes).named("write in", memory.path().display())?;
             if results.read > 0 || known().count() != cache.len() {
-                memory.save(known()).named("remember the files of", ".")?;
+                memory.save(known()).named("write in", memory.path().display())?;
             }
         }
         let mut skipped = results.skipped;
@@ -400,8 +399,8 @@ impl Reader<'_> {
         if let Some(name) = &mount.file {
             return mount.held.open(name);
         }
-        let below = path.components().skip(mount.at.depth());
-        let below = below.fold(Ok(RelPath::root()), |path, name| path.and_then(|path| path.child(name)));
+        let mut below = path.components().skip(mount.at.depth());
+        let below = below.try_fold(RelPath::root(), |path, name| path.child(name));
         let below = below.map_err(|_| rustix::io::Errno::NOENT)?;
         if self.cursor.as_ref().is_none_or(|(held, _)| *held != index) {
             self.cursor = Some((index, Cursor::new(&mount.held)));
@@ -410,6 +409,3 @@ impl Reader<'_> {
         cursor.parent(&below)?.open(below.name())
     }
 }
-
-#[cfg(test)]
-mod tests;

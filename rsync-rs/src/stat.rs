@@ -34,19 +34,19 @@ impl Time {
 
 /// The identity and the times of one file, at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Stat {
+pub(crate) struct Stat {
     /// Device, major and minor in one number.
-    pub device: u64,
+    pub(crate) device: u64,
     /// Inode.
-    pub inode: u64,
+    pub(crate) inode: u64,
     /// Size in bytes.
-    pub size: u64,
+    pub(crate) size: u64,
     /// Last change of the contents.
-    pub modified: Time,
+    pub(crate) modified: Time,
     /// Last change of contents or metadata; no program can set it.
-    pub changed: Time,
+    pub(crate) changed: Time,
     /// Type and permission bits, as in `st_mode`.
-    pub mode: u32,
+    pub(crate) mode: u32,
 }
 
 impl Stat {

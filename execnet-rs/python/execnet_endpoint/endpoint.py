@@ -321,7 +321,11 @@ class Endpoint:
         if self._second is None:
             self._second = _thread.start_new_thread(self._look_after, ())
         if self._main_is_busy and self.model == "thread":
-            _thread.start_new_thread(self._run, (channel,))
+            try:
+                _thread.start_new_thread(self._run, (channel,))
+            except RuntimeError as error:
+                self._executing -= 1
+                channel.close(describe(error))
         else:
             self._main_is_busy = True
             self._tasks.append((channel, time.monotonic()))

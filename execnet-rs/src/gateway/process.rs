@@ -160,6 +160,10 @@ impl Connections {
 impl Gateway {
     /// Starts a process on the host, in the spec's directory, environment and niceness unless the request says otherwise.
     ///
+    /// An agent that dies takes no process along by itself: for one in another process, what its processes lose is their
+    /// standard streams; for `popen`, whose agent is this process, a program that must leave nothing behind even if it is
+    /// killed has a [`crate::guard::Guard`] and tells it of [`Process::pid`].
+    ///
     /// # Errors
     /// If the host refuses: no such program, no such directory; or the link has ended.
     ///

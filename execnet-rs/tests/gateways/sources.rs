@@ -123,6 +123,31 @@ fn sources_run_at_the_same_time_the_first_in_the_main_thread() {
 }
 
 #[test]
+fn many_sources_talk_at_the_same_time() {
+    with_popen(|gateway: Gateway| async move {
+        let source = "
+            for item in channel:
+                if item % 50 == 0:
+                    sum(range(20000))
+                channel.send(item)
+        ";
+        let mut talking = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            let channel = gateway.remote_exec(source).await.unwrap();
+            talking.spawn(async move {
+                for number in 0..200 {
+                    channel.send(number).await.unwrap();
+                    assert_eq!(channel.receive().await, Ok(number.into()));
+                }
+            });
+        }
+        while let Some(talked) = talking.join_next().await {
+            talked.unwrap();
+        }
+    });
+}
+
+#[test]
 fn a_source_starts_while_another_one_computes() {
     with_popen(|gateway: Gateway| async move {
         let busy =

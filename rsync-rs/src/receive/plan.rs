@@ -42,8 +42,8 @@ pub(super) struct Plan {
     pub(super) removals: Vec<Removal>,
     /// Contents that must be in the staging area before anything is changed.
     pub(super) wanted: HashMap<Digest, Wanted>,
-    /// Contents that will be gone, and where they are.
-    pub(super) leaving: Vec<(Digest, u64, RelPath)>,
+    /// Contents that will be gone, and their size.
+    pub(super) leaving: Vec<(Digest, u64)>,
     places: HashMap<Digest, (RelPath, Stat)>,
 }
 
@@ -145,7 +145,7 @@ impl Plan {
             if let Some((size, content)) = entry.file()
                 && staying.insert(content)
             {
-                self.leaving.push((content, size, entry.path.clone()));
+                self.leaving.push((content, size));
             }
         }
     }

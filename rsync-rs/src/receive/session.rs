@@ -111,7 +111,11 @@ impl Destination {
             let root = match next(incoming)? {
                 ToReceiver::Offer { version, .. } if version != VERSION => return Err(ReceiveError::Version(version)),
                 ToReceiver::Offer { root, .. } => root,
-                ToReceiver::Bye => return Ok(()),
+                ToReceiver::Bye => {
+                    // An offer that was taken back may have left something.
+                    clear(&self.root);
+                    return Ok(());
+                }
                 ToReceiver::Stale => {
                     send(writer, &ToSender::Dropped)?;
                     continue;
@@ -138,6 +142,7 @@ impl Destination {
     }
 }
 
+/// Removes what an offer that came to nothing has left in the staging area.
 fn clear(root: &Held) {
     let cleared = root.enter(RESERVED).and_then(|stage| stage.clear());
     let _ = cleared.and_then(|()| root.remove_directory(RESERVED));
@@ -204,6 +209,7 @@ impl<'o> Offer<'o> {
     fn run(mut self, root: Digest) -> Result<(Option<Applied>, Summary), Halt> {
         let there = self.applied.manifest.root() == root && self.applied.roots.front() == Some(&root);
         if there && self.journal.is_none() && self.intact.iter().all(|intact| *intact) {
+            clear(&self.destination.root);
             return Ok((None, self.summary));
         }
         let known = if there { Some(self.applied.manifest.clone()) } else { self.destination.memory.recall(&root) };
@@ -215,7 +221,7 @@ impl<'o> Offer<'o> {
         self.check(&target)?;
         let held = &self.destination.root;
         let mut plan = Plan::new(held, self.applied, self.intact, self.journal.as_ref(), &target)?;
-        let mut stage = Stage::open(held)?;
+        let mut stage = Stage::open(held, self.destination.path())?;
         if stage.ignores_case()? {
             check_case(&target)?;
         }
@@ -232,7 +238,7 @@ impl<'o> Offer<'o> {
             self.ask_for_contents(&missing, &mut asked, &plan, &target)?;
             self.flight(&plan, &target, &mut stage)?;
         }
-        self.retire(&plan)?;
+        self.retire(&plan);
         let memory = &self.destination.memory;
         let state = self.destination.options.state.display();
         if !plan.is_empty() {
@@ -250,7 +256,7 @@ impl<'o> Offer<'o> {
 
     fn ask_for_tree(&mut self, root: Digest) -> Result<Manifest, Halt> {
         let empty = || {
-            let names = self.destination.root.names().named("read", "the destination")?;
+            let names = self.destination.root.names().named("read", self.destination.path().display())?;
             Ok::<_, ReceiveError>(names.iter().all(|name| **name == *RESERVED))
         };
         let blank = self.store.as_ref().is_none_or(Store::is_empty) && empty()?;
@@ -388,19 +394,18 @@ impl<'o> Offer<'o> {
     }
 
     /// Copies what is going to leave the destination to the store.
-    fn retire(&mut self, plan: &Plan) -> Result<(), ReceiveError> {
-        let Some(store) = &mut self.store else { return Ok(()) };
-        for (content, size, path) in &plan.leaving {
+    fn retire(&mut self, plan: &Plan) {
+        let Some(store) = &mut self.store else { return };
+        for (content, size) in &plan.leaving {
             if store.wants(content, *size)
                 && let Some(mut file) = plan.find(&self.destination.root, content)
             {
                 // The store is a help: without room for it, the tree still has to come.
-                if store.add(content, &mut file).named("store", path).is_err() {
-                    break;
+                if store.add(content, &mut file).is_err() {
+                    return;
                 }
             }
         }
-        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 use rustix::fs::Mode;
 use rustix::io::Errno;
@@ -45,10 +46,11 @@ struct Assembly {
 }
 
 impl<'d> Stage<'d> {
-    pub(super) fn open(root: &'d Held) -> Result<Self, FileError> {
+    /// The staging area of the destination `root`, which is at `path`.
+    pub(super) fn open(root: &'d Held, path: &Path) -> Result<Self, FileError> {
         match root.make_directory(RESERVED, 0o700) {
             Ok(()) | Err(Errno::EXIST) => {}
-            Err(error) => return Err(error).named("write in", "the destination"),
+            Err(error) => return Err(error).named("write in", path.display()),
         }
         let directory = root.enter(RESERVED).named("enter", "the staging area")?;
         let mut left = HashSet::new();
@@ -327,7 +329,7 @@ impl Assembly {
             self.written += length;
             return Ok(true);
         }
-        let mut buffer = [0; 64 << 10];
+        let mut buffer = vec![0; 64 << 10];
         while length > 0 {
             let part = usize::try_from(length).unwrap_or(usize::MAX).min(buffer.len());
             let read = match &self.basis {

@@ -16,9 +16,9 @@ use crate::stat::Stat;
 
 /// Trees that are remembered.
 const KEPT: usize = 8;
-const APPLIED: &[u8; 8] = b"rsdest01";
-const TREE: &[u8; 8] = b"rsknow01";
-const JOURNAL: &[u8; 8] = b"rsjour01";
+const APPLIED: [u8; 8] = *b"rsdest01";
+const TREE: [u8; 8] = *b"rsknow01";
+const JOURNAL: [u8; 8] = *b"rsjour01";
 /// Entries for which another thread is worth its start.
 const SHARE: usize = 512;
 
@@ -120,15 +120,21 @@ impl Memory {
         bytes.put_number(self.identity.0);
         bytes.put_number(self.identity.1);
         bytes.put_number(applied.roots.len() as u64);
-        applied.roots.iter().for_each(|root| bytes.put_digest(root));
+        for root in &applied.roots {
+            bytes.put_digest(root);
+        }
         bytes.put_bytes(&applied.manifest.encode());
-        applied.stats.iter().for_each(|stat| stat.put(&mut bytes));
+        for stat in &applied.stats {
+            stat.put(&mut bytes);
+        }
         sealed::write(&self.directory.join("applied"), APPLIED, &bytes)?;
         self.keep(&applied.manifest)?;
-        for entry in fs::read_dir(self.directory.join("trees"))? {
+        // Also what runs that were killed left half written: nobody else is here, by the destination's lock.
+        for entry in fs::read_dir(self.directory.join("trees"))?.chain(fs::read_dir(&self.directory)?) {
             let entry = entry?;
-            let known = Digest::parse(entry.file_name().as_bytes());
-            if known.is_none_or(|root| !applied.roots.contains(&root)) {
+            let name = entry.file_name();
+            let known = Digest::parse(name.as_bytes()).is_some_and(|root| applied.roots.contains(&root));
+            if !known && !["applied", "journal", "trees"].iter().any(|ours| name == *ours) {
                 fs::remove_file(entry.path())?;
             }
         }

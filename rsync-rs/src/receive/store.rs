@@ -119,7 +119,7 @@ impl Store {
 /// Copies to the end; the hash and the length of what was copied.
 pub(super) fn copy(source: &mut impl Read, target: &mut impl Write) -> io::Result<(Digest, u64)> {
     let mut hasher = blake3::Hasher::new();
-    let mut buffer = [0; 64 << 10];
+    let mut buffer = vec![0; 64 << 10];
     let mut length = 0;
     loop {
         match source.read(&mut buffer) {

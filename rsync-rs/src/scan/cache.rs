@@ -18,8 +18,8 @@ use crate::stat::Stat;
 
 /// Manifests that are kept.
 const KEPT: usize = 8;
-const FILES: &[u8; 8] = b"rsscan01";
-const TREE: &[u8; 8] = b"rstree01";
+const FILES: [u8; 8] = *b"rsscan01";
+const TREE: [u8; 8] = *b"rstree01";
 
 /// Identity, times and hash of files, by path.
 pub(crate) type Cache = HashMap<Box<[u8]>, (Stat, Digest)>;
@@ -51,6 +51,11 @@ impl Memory {
         Ok(Self(directory))
     }
 
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
     /// What was remembered; nothing if that cannot be read.
     pub(crate) fn load(&self) -> Cache {
         let bytes = sealed::read(&self.0.join("scan"), FILES).unwrap_or_default();
@@ -78,7 +83,10 @@ impl Memory {
         let mut trees = Vec::new();
         for entry in fs::read_dir(self.0.join("trees"))? {
             let entry = entry?;
-            trees.push((entry.metadata()?.modified()?, entry.path()));
+            // Another scan of the same source may have removed it meanwhile.
+            if let Some(metadata) = found(entry.metadata())? {
+                trees.push((metadata.modified()?, entry.path()));
+            }
         }
         trees.sort();
         let large = |entry: &Entry| entry.file().filter(|(size, _)| *size > DELTA_FROM).map(|(_, content)| content);
@@ -97,7 +105,7 @@ impl Memory {
         }
         sealed::write(&path, TREE, &bytes)?;
         for (_, old) in trees.iter().rev().skip(KEPT - 1) {
-            fs::remove_file(old)?;
+            found(fs::remove_file(old))?;
         }
         Ok(())
     }
@@ -109,6 +117,14 @@ impl Memory {
 
     fn tree(&self, root: &Digest) -> PathBuf {
         self.0.join("trees").join(root.to_string())
+    }
+}
+
+fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

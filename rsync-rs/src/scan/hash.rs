@@ -62,7 +62,7 @@ pub(crate) fn contents(mut file: impl Read, size: u64) -> io::Result<(Digest, u6
         return Ok((content, length, Some(recipe)));
     }
     let mut hasher = blake3::Hasher::new();
-    let mut buffer = [0; 64 << 10];
+    let mut buffer = vec![0; 64 << 10];
     let mut length = 0;
     loop {
         match file.read(&mut buffer) {

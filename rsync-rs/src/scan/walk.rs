@@ -153,7 +153,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn problem(&self, path: &RelPath, text: impl ToString) {
+    fn problem(&self, path: &RelPath, text: &dyn std::fmt::Display) {
         lock(&self.results).problems.push(Problem { path: path.clone(), text: text.to_string() });
     }
 
@@ -165,8 +165,8 @@ impl<'a> Walk<'a> {
         let names = opened.and_then(|held| held.map(|held| held.names().map(|names| (held, names))).transpose());
         let (held, names) = match names {
             Ok(Some(found)) => found,
-            Ok(None) => return self.skip(directory.path, Reason::Vanished),
-            Err(error) => return self.problem(&directory.path, error),
+            Ok(None) => return self.skip(&directory.path, Reason::Vanished),
+            Err(error) => return self.problem(&directory.path, &error),
         };
         let has = |wanted: &[u8]| names.iter().any(|name| **name == *wanted);
         if matches!(directory.place, Place::In(_)) && !directory.searching {
@@ -180,16 +180,12 @@ impl<'a> Walk<'a> {
             if let Some(reason) = reason
                 && !self.judge.includes(candidate)
             {
-                match self.judge.leave_out(candidate, reason) {
-                    Verdict::Skip(reason) => {
-                        lock(&self.results).left_out.insert(directory.path.clone());
-                        return self.skip(directory.path, reason);
-                    }
-                    _ => {
-                        lock(&self.results).searched.insert(directory.path.clone());
-                        directory.searching = true;
-                    }
+                if let Verdict::Skip(reason) = self.judge.leave_out(candidate, reason) {
+                    lock(&self.results).left_out.insert(directory.path.clone());
+                    return self.skip(&directory.path, reason);
                 }
+                lock(&self.results).searched.insert(directory.path.clone());
+                directory.searching = true;
             }
         }
         if has(b".gitignore") && self.judge.rules.gitignore && !directory.included {
@@ -250,13 +246,13 @@ impl<'a> Walk<'a> {
             Err(PathError::Reserved) => {
                 return local.skipped.push(Skipped { path: os(name).into(), reason: Reason::Reserved });
             }
-            Err(error) => return self.problem(&directory.path, format!("`{}` in it: {error}", escape(name))),
+            Err(error) => return self.problem(&directory.path, &format!("`{}` in it: {error}", escape(name))),
         };
         let mut skip = |path: RelPath, reason| local.skipped.push(Skipped::new(&path, reason));
         let stat = match present(held.stat(name)) {
             Ok(Some(stat)) => stat,
             Ok(None) => return skip(path, Reason::Vanished),
-            Err(error) => return self.problem(&path, error),
+            Err(error) => return self.problem(&path, &error),
         };
         let full = directory.full.join(os(name));
         let candidate = Candidate { path: &path, full: &full, is_directory: stat.is_directory() };
@@ -299,7 +295,7 @@ impl<'a> Walk<'a> {
                 let target = match present(held.read_link(name)) {
                     Ok(Some(target)) => target,
                     Ok(None) => return skip(path, Reason::Vanished),
-                    Err(error) => return self.problem(&path, error),
+                    Err(error) => return self.problem(&path, &error),
                 };
                 let mounts = self.mounts.iter().map(|(from, at)| (from.as_path(), at));
                 match (links::inside(&path, &target, mounts), self.links) {
@@ -307,7 +303,7 @@ impl<'a> Walk<'a> {
                     (None, Links::Keep) => children.push((path, Found::Link { target, stat })),
                     (None, Links::Skip) => skip(path, Reason::Link(escape(&target))),
                     (None, Links::Refuse) => {
-                        self.problem(&path, format!("a link that leads out of the tree, to `{}`", escape(&target)));
+                        self.problem(&path, &format!("a link that leads out of the tree, to `{}`", escape(&target)));
                     }
                     (None, Links::Copy) => self.follow(directory, path, full, git, tasks, children),
                 }
@@ -329,7 +325,7 @@ impl<'a> Walk<'a> {
         let opened = std::fs::canonicalize(&full).and_then(|from| OpenMount::open(&from, path.clone()));
         let (mount, stat) = match opened {
             Ok(opened) => opened,
-            Err(error) => return self.problem(&path, format!("a link that leads nowhere: {error}")),
+            Err(error) => return self.problem(&path, &format!("a link that leads nowhere: {error}")),
         };
         if stat.is_file() {
             let name = mount.file.clone().unwrap_or_default();
@@ -339,7 +335,7 @@ impl<'a> Walk<'a> {
             let mut trail = directory.trail.clone();
             let identity = (stat.device, stat.inode);
             if trail.contains(&identity) {
-                return self.problem(&path, "a link to a directory that it lies in");
+                return self.problem(&path, &"a link to a directory that it lies in");
             }
             trail.push(identity);
             tasks.push(Task::Directory(Directory {
@@ -353,7 +349,7 @@ impl<'a> Walk<'a> {
             }));
             children.push((path, Found::Directory { mode: stat.permissions() }));
         } else {
-            return self.skip(path, Reason::Special(kind(stat.kind())));
+            return self.skip(&path, Reason::Special(kind(stat.kind())));
         }
         lock(&self.results).followed.push(mount);
     }
@@ -366,18 +362,18 @@ impl<'a> Walk<'a> {
                     local.read += hashed.stat.size;
                     local.hashes.insert(path, hashed);
                 }
-                Ok(Reading::Changing) => self.problem(&path, "it changes whenever it is read"),
+                Ok(Reading::Changing) => self.problem(&path, &"it changes whenever it is read"),
                 Ok(Reading::Vanished) => {
                     local.skipped.push(Skipped::new(&path, Reason::Vanished));
                 }
-                Err(error) => self.problem(&path, error),
+                Err(error) => self.problem(&path, &error),
             }
         }
         lock(&self.results).merge(local);
     }
 
-    fn skip(&self, path: RelPath, reason: Reason) {
-        lock(&self.results).skipped.push(Skipped::new(&path, reason));
+    fn skip(&self, path: &RelPath, reason: Reason) {
+        lock(&self.results).skipped.push(Skipped::new(path, reason));
     }
 }
 

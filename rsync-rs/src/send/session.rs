@@ -12,6 +12,7 @@ use crate::chunk::{DELTA_FROM, DELTA_TO};
 use crate::codec::Put;
 use crate::digest::Digest;
 use crate::link::{MessageReader, MessageWriter};
+use crate::manifest::Entry;
 use crate::message::{Summary, ToReceiver, ToSender, VERSION, Want};
 use crate::path::RelPath;
 use crate::scan::Kept;
@@ -158,7 +159,7 @@ impl Session<'_> {
     /// Queues a message; an end that failed meanwhile is noticed.
     fn pass(&self, message: Arc<[u8]>) -> Result<(), SendError> {
         let length = message.len() as u64;
-        let passed = self.out.send(message);
+        // Before the message: after the last one of a turn comes the answer.
         match self.incoming.try_recv() {
             Ok(Ok(ToSender::Failed(text))) => return Err(SendError::Receiver(text)),
             Ok(Ok(ToSender::Waiting)) => (self.observe)(Event::Waiting),
@@ -166,7 +167,7 @@ impl Session<'_> {
             Ok(Err(error)) => return Err(error),
             Err(_) => {}
         }
-        if passed.is_err() {
+        if self.out.send(message).is_err() {
             // The link broke under the writing thread. What the other end said before is the better reason.
             return Err(self.hear().err().unwrap_or(SendError::Ended));
         }
@@ -197,7 +198,7 @@ impl Session<'_> {
             self.pass(message.as_slice().into())?;
         }
         let parts = match &base {
-            Some(base) => self.changed(base),
+            Some(base) => self.changed(base, roots),
             None if blank => {
                 let target = self.supply.snapshot.manifest();
                 let files = parts::new_contents(None, target).into_iter();
@@ -210,14 +211,28 @@ impl Session<'_> {
         Ok(if blank || bytes <= UNASKED { parts } else { Vec::new() })
     }
 
-    /// What the tree has and the base has not, as deltas where both are known.
-    fn changed(&self, base: &Kept) -> Vec<Part> {
+    /// What no tree had that the receiver knows, as deltas to the base where both are known. Contents that are not in the
+    /// base but in another tree the receiver may well have in its store: it asks if not.
+    fn changed(&self, base: &Kept, roots: &[Digest]) -> Vec<Part> {
         let target = self.supply.snapshot.manifest();
+        let mut new = parts::new_contents(Some(&base.manifest), target);
+        for root in roots.iter().filter(|root| **root != base.manifest.root()) {
+            if new.is_empty() {
+                break;
+            }
+            if let Some(other) = self.supply.recall(root) {
+                let contents = |entry: &Entry| entry.file().map(|(_, content)| content);
+                let known: HashSet<_> = other.manifest.entries().iter().filter_map(contents).collect();
+                new.retain(|index| {
+                    contents(&target.entries()[*index as usize]).is_none_or(|content| !known.contains(&content))
+                });
+            }
+        }
         let mut all = Vec::new();
-        for index in parts::new_contents(Some(&base.manifest), target) {
+        for index in new {
             let entry = &target.entries()[index as usize];
             let Some((size, content)) = entry.file() else { continue };
-            let old = base.manifest.find(&entry.path).and_then(|old| old.file()).map(|(_, content)| content);
+            let old = base.manifest.find(&entry.path).and_then(Entry::file).map(|(_, content)| content);
             let both = old.and_then(|old| {
                 let old_recipe = base.recipes.get(&old)?;
                 Some((old, old_recipe, self.supply.snapshot.recipe(&content)?))

@@ -31,6 +31,8 @@ pub(super) enum Lack {
     Failed(RelPath, io::Error),
 }
 
+type Messages = Arc<Vec<Vec<u8>>>;
+
 /// What all receivers of one snapshot share.
 #[derive(Debug)]
 pub(super) struct Supply<'s> {
@@ -40,7 +42,8 @@ pub(super) struct Supply<'s> {
     table: Mutex<Table>,
     wake: Condvar,
     kept: Mutex<HashMap<Digest, Option<Arc<Kept>>>>,
-    trees: Mutex<HashMap<Option<Digest>, Arc<Vec<Vec<u8>>>>>,
+    /// Messages of the tree, by base.
+    trees: Mutex<HashMap<Option<Digest>, Messages>>,
 }
 
 #[derive(Debug, Default)]
@@ -86,7 +89,7 @@ impl<'s> Supply<'s> {
     }
 
     /// The messages of the tree: whole, or as the difference to `base`.
-    pub(super) fn tree(&self, base: Option<&Manifest>) -> io::Result<Arc<Vec<Vec<u8>>>> {
+    pub(super) fn tree(&self, base: Option<&Manifest>) -> io::Result<Messages> {
         let mut trees = self.trees.lock().unwrap_or_else(PoisonError::into_inner);
         let root = base.map(Manifest::root);
         if let Some(messages) = trees.get(&root) {

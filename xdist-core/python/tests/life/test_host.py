@@ -73,8 +73,8 @@ def collected(peer: Peer) -> None:
 
 
 def passed(peer: Peer, worker: int, index: int) -> None:
-    peer.send({"started": struct.pack("<II", worker, index)})
-    peer.send({"passed": struct.pack("<IIddd", worker, index, 0.1, 0.2, 0.3)})
+    began = struct.pack("<II", worker, index)
+    peer.send({"followed": began + struct.pack("<IIddd", worker | 1 << 31, index, 0.1, 0.2, 0.3)})
 
 
 def over(
@@ -116,7 +116,7 @@ def test_a_run_as_plugins_see_it(project: Callable, stand_in: Callable) -> None:
     warning = {"module": "builtins", "name": "UserWarning", "args": ("careful",), "text": "careful"}
     warning.update(filename="test_a.py", lineno=1)
     peer.send({"event": {"warning": ["runtest", IDS[0], None, pack(warning)]}})
-    peer.send({"started": struct.pack("<II", 0, 1)})
+    peer.send({"followed": struct.pack("<II", 0, 1)})
     peer.send({"event": {"worker_died": ["gw0", "signal 9 (SIGKILL)", True]}})
     peer.send({"event": {"crashed": ["gw0", 1, "signal 9 (SIGKILL)", "", [], True]}})
     assert controller.say(peer, "crash_seen") == [1, True]

@@ -323,7 +323,8 @@ class HostHooks:
         retold = [report_of(self.config, raw) for raw in reports]
         if set_up:
             # Nobody knows how long it took.
-            retold += [(known, ()) for known in self._tests.passed(index, (0.0,), self._blanks.get(worker, {}))]
+            made = self._tests.passed(index, (0.0,), self._blanks.get(worker, {}), self._marks(worker, index))
+            retold += [(known, ()) for known in made]
         report = self._tests.crashed(index, worker, how, output)
         failed = next((known for known, _ in retold if known.failed and not hasattr(known, "wasxfail")), None)
         if failed is None:

@@ -16,7 +16,8 @@ from ..link import Link
 ASKING = signal.SIGURG
 """Does nothing to a program that does not know it."""
 
-_NOT_PLUGINS = ("_pytest", "pytest", "pluggy", __name__.partition(".")[0])
+_HERE = __name__.partition(".")[0]
+_NOT_PLUGINS = ("_pytest", "pytest", "pluggy", _HERE)
 
 
 class SlowHook:
@@ -51,10 +52,10 @@ def _shown(path: str) -> str:
 
 
 def _hook(frame: Optional[FrameType]) -> Optional[FrameType]:
-    """The innermost function of a plugin that pluggy called."""
+    """The innermost function of a plugin that pluggy called, or `following` in its place."""
     while frame is not None:
         caller = frame.f_back
-        if caller is not None and _package(caller) == "pluggy" and _package(frame) not in _NOT_PLUGINS:
+        if caller is not None and _package(caller) in ("pluggy", _HERE) and _package(frame) not in _NOT_PLUGINS:
             return frame
         frame = caller
     return None
