@@ -4,7 +4,6 @@
 //! the sources that it brings, and starts them. Source is compiled in some 20 ms: on this host the compiled form is kept in
 //! the user's cache directory.
 
-use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 
@@ -19,8 +18,11 @@ const MODULES: [(&str, &str); 7] = [
     ("execnet_endpoint.start", include_str!("../python/execnet_endpoint/start.py")),
 ];
 
-/// Makes modules of sources, or of what was compiled from them before; `cache` is a path or None.
-const LOADER: &str = include_str!("../python/loader.py");
+/// Makes modules of what was compiled before, or of the sources.
+const LOAD: &str = include_str!("../python/load.py");
+
+/// Compiles the sources, and keeps the result.
+const COMPILE: &str = include_str!("../python/compile.py");
 
 /// What the interpreter runs: reads 8 digits, then so many bytes, and runs them.
 pub(crate) const BOOT: &str = "\
@@ -53,21 +55,29 @@ pub(crate) struct Settings {
     pub cache: Option<PathBuf>,
 }
 
-/// What is written to the interpreter's standard input before the link begins.
+/// What is written to the interpreter's standard input before the link begins: a program, and the sources, which it reads
+/// itself. Sources hold no NUL, which stands between them.
 pub(crate) fn program(settings: &Settings) -> Vec<u8> {
-    let mut program = String::new();
+    let mut sources = COMPILE.to_owned();
+    for (name, source) in MODULES {
+        for text in [name, source] {
+            sources.push('\0');
+            sources.push_str(text);
+        }
+    }
     let text = python_literal;
     let optional = |value: Option<&str>| value.map_or_else(|| "None".to_owned(), text);
-    program.push_str(LOADER);
-    let modules: Vec<_> = MODULES.iter().map(|(name, source)| format!("({}, {})", text(name), text(source))).collect();
     let cache = settings.cache.as_deref().and_then(|path| path.to_str());
-    let _ = write!(
-        program,
-        "\nload(({},), {}, {})\nimport execnet_endpoint.start\nexecnet_endpoint.start.main({{'id': {}, 'execmodel': {}, \
+    // The version of the interpreter is known to itself alone.
+    let cache = cache.map(|cache| {
+        let start = text(&format!("{cache}/endpoint-{}-", source_hash()));
+        format!("{start} + sys.implementation.cache_tag + '-%x.marshal' % sys.hexversion")
+    });
+    let program = format!(
+        "{LOAD}\nload({}, read({}))\nimport execnet_endpoint.start\nexecnet_endpoint.start.main({{'id': {}, 'execmodel': {}, \
          'check': {}, 'chdir': {}, 'nice': {}}})\n",
-        modules.join(", "),
-        text(&source_hash()),
-        optional(cache),
+        cache.unwrap_or_else(|| "''".to_owned()),
+        sources.len(),
         text(&settings.id),
         text(&settings.execmodel),
         text(settings.check),
@@ -76,13 +86,14 @@ pub(crate) fn program(settings: &Settings) -> Vec<u8> {
     );
     let mut sent = format!("{:08}", program.len()).into_bytes();
     sent.extend(program.into_bytes());
+    sent.extend(sources.into_bytes());
     sent
 }
 
 /// Names the sources, for the cache.
 fn source_hash() -> String {
     let mut hasher = DefaultHasher::new();
-    MODULES.hash(&mut hasher);
+    (LOAD, COMPILE, MODULES).hash(&mut hasher);
     format!("{:016x}", hasher.finish())
 }
 
@@ -116,7 +127,10 @@ mod tests {
     #[test]
     fn the_program_announces_its_own_size() {
         let sent = program(&Settings { id: "gw0".into(), check: "full", ..Settings::default() });
-        let (digits, program) = sent.split_at(8);
-        assert_eq!(std::str::from_utf8(digits).unwrap().parse(), Ok(program.len()));
+        let sent = String::from_utf8(sent).unwrap();
+        let (digits, rest) = sent.split_at(8);
+        let (program, sources) = rest.split_at(digits.parse().unwrap());
+        assert!(program.ends_with("})\n") && program.contains(&format!("read({})", sources.len())), "{program}");
+        assert_eq!(sources.matches('\0').count(), 2 * MODULES.len());
     }
 }

@@ -1,5 +1,5 @@
 //! Frames: a 4-byte big-endian length, a 4-byte big-endian check word, then as many bytes as the length says. Decoded
-//! without I/O; nothing is allocated on trust. The check word is the length XOR [`CHECK`]: whatever else is written into the
+//! without I/O; nothing is allocated on trust. The check word is the length XOR `CHECK`: whatever else is written into the
 //! stream is recognised at the next prefix, before anybody waits for what it seems to promise. The other end writes and
 //! reads the same in Python (`xdist_worker/wire.py`).
 

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
+use tokio::time::MissedTickBehavior;
 
 use crate::mux::{Limits, LinkEnd, Mux, Request, Side};
 use crate::wire::{Check, Decoder, Encoder};
@@ -96,9 +97,6 @@ pub(crate) struct Shared {
     received: AtomicU64,
     sent: AtomicU64,
     pings: AtomicU64,
-    started: Instant,
-    /// Milliseconds after `started` at which something was heard last.
-    heard: AtomicU64,
 }
 
 impl Shared {
@@ -188,8 +186,6 @@ impl Link {
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             pings: AtomicU64::new(0),
-            started: Instant::now(),
-            heard: AtomicU64::new(0),
         });
         let trace = Trace::for_link(&options.name);
         let reading = tokio::spawn(read(Arc::clone(&shared), reader, decoder, trace.clone()));
@@ -303,8 +299,6 @@ async fn read<R: AsyncRead + Unpin>(shared: Arc<Shared>, mut reader: R, mut deco
             Ok(0) => break LinkEnd::Lost,
             Ok(count) => {
                 shared.received.fetch_add(count as u64, Ordering::Relaxed);
-                let now = u64::try_from(shared.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-                shared.heard.store(now, Ordering::Relaxed);
             }
             Err(error) => break LinkEnd::Broken(error.to_string()),
         }
@@ -345,15 +339,20 @@ async fn write<W: AsyncWrite + Unpin>(shared: Arc<Shared>, mut writer: W, mut en
 
 async fn beat(shared: Arc<Shared>, heartbeat: Heartbeat) {
     let mut ticks = tokio::time::interval(heartbeat.every);
+    // Time in which this process did not run (it was stopped, or its host slept) is not held against the other side.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut heard, mut silence) = (0, Duration::ZERO);
     loop {
         ticks.tick().await;
-        let heard = Duration::from_millis(shared.heard.load(Ordering::Relaxed));
-        let silence = shared.started.elapsed().saturating_sub(heard);
-        if silence >= heartbeat.dead {
-            return shared.end(LinkEnd::Silent(silence));
+        let received = shared.received.load(Ordering::Relaxed);
+        if received != heard {
+            (heard, silence) = (received, Duration::ZERO);
+            continue;
         }
-        if silence >= heartbeat.every {
-            shared.with(|mux| mux.ping(u64::MAX));
+        silence += heartbeat.every;
+        if silence > heartbeat.dead {
+            return shared.end(LinkEnd::Silent(heartbeat.dead));
         }
+        shared.with(|mux| mux.ping(u64::MAX));
     }
 }

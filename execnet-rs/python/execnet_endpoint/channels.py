@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import _thread
 import struct
-from collections import deque
+from _collections import deque  # `collections` takes milliseconds to import
 
 from execnet_endpoint.errors import describe
 from execnet_endpoint.frames import CLOSE, CREDIT, DATA, FINISH, FRAGMENT, PART

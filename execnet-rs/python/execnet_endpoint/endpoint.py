@@ -12,7 +12,7 @@ import os
 import select
 import sys
 import time
-from collections import deque
+from _collections import deque  # `collections` takes milliseconds to import
 
 from execnet_endpoint import values
 from execnet_endpoint.channels import Channel

@@ -251,3 +251,29 @@ fn python_ends_by_itself_when_the_link_does() {
         assert!(matches!(gateway.remote_exec("").await, Err(GatewayError::Exited)));
     });
 }
+
+#[test]
+fn compiled_modules_are_kept_and_made_anew_if_they_are_broken_or_not_safe() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let cache = tempfile::tempdir().unwrap();
+    let answers = || {
+        // The directory is chosen by this process's environment: so another one.
+        let test = "sources::source_finds_its_name_and_channel";
+        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", test]).env("XDG_CACHE_HOME", cache.path()).env_remove("PYTHONDONTWRITEBYTECODE");
+        command.output().unwrap().status.success()
+    };
+    assert!(answers());
+    let kept: Vec<_> =
+        std::fs::read_dir(cache.path().join("execnet-rs")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    let compiled = std::fs::read(&kept[0]).unwrap();
+    assert!(answers(), "with what was kept");
+    std::fs::write(&kept[0], &compiled[..compiled.len() / 2]).unwrap();
+    assert!(answers(), "with half of it");
+    assert_eq!(std::fs::read(&kept[0]).unwrap().len(), compiled.len(), "made anew");
+    std::fs::write(&kept[0], b"not what was compiled").unwrap();
+    std::fs::set_permissions(&kept[0], PermissionsExt::from_mode(0o666)).unwrap();
+    assert!(answers(), "with what anybody could have written");
+}
