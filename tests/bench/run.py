@@ -20,6 +20,7 @@ from pathlib import Path
 import controller
 import cost
 import foreign
+import hosted
 import speed
 import workers
 from setting import BenchError, Setting, failed
@@ -27,6 +28,7 @@ from table import Table
 
 GROUPS = {
     "speed": speed.rows,
+    "host": hosted.rows,
     "workers": workers.rows,
     "cost": cost.rows,
     "controller": controller.rows,

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_bytes::ByteBuf;
 
 use crate::report::CollectReport;
+use crate::schedule::Limit;
 
 /// The tests that a session collected, with what else the collection had to say.
 ///
@@ -24,6 +25,10 @@ pub struct Collection {
     /// The unit of each test, equal for tests that stay together on one worker; empty under modes that keep none
     /// together.
     pub units: Vec<u32>,
+    /// Tests that run while no other does (`xdist_serial`).
+    pub serial: Vec<u32>,
+    /// Resources: how many workers may have tests that need it (`xdist_resource`), and which tests do.
+    pub resources: Vec<(String, u32, Vec<u32>)>,
     /// Number of deselected tests (`-k`, `-m`, `--deselect`, `--lf`…).
     pub deselected: u32,
     /// Collectors that failed or were skipped.
@@ -32,6 +37,8 @@ pub struct Collection {
     pub lines: Vec<String>,
     /// Why collection was interrupted (`-x` over a collection error, `pytest.exit` during collection), if it was.
     pub stopped: Option<String>,
+    /// What pytest prints beneath that.
+    pub stop_detail: String,
     /// Digest of `ids`, as workers that collect for themselves compute it too.
     pub digest: String,
     /// How many of the first tests failed in the run before (`--ff`, `--lf`): they are dealt out first.
@@ -50,6 +57,11 @@ pub struct Collection {
 }
 
 impl Collection {
+    /// The resources, for a scheduler.
+    pub fn limits(&self) -> Vec<Limit> {
+        self.resources.iter().map(|(_, most, tests)| Limit { most: *most, tests: tests.clone() }).collect()
+    }
+
     /// Number of what is handed out: units where tests stay together, else tests.
     pub fn unit_count(&self) -> u32 {
         let alone = self.ids.len().saturating_sub(self.units.len());

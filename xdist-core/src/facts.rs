@@ -13,6 +13,10 @@ pub struct Facts {
     pub plain: Option<String>,
     /// Which plugins and conftests ask for a plugin host, and by what.
     pub host_reasons: Vec<String>,
+    /// Options that make a run fail by what a plugin finds out in a host: without one they would check nothing.
+    pub host_checks: Vec<String>,
+    /// Whether the host has to be ready before anything is collected; else both happen at once.
+    pub host_first: bool,
     /// Options of pytest-xdist and ours, as pytest's parser understood them (command line, `addopts`,
     /// `PYTEST_ADDOPTS`).
     pub dist: DistOptions,
@@ -69,6 +73,8 @@ pub struct DistOptions {
     pub maxschedchunk: Option<u32>,
     /// `--no-loadscope-reorder`.
     pub keep_order: bool,
+    /// `--strict-collection`.
+    pub strict_collection: bool,
     /// `--testrunuid`, or a fresh one.
     pub testrunuid: String,
     /// ini `xdist_fork`; empty if not set.

@@ -4,6 +4,8 @@
 mod cache;
 mod contract;
 mod crashes;
+mod each;
+mod environments;
 mod equality;
 mod errors;
 mod faults;
@@ -21,6 +23,7 @@ mod plain;
 mod plugins;
 mod real;
 mod rerun;
+mod reserved;
 mod signals;
 mod stopping;
 mod terminal;

@@ -258,3 +258,33 @@ def test_units(tmp_path, mode, units):
     assert len(found["ids"]) == 11
     assert found.get("units") == units
     assert not any(nodeid.endswith(("@a", "@a_b", "@default")) for nodeid in found["ids"])
+
+
+RESERVED = """
+import pytest
+
+@pytest.mark.xdist_resource("db", limit=2)
+@pytest.mark.parametrize("x", range(2))
+def test_db(x): pass
+
+def test_plain(): pass
+
+@pytest.mark.xdist_resource("db")
+@pytest.mark.xdist_resource(name="gpu")
+def test_both(): pass
+
+@pytest.mark.xdist_serial
+class TestSerial:
+    def test_one(self): pass
+    @pytest.mark.xdist_serial()
+    @pytest.mark.xdist_resource("db", 2)
+    def test_two(self): pass
+"""
+
+
+def test_reserved(tmp_path):
+    (tmp_path / "test_it.py").write_text(RESERVED, encoding="utf-8")
+    found = inner.run(tmp_path, "-pxdist_worker.fixtures", "--strict-markers", env={"FEED_MODE": "load"})
+    collection = found.data["collection"]
+    assert collection["serial"] == [4, 5]
+    assert collection["resources"] == [["db", 2, [0, 1, 3, 5]], ["gpu", 1, [3]]]

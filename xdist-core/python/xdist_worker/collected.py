@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .render import Renderer, crash_of
+from .reserved import reserved
 from .safe_text import attribute, integer, text
 from .spool import Spool
 from .units import units
@@ -42,6 +43,8 @@ def collection(
     kept_together = units(items, mode)
     if kept_together is not None:
         data["units"] = kept_together
+    if mode:
+        data.update(reserved(items))
     if getattr(config.option, "xmlpath", None):
         data["places"] = [_place(item, nodeid) for item, nodeid in zip(items, ids)]
     stopped = attribute(session, "shouldfail") or attribute(session, "shouldstop")

@@ -1,4 +1,4 @@
-"""Fixtures and marker of pytest-xdist. Registered as a plugin of its own, so that pytest finds the fixtures."""
+"""Fixtures and markers: those of pytest-xdist, and ours. A plugin of its own, so that pytest finds the fixtures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ def testrun_uid(request: Any) -> str:
 
 
 def pytest_configure(config: Any) -> None:
-    """Register the marker."""
-    config.addinivalue_line(
-        "markers", "xdist_group(name): run the tests that share this name in one worker, with --dist=loadgroup."
-    )
+    """Register the markers."""
+    for line in (
+        "xdist_group(name): run the tests that share this name in one worker, with --dist=loadgroup.",
+        "xdist_serial: run this test while no other one runs.",
+        "xdist_resource(name, limit=1): run the tests that share this name on so many workers at a time, at most.",
+    ):
+        config.addinivalue_line("markers", line)

@@ -79,6 +79,11 @@ impl Worker {
         known
     }
 
+    /// Whether it runs this test, as far as is known.
+    pub(super) fn is_running(&self, test: TestIndex) -> bool {
+        self.running.as_ref().is_some_and(|running| running.test == test)
+    }
+
     /// The running test, if it is this one; it runs no more.
     pub(super) fn complete(&mut self, test: TestIndex) -> Option<Running> {
         self.running.take_if(|running| running.test == test)

@@ -86,12 +86,6 @@ impl Load {
         self.segments[longest] = start..middle;
         self.segments[own] = middle..end;
     }
-
-    fn came(&mut self, worker: WorkerId) {
-        if let Some(came) = self.came.get_mut(worker.at()) {
-            *came = true;
-        }
-    }
 }
 
 impl Scheduler for Load {
@@ -111,6 +105,12 @@ impl Scheduler for Load {
         }
         self.pending -= batch.len();
         batch
+    }
+
+    fn came(&mut self, worker: WorkerId) {
+        if let Some(came) = self.came.get_mut(worker.at()) {
+            *came = true;
+        }
     }
 
     fn has_for(&self, can_run: &dyn Fn(TestIndex) -> bool) -> bool {

@@ -3,13 +3,17 @@
 //! To add a scheduler: implement [`Scheduler`] in a module of its own, name it in [`for_mode`], and run the properties in
 //! `tests.rs` over it.
 
+mod each;
 mod load;
 mod pace;
+mod reserve;
 #[cfg(test)]
 mod tests;
 mod units;
 
+pub use each::Each;
 pub use load::Load;
+pub use reserve::Reserve;
 pub use units::Units;
 
 use crate::ids::{TestIndex, WorkerId};
@@ -26,6 +30,23 @@ pub trait Scheduler {
 
     /// Whether some pending test could still go to this worker.
     fn has_for(&self, can_run: &dyn Fn(TestIndex) -> bool) -> bool;
+
+    /// Whether a worker with so many tests stays, asked after every [`Scheduler::top_up`] while tests are pending. If not,
+    /// it is told that nothing follows and gets no more.
+    fn keeps(&mut self, worker: WorkerId, queued: usize, can_run: &dyn Fn(TestIndex) -> bool) -> bool {
+        let _ = (worker, queued);
+        self.has_for(can_run)
+    }
+
+    /// A worker has come up, and gets nothing yet. Nothing is to be left for it.
+    fn came(&mut self, worker: WorkerId) {
+        let _ = worker;
+    }
+
+    /// Workers that got nothing and may get something by now.
+    fn woken(&mut self) -> Vec<WorkerId> {
+        Vec::new()
+    }
 
     /// A worker finished a test after so many seconds.
     fn finished(&mut self, worker: WorkerId, test: TestIndex, seconds: f64);
@@ -56,16 +77,51 @@ pub struct Job {
     pub chunk: Option<u32>,
     /// Which unit each test belongs to, for modes that keep units together; tests beyond its end are alone.
     pub units: Vec<u32>,
+    /// `each`: where every worker's tests begin, and where the last one's end.
+    pub parts: Vec<u32>,
     /// Units go out in the order of collection, not those with many tests first.
     pub keep_order: bool,
+    /// Tests that run while no other does.
+    pub serial: Vec<u32>,
+    /// Tests that run on a limited number of workers at a time.
+    pub limits: Vec<Limit>,
+}
+
+/// A resource of which there is not enough for all workers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Limit {
+    /// Workers that may have tests of it.
+    pub most: u32,
+    /// The tests that need it.
+    pub tests: Vec<u32>,
+}
+
+impl Job {
+    /// The same for some of its tests, none of which is reserved, numbered in this order.
+    fn only(&self, tests: &[TestIndex]) -> Self {
+        let unit = |test: &TestIndex| self.units.get(test.at()).copied();
+        let count = |some: usize| u32::try_from(some).unwrap_or(u32::MAX);
+        Self {
+            tests: count(tests.len()),
+            first: count(tests.iter().filter(|test| test.0 < self.first).count()),
+            units: tests.iter().map_while(unit).collect(),
+            parts: Vec::new(),
+            serial: Vec::new(),
+            limits: Vec::new(),
+            ..*self
+        }
+    }
 }
 
 /// The scheduler for a `--dist` mode; `None` if the mode is not known or not built.
 pub fn for_mode(mode: &str, job: &Job) -> Option<Box<dyn Scheduler + Send>> {
-    match mode {
-        "load" => Some(Box::new(Load::new(job))),
-        "worksteal" => Some(Box::new(Load::stealing(job))),
-        "loadscope" | "loadfile" | "loadgroup" => Some(Box::new(Units::new(job))),
-        _ => None,
-    }
+    let make: fn(&Job) -> Box<dyn Scheduler + Send> = match mode {
+        "load" => |job| Box::new(Load::new(job)),
+        "each" => |job| Box::new(Each::new(job)),
+        "worksteal" => |job| Box::new(Load::stealing(job)),
+        "loadscope" | "loadfile" | "loadgroup" => |job| Box::new(Units::new(job)),
+        _ => return None,
+    };
+    let reserved = !job.serial.is_empty() || !job.limits.is_empty();
+    Some(if reserved { Box::new(Reserve::new(job, make)) } else { make(job) })
 }

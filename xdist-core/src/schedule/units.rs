@@ -83,20 +83,8 @@ impl Units {
         }
     }
 
-    fn came(&mut self, worker: WorkerId) {
-        if let Some(came) = self.came.get_mut(worker.at()).filter(|came| !**came) {
-            *came = true;
-            self.absent -= 1;
-        }
-    }
-
     /// The next tests for a worker, all of one unit; `first` if it has nothing at all.
     fn take(&mut self, worker: WorkerId, first: bool, can_run: &dyn Fn(TestIndex) -> bool) -> Option<Vec<TestIndex>> {
-        let own = |unit: &Unit| self.held.get(&unit.number).is_some_and(|(holder, _)| *holder == worker);
-        if let Some(at) = self.returned.iter().position(own) {
-            let unit = self.returned.remove(at)?;
-            return self.send(worker, unit, can_run).or_else(|| self.take(worker, first, can_run));
-        }
         if !first && self.fresh.len() + self.returned.len() <= self.absent {
             return None;
         }
@@ -115,6 +103,21 @@ impl Units {
             None
         }?;
         self.send(worker, unit, can_run)
+    }
+
+    /// What came back of units that the worker has the rest of. Nobody else may run it.
+    fn take_own(&mut self, worker: WorkerId, can_run: &dyn Fn(TestIndex) -> bool) -> Vec<TestIndex> {
+        let mut own = Vec::new();
+        for at in (0..self.returned.len()).rev() {
+            let number = self.returned.get(at).map(|unit| unit.number);
+            let holder = number.and_then(|number| self.held.get(&number)).map(|(holder, _)| *holder);
+            if holder == Some(worker)
+                && let Some(unit) = self.returned.remove(at)
+            {
+                own.extend(self.send(worker, unit, can_run).unwrap_or_default());
+            }
+        }
+        own
     }
 
     /// Notes that a worker has a unit, or as much of it as it can run: the rest is a unit of its own from now on.
@@ -164,11 +167,13 @@ impl Units {
 impl Scheduler for Units {
     fn top_up(&mut self, worker: WorkerId, queued: usize, can_run: &dyn Fn(TestIndex) -> bool) -> Vec<TestIndex> {
         self.came(worker);
+        // However much it has: others may hold their last test until they know that nothing follows it.
+        let mut batch = self.take_own(worker, can_run);
         let target = self.pace.target(worker, self.pending);
         if queued >= LEAST && queued * 2 > target {
-            return Vec::new();
+            self.pending -= batch.len();
+            return batch;
         }
-        let mut batch = Vec::new();
         while queued + batch.len() < target
             && let Some(tests) = self.take(worker, queued + batch.len() == 0, can_run)
         {
@@ -176,6 +181,13 @@ impl Scheduler for Units {
         }
         self.pending -= batch.len();
         batch
+    }
+
+    fn came(&mut self, worker: WorkerId) {
+        if let Some(came) = self.came.get_mut(worker.at()).filter(|came| !**came) {
+            *came = true;
+            self.absent -= 1;
+        }
     }
 
     fn has_for(&self, can_run: &dyn Fn(TestIndex) -> bool) -> bool {

@@ -29,22 +29,36 @@ class Tests:
             return self._described[index][0]
         return self.ids[index].partition("::")[0], None, self.ids[index]
 
-    def passed(self, index: int, durations: tuple[float, ...], blanks: dict[str, bytes]) -> list[TestReport]:
-        """The three reports of a test that passed with nothing to say; `blanks` are empty attributes by phase."""
+    def passed(
+        self, index: int, durations: tuple[float, ...], blanks: dict[str, bytes], marks: dict[str, Any]
+    ) -> list[TestReport]:
+        """The three reports of a test that passed with nothing to say, marked with attributes that all reports have.
+
+        `blanks` are empty attributes by phase.
+        """
         location, names = self._described[index] if index < len(self._described) else (self.location(index), ())
-        nodeid = self.ids[index]
         moment = time.time() - sum(durations)
-        made = []
+        # pytest makes one; the others are its equals but for what is a report's own.
+        made = vars(TestReport(self.ids[index], location, {}, "passed", None, "setup"))  # type: ignore[arg-type]
+        reports = []
         for when, duration in zip(_PHASES, durations):
-            extra = unpack(blanks[when]) if when in blanks else {}
+            report = TestReport.__new__(TestReport)
+            own = report.__dict__
+            own.update(made)
+            own["when"] = when
+            own["duration"] = duration
+            own["keywords"] = dict.fromkeys(names, 1)
+            own["user_properties"] = []
+            own["sections"] = []
             if self._takes_times:
-                extra.update(start=moment, stop=moment + duration)
-            keywords = dict.fromkeys(names, 1)
-            made.append(
-                TestReport(nodeid, location, keywords, "passed", None, when, duration=duration, **extra)  # type: ignore[arg-type]
-            )
+                own["start"] = moment
+                own["stop"] = moment + duration
+            if when in blanks:
+                own.update(unpack(blanks[when]))
+            own.update(marks)
+            reports.append(report)
             moment += duration
-        return made
+        return reports
 
     def crashed(self, index: int, worker: str, how: str, output: str) -> TestReport:
         """The report of a test that took its worker down."""
