@@ -194,8 +194,11 @@ impl Source {
         for (from, at) in &places {
             let (mount, stat) = OpenMount::open(from, at.clone()).named("read", from.display())?;
             if !at.is_root() {
-                let found =
-                    if stat.is_directory() { Found::Directory { mode: stat.permissions() } } else { Found::File(stat) };
+                let found = if stat.is_directory() {
+                    Found::Directory { mode: stat.permissions() }
+                } else {
+                    Found::File(stat, None)
+                };
                 given.place(at, found);
             } else if !stat.is_directory() {
                 let source = PathError::NotAName;
@@ -285,10 +288,13 @@ impl Results {
                     }
                 }
                 // Without a hash it vanished before it was read.
-                Found::File(_) => {
-                    let Some(hashed) = self.hashes.get(&path) else { continue };
-                    let (stat, content) = (hashed.stat, hashed.content);
-                    let state = FileState { stat, young: hashed.young };
+                Found::File(stat, known) => {
+                    let (stat, content, young) = match (known, self.hashes.get(&path)) {
+                        (Some(content), _) => (stat, content, false),
+                        (None, Some(hashed)) => (hashed.stat, hashed.content, hashed.young),
+                        (None, None) => continue,
+                    };
+                    let state = FileState { stat, young };
                     let (mode, size, modified) = (stat.permissions(), stat.size, stat.modified);
                     entries.push((Entry { path, node: Node::File { mode, size, modified, content } }, Some(state)));
                 }
@@ -315,6 +321,7 @@ impl Snapshot {
         let mut recipes = HashMap::new();
         for (entry, file) in entries {
             if let Some((_, content)) = entry.file()
+                && !results.hashes.is_empty()
                 && let Some(recipe) = results.hashes.get_mut(&entry.path).and_then(|hashed| hashed.recipe.take())
             {
                 recipes.insert(content, recipe);

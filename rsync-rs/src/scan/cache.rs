@@ -21,8 +21,39 @@ const KEPT: usize = 8;
 const FILES: [u8; 8] = *b"rsscan01";
 const TREE: [u8; 8] = *b"rstree01";
 
-/// Identity, times and hash of files, by path.
-pub(crate) type Cache = HashMap<Box<[u8]>, (Stat, Digest)>;
+type KnownFile = (Box<[u8]>, Stat, Digest);
+
+/// Identity, times and hash of files, by directory and, sorted, by name.
+#[derive(Debug, Default)]
+pub(crate) struct Cache {
+    directories: HashMap<Box<[u8]>, Vec<KnownFile>>,
+    count: usize,
+}
+
+impl Cache {
+    /// The files of one directory.
+    pub(crate) fn directory(&self, path: &RelPath) -> Known<'_> {
+        Known(self.directories.get(path.as_bytes()).map_or(&[], Vec::as_slice))
+    }
+
+    /// Number of files.
+    pub(crate) fn len(&self) -> usize {
+        self.count
+    }
+}
+
+/// What is known of the files of one directory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known<'c>(&'c [KnownFile]);
+
+impl Known<'_> {
+    /// The hash of `name`, if it is still the file that was hashed.
+    pub(crate) fn content(self, name: &[u8], stat: &Stat) -> Option<Digest> {
+        let at = self.0.binary_search_by(|(known, ..)| (**known).cmp(name)).ok()?;
+        let (_, known, content) = &self.0[at];
+        (known == stat).then_some(*content)
+    }
+}
 
 /// Chunks of large files, by hash.
 pub(crate) type Recipes = HashMap<Digest, Recipe>;
@@ -141,11 +172,29 @@ fn read_kept(path: &Path) -> Option<Kept> {
 }
 
 fn decode(bytes: &[u8]) -> Result<Cache, Malformed> {
-    let mut cache = Cache::new();
+    let mut cache = Cache::default();
     let mut take = Take::new(bytes);
+    // Files stand in the order of a walk: those of a directory by name, with what lies deeper in between.
+    let mut here: Option<(&[u8], Vec<_>)> = None;
     while !take.is_empty() {
-        let path = take.bytes()?.into();
-        cache.insert(path, (Stat::take(&mut take)?, take.digest()?));
+        let path = take.bytes()?;
+        let slash = path.iter().rposition(|byte| *byte == b'/');
+        let (directory, name) = slash.map_or((&path[..0], path), |at| (&path[..at], &path[at + 1..]));
+        let file = (name.into(), Stat::take(&mut take)?, take.digest()?);
+        cache.count += 1;
+        match &mut here {
+            Some((current, files)) if *current == directory => files.push(file),
+            _ => {
+                let mut files = cache.directories.remove(directory).unwrap_or_default();
+                files.push(file);
+                if let Some((done, files)) = here.replace((directory, files)) {
+                    cache.directories.insert(done.into(), files);
+                }
+            }
+        }
+    }
+    if let Some((done, files)) = here {
+        cache.directories.insert(done.into(), files);
     }
     Ok(cache)
 }

@@ -6,12 +6,13 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use rustix::fs::FileType;
 
-use super::cache::Cache;
+use super::cache::{Cache, Known};
 use super::hash::{self, Hashed, Reading};
 use super::links::{self, Links};
 use super::rules::{Candidate, Git, Judge, Reason, Verdict};
 use super::{OpenMount, Problem, Skipped};
 use crate::confined::{Held, os};
+use crate::digest::Digest;
 use crate::error::present;
 use crate::path::{PathError, RelPath, escape};
 use crate::stat::Stat;
@@ -26,8 +27,8 @@ pub(super) enum Found {
     Directory {
         mode: u32,
     },
-    /// Its hash is in [`Results::hashes`].
-    File(Stat),
+    /// With its hash, or without: then it is in [`Results::hashes`].
+    File(Stat, Option<Digest>),
     Link {
         target: Vec<u8>,
         stat: Stat,
@@ -76,6 +77,22 @@ enum Task {
     Directory(Directory),
     /// Files to be read: their paths in the tree, and their names in the directory.
     Files(Arc<Held>, Vec<(RelPath, Box<[u8]>)>),
+}
+
+/// What one directory came to.
+struct Listing<'c> {
+    known: Known<'c>,
+    skipped: Vec<Skipped>,
+    tasks: Vec<Task>,
+    children: Vec<(RelPath, Found)>,
+    /// Files to be read, and their sizes.
+    missing: Vec<(RelPath, u64)>,
+}
+
+impl Listing<'_> {
+    fn skip(&mut self, path: &RelPath, reason: Reason) {
+        self.skipped.push(Skipped::new(path, reason));
+    }
 }
 
 /// What all threads share.
@@ -192,26 +209,13 @@ impl<'a> Walk<'a> {
             let file = directory.full.join(".gitignore");
             directory.git = Git::file(&directory.full, &file, directory.git.take());
         }
-        let mut local = Results::default();
-        let mut tasks = Vec::new();
-        let mut missing = Vec::new();
-        let mut children = Vec::new();
+        let known = self.cache.directory(&directory.path);
+        let mut listing =
+            Listing { known, skipped: Vec::new(), tasks: Vec::new(), children: Vec::new(), missing: Vec::new() };
         for name in names {
-            self.name(&directory, &held, &name, &mut local, &mut tasks, &mut children);
+            self.name(&directory, &held, &name, &mut listing);
         }
-        for (path, found) in &children {
-            if let Found::File(stat) = found {
-                match self.cache.get(path.as_bytes()) {
-                    Some((known, content)) if known == stat => {
-                        let recipe = None;
-                        local
-                            .hashes
-                            .insert(path.clone(), Hashed { stat: *stat, content: *content, recipe, young: false });
-                    }
-                    _ => missing.push((path.clone(), stat.size)),
-                }
-            }
-        }
+        let Listing { skipped, mut tasks, children, missing, .. } = listing;
         let mut batch = (0, Vec::new());
         for (path, size) in missing {
             batch.0 += size;
@@ -226,32 +230,23 @@ impl<'a> Walk<'a> {
             tasks.push(Task::Files(Arc::clone(&held), batch.1));
         }
         let mut results = lock(&self.results);
-        results.merge(local);
+        results.skipped.extend(skipped);
         results.children.entry(directory.path).or_default().extend(children);
         drop(results);
         self.push(tasks);
     }
 
-    fn name(
-        &self,
-        directory: &Directory,
-        held: &Arc<Held>,
-        name: &[u8],
-        local: &mut Results,
-        tasks: &mut Vec<Task>,
-        children: &mut Vec<(RelPath, Found)>,
-    ) {
+    fn name(&self, directory: &Directory, held: &Arc<Held>, name: &[u8], listing: &mut Listing<'_>) {
         let path = match directory.path.child(name) {
             Ok(path) => path,
             Err(PathError::Reserved) => {
-                return local.skipped.push(Skipped { path: os(name).into(), reason: Reason::Reserved });
+                return listing.skipped.push(Skipped { path: os(name).into(), reason: Reason::Reserved });
             }
             Err(error) => return self.problem(&directory.path, &format!("`{}` in it: {error}", escape(name))),
         };
-        let mut skip = |path: RelPath, reason| local.skipped.push(Skipped::new(&path, reason));
         let stat = match present(held.stat(name)) {
             Ok(Some(stat)) => stat,
-            Ok(None) => return skip(path, Reason::Vanished),
+            Ok(None) => return listing.skip(&path, Reason::Vanished),
             Err(error) => return self.problem(&path, &error),
         };
         let full = directory.full.join(os(name));
@@ -268,15 +263,15 @@ impl<'a> Walk<'a> {
             Verdict::Take => {}
             Verdict::Search(reason) => {
                 searching = true;
-                skip(path.clone(), reason);
+                listing.skip(&path, reason);
             }
             // What lies in a directory that was left out needs no word of its own.
             Verdict::Skip(_) if directory.searching => return,
-            Verdict::Skip(reason) => return skip(path, reason),
+            Verdict::Skip(reason) => return listing.skip(&path, reason),
         }
         match stat.kind() {
             FileType::Directory => {
-                tasks.push(Task::Directory(Directory {
+                listing.tasks.push(Task::Directory(Directory {
                     place: Place::In(Arc::clone(held)),
                     path: path.clone(),
                     full,
@@ -288,27 +283,33 @@ impl<'a> Walk<'a> {
                 if searching {
                     lock(&self.results).searched.insert(path.clone());
                 }
-                children.push((path, Found::Directory { mode: stat.permissions() }));
+                listing.children.push((path, Found::Directory { mode: stat.permissions() }));
             }
-            FileType::RegularFile => children.push((path, Found::File(stat))),
+            FileType::RegularFile => {
+                let content = listing.known.content(name, &stat);
+                if content.is_none() {
+                    listing.missing.push((path.clone(), stat.size));
+                }
+                listing.children.push((path, Found::File(stat, content)));
+            }
             FileType::Symlink => {
                 let target = match present(held.read_link(name)) {
                     Ok(Some(target)) => target,
-                    Ok(None) => return skip(path, Reason::Vanished),
+                    Ok(None) => return listing.skip(&path, Reason::Vanished),
                     Err(error) => return self.problem(&path, &error),
                 };
                 let mounts = self.mounts.iter().map(|(from, at)| (from.as_path(), at));
                 match (links::inside(&path, &target, mounts), self.links) {
-                    (Some(target), _) => children.push((path, Found::Link { target, stat })),
-                    (None, Links::Keep) => children.push((path, Found::Link { target, stat })),
-                    (None, Links::Skip) => skip(path, Reason::Link(escape(&target))),
+                    (Some(target), _) => listing.children.push((path, Found::Link { target, stat })),
+                    (None, Links::Keep) => listing.children.push((path, Found::Link { target, stat })),
+                    (None, Links::Skip) => listing.skip(&path, Reason::Link(escape(&target))),
                     (None, Links::Refuse) => {
                         self.problem(&path, &format!("a link that leads out of the tree, to `{}`", escape(&target)));
                     }
-                    (None, Links::Copy) => self.follow(directory, path, full, git, tasks, children),
+                    (None, Links::Copy) => self.follow(directory, path, full, git, listing),
                 }
             }
-            other => skip(path, Reason::Special(kind(other))),
+            other => listing.skip(&path, Reason::Special(kind(other))),
         }
     }
 
@@ -319,8 +320,7 @@ impl<'a> Walk<'a> {
         path: RelPath,
         full: PathBuf,
         git: Option<Arc<Git>>,
-        tasks: &mut Vec<Task>,
-        children: &mut Vec<(RelPath, Found)>,
+        listing: &mut Listing<'_>,
     ) {
         let opened = std::fs::canonicalize(&full).and_then(|from| OpenMount::open(&from, path.clone()));
         let (mount, stat) = match opened {
@@ -328,9 +328,12 @@ impl<'a> Walk<'a> {
             Err(error) => return self.problem(&path, &format!("a link that leads nowhere: {error}")),
         };
         if stat.is_file() {
-            let name = mount.file.clone().unwrap_or_default();
-            tasks.push(Task::Files(Arc::clone(&mount.held), vec![(path.clone(), name)]));
-            children.push((path, Found::File(stat)));
+            let content = listing.known.content(path.name(), &stat);
+            if content.is_none() {
+                let name = mount.file.clone().unwrap_or_default();
+                listing.tasks.push(Task::Files(Arc::clone(&mount.held), vec![(path.clone(), name)]));
+            }
+            listing.children.push((path, Found::File(stat, content)));
         } else if stat.is_directory() {
             let mut trail = directory.trail.clone();
             let identity = (stat.device, stat.inode);
@@ -338,7 +341,7 @@ impl<'a> Walk<'a> {
                 return self.problem(&path, &"a link to a directory that it lies in");
             }
             trail.push(identity);
-            tasks.push(Task::Directory(Directory {
+            listing.tasks.push(Task::Directory(Directory {
                 place: Place::Opened(Arc::clone(&mount.held)),
                 path: path.clone(),
                 full,
@@ -347,7 +350,7 @@ impl<'a> Walk<'a> {
                 included: directory.included,
                 trail,
             }));
-            children.push((path, Found::Directory { mode: stat.permissions() }));
+            listing.children.push((path, Found::Directory { mode: stat.permissions() }));
         } else {
             return self.skip(&path, Reason::Special(kind(stat.kind())));
         }

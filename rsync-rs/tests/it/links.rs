@@ -51,7 +51,9 @@ fn they_are_kept_if_both_ends_agree() {
 fn what_they_lead_to_is_copied() {
     let mut pair = outward();
     pair.source.links = Links::Copy;
-    pair.run().sent.unwrap();
+    let outcome = pair.run();
+    outcome.sent.unwrap();
+    assert!(outcome.snapshot.skipped().is_empty(), "{:?}", outcome.snapshot.skipped());
     assert_eq!(fs::read_to_string(pair.to("directory/deep/data")).unwrap(), "data");
     assert_eq!(fs::read_to_string(pair.to("file")).unwrap(), "data");
     assert!(!pair.to("file").is_symlink() && !pair.to("directory").is_symlink() && pair.to("inside").is_symlink());

@@ -7,3 +7,4 @@ mod fidelity;
 mod links;
 mod many;
 mod support;
+mod turns;
