@@ -117,6 +117,8 @@ pub struct Collected {
     pub fork: String,
     /// Why this fork level, empty when it is simply the default.
     pub fork_reason: String,
+    /// Tests that are started before their turn since they took long in an earlier run.
+    pub long_first: u32,
 }
 
 /// The one verdict of a test.

@@ -1,5 +1,6 @@
 //! From the collection to the last worker: messages in, the run state machine's effects out.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,6 +14,7 @@ use super::{Engine, Stage};
 use crate::collection::Collection;
 use crate::event::{Collected, RunEvent};
 use crate::fork::ForkLevel;
+use crate::history::History;
 use crate::ids::{TestIndex, WorkerId};
 use crate::protocol::{Ended, ForkRequest, FromPython, HostEvent, Role, ToPython};
 use crate::run::{Effect, Input, RunState, Settings};
@@ -300,27 +302,19 @@ impl Engine<'_> {
         };
         let collection = Arc::new(collection);
         self.collection = Some(collection.clone());
+        let job = if nothing { schedule::Job::default() } else { self.job(&collection, &distribution.mode, workers) };
         self.emit(&RunEvent::Collected(Box::new(Collected {
             collection: collection.clone(),
             workers,
             asked: distribution.workers,
             fork: distribution.fork.to_string(),
             fork_reason: distribution.fork_reason,
+            long_first: schedule::long_first(&distribution.mode, &job),
         })));
         if nothing {
             // The collector ends its session as a serial run would and says how.
             return self.wind_up();
         }
-        let job = schedule::Job {
-            tests,
-            first: collection.failed_first,
-            workers,
-            chunk: self.facts.dist.maxschedchunk,
-            units: collection.units.clone(),
-            keep_order: self.facts.dist.keep_order,
-            serial: collection.serial.clone(),
-            limits: collection.limits(),
-        };
         let Some(scheduler) = schedule::for_mode(&distribution.mode, &job) else {
             return self.fail("no scheduler for this mode");
         };
@@ -346,6 +340,27 @@ impl Engine<'_> {
             for worker in (0..workers).map(WorkerId) {
                 self.start_worker(worker, 0);
             }
+        }
+    }
+
+    /// What there is to deal out, and what is known of it.
+    fn job(&mut self, collection: &Collection, mode: &str, workers: u32) -> schedule::Job {
+        let cache = self.facts.cache.as_ref().filter(|_| !self.request.no_history && mode != "each");
+        self.history = cache.map(|cache| History::read(PathBuf::from(&cache.dir), &collection.ids));
+        // `--stepwise` goes on where it stopped: its tests have an order.
+        let known = self.history.as_ref().filter(|_| collection.stepwise.is_none());
+        schedule::Job {
+            tests: u32::try_from(collection.ids.len()).unwrap_or(u32::MAX),
+            first: collection.failed_first,
+            workers,
+            chunk: self.facts.dist.maxschedchunk,
+            units: collection.units.clone(),
+            keep_order: self.facts.dist.keep_order,
+            seconds: known.map(History::seconds).unwrap_or_default(),
+            round_trips: Vec::new(),
+            groups: collection.groups.clone(),
+            serial: collection.serial.clone(),
+            limits: collection.limits(),
         }
     }
 

@@ -56,6 +56,7 @@ use crate::collection::Collection;
 use crate::event::RunEvent;
 use crate::facts::{Facts, Interpreter};
 use crate::fork::ForkLevel;
+use crate::history::History;
 use crate::interpreter::{Candidate, NoInterpreter, PassedOver, Search};
 use crate::protocol::{Ended, Identity, Rendering};
 use crate::report::Warning;
@@ -83,6 +84,8 @@ pub struct Request {
     pub fork: Option<ForkLevel>,
     /// `--plugin-host`.
     pub plugin_host: PluginHost,
+    /// `--no-history`: durations of earlier runs are neither read nor written.
+    pub no_history: bool,
     /// Version of this program, for the header.
     pub version: String,
 }
@@ -187,6 +190,7 @@ struct Engine<'a> {
     early_workers: bool,
     configured: bool,
     run: Option<RunState>,
+    history: Option<History>,
     /// What the session that collects said at its end, if it ran no test.
     session_ended: Option<Ended>,
     suite_properties: Vec<(String, String)>,
@@ -279,6 +283,7 @@ impl<'a> Engine<'a> {
             early_workers: false,
             configured: false,
             run: None,
+            history: None,
             session_ended: None,
             suite_properties: Vec::new(),
             warnings: Warnings::default(),
@@ -347,6 +352,9 @@ impl<'a> Engine<'a> {
     }
 
     fn emit(&mut self, event: &RunEvent) {
+        if let Some(history) = &mut self.history {
+            history.handle(event);
+        }
         self.mirror(event);
         self.observer.event(event);
     }

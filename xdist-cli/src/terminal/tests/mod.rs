@@ -110,6 +110,7 @@ impl Run {
                 asked: 2,
                 fork: "collected".to_owned(),
                 fork_reason: String::new(),
+                long_first: 0,
             }),
             events: Vec::new(),
             ended: Ended { elapsed: Duration::from_millis(1234), ..Ended::default() },
