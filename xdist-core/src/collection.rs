@@ -25,6 +25,9 @@ pub struct Collection {
     /// The unit of each test, equal for tests that stay together on one worker; empty under modes that keep none
     /// together.
     pub units: Vec<u32>,
+    /// What neighbours have in common and is better kept together where that costs nothing (a module, the value of a
+    /// fixture of a module or the session), as a number a test; may be empty.
+    pub groups: Vec<u32>,
     /// Tests that run while no other does (`xdist_serial`).
     pub serial: Vec<u32>,
     /// Resources: how many workers may have tests that need it (`xdist_resource`), and which tests do.

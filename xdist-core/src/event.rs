@@ -117,6 +117,8 @@ pub struct Collected {
     pub fork: String,
     /// Why this fork level, empty when it is simply the default.
     pub fork_reason: String,
+    /// Tests that are started before their turn since they took long in an earlier run.
+    pub long_first: u32,
     /// Where tests run: one environment, mostly.
     pub environments: Vec<Environment>,
     /// `--dist=each`: every worker runs all of its environment's tests, and each has its own verdict on a test.

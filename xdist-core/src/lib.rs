@@ -12,6 +12,7 @@ pub mod exit;
 pub mod facts;
 pub mod files;
 pub mod fork;
+pub mod history;
 pub mod ids;
 pub mod interpreter;
 pub mod protocol;

@@ -7,12 +7,16 @@
 //! | `world` | plays it: who is told what when, who dies, what arrives late or twice |
 //! | `truth` | sees what processes really do, and fails where a promise is broken |
 //! | `process` | a worker process, as far as the controller can tell |
+//! | `race` | how long a run takes when nothing goes wrong |
+//! | `peers` | the arithmetic of pytest-xdist's schedulers, for comparison |
 //! | `clock`, `random` | time and chance |
 //!
 //! Nothing here knows a thread, a file or the time of day: the same seed gives the same run everywhere.
 
 pub mod clock;
+pub mod peers;
 pub mod process;
+pub mod race;
 pub mod random;
 pub mod scenario;
 mod truth;

@@ -147,6 +147,7 @@ impl Scenario {
             scenario.cuts.push(cut(&mut random, hosts));
         }
         scenario.reserve(&mut random);
+        scenario.know(&mut random);
         scenario
     }
 
@@ -177,6 +178,20 @@ impl Scenario {
         };
         let bit = |(limit, at): (&Limit, u32)| u32::from(limit.tests.iter().any(|other| fellow(*other))) << at;
         if self.is_serial(test) { 0 } else { self.job.limits.iter().zip(0..).map(bit).sum() }
+    }
+
+    /// Now and then durations are known, rightly or not, and what neighbours have in common.
+    fn know(&mut self, random: &mut Random) {
+        if random.chance(0.4) {
+            let wrong = random.pick(&[0.0, 0.1, 3.0]);
+            #[expect(clippy::cast_possible_truncation, reason = "no more is known of durations")]
+            let known = |seconds: &f64| (seconds * random.log_normal(wrong)) as f32;
+            self.job.seconds = self.seconds.iter().map(known).collect();
+        }
+        if random.chance(0.3) {
+            let size = 1 + random.below(5);
+            self.job.groups = (0..self.settings.tests).map(|test| test / size).collect();
+        }
     }
 
     /// Whether a test runs alone.

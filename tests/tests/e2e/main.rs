@@ -11,6 +11,7 @@ mod errors;
 mod faults;
 mod fixtures;
 mod fork;
+mod history;
 mod host;
 mod interpreter;
 mod junit;

@@ -65,6 +65,10 @@ fn own() -> Vec<Arg> {
                 "Whether to run a pytest session for the plugins' part on this side, such as totals and reports of the \
                    whole run: auto (if plugins need it), always, never [default: auto]",
             ),
+        flag("no-history").help(
+            "Neither read nor write how long tests took: what took long is else started first, where that makes the run \
+             shorter",
+        ),
         flag("pytest-help").help("Show pytest's own help"),
         flag("pytest-version").help("Show pytest's own version"),
         flag("version").short('V').help("Show the version of xdist"),

@@ -27,6 +27,8 @@ pub struct Invocation {
     pub fork: Option<ForkLevel>,
     /// `--plugin-host`.
     pub plugin_host: PluginHost,
+    /// `--no-history`.
+    pub no_history: bool,
     /// What to do.
     pub action: Action,
     /// Everything else, as typed and in order. With [`Action::PytestHelp`] pytest's own option stands where the user
@@ -57,6 +59,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Usa
         python: matches.get_one("python").map(python_command).transpose()?,
         fork: matches.get_one::<ForkLevel>("fork").copied(),
         plugin_host: plugin_host(&matches),
+        no_history: matches.get_flag("no-history"),
         action: action(&matches),
         pytest_args: split.pytest,
     })

@@ -140,6 +140,10 @@ fn environments(collected: &Collected, out: &mut String) {
         }
         put!(*out, " ({})\n", interpreter.executable);
     }
+    if collected.workers > 0 && collected.long_first > 0 {
+        let tests = plural(collected.long_first as usize, "test");
+        put!(*out, "order: {tests} that took long first (--no-history: as collected)\n");
+    }
 }
 
 /// `1 worker`, `2 workers`.

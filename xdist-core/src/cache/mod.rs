@@ -18,6 +18,7 @@ use crate::facts::CacheFacts;
 use crate::ids::TestIndex;
 use crate::report::Warning;
 use trace::Trace;
+pub(crate) use write::write;
 
 /// What the next content of the cache depends on.
 #[derive(Clone, Debug, Default)]
@@ -79,7 +80,7 @@ impl CacheState {
     /// A cache that cannot be written is no reason to fail a run: what comes back are warnings, if the project wants to
     /// see them.
     pub fn write(&self, local_time: &str) -> Vec<Warning> {
-        let faults = write::write(self.facts.dir.as_ref(), &self.files(local_time));
+        let faults = write(self.facts.dir.as_ref(), &self.files(local_time));
         let wanted = self.collection.as_ref().is_some_and(|collection| collection.cache_warnings);
         let warning = |message| Warning { when: "config".to_owned(), message, ..Warning::default() };
         faults.into_iter().filter(|_| wanted).map(warning).collect()

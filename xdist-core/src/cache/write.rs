@@ -13,7 +13,7 @@ const CACHEDIR_TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n";
 /// Writes `values` below the cache directory `dir`, each only if the file says something else now.
 ///
 /// What comes back says what could not be written, in the words of pytest's own warnings.
-pub(super) fn write(dir: &Path, values: &[CacheFile]) -> Vec<String> {
+pub(crate) fn write(dir: &Path, values: &[CacheFile]) -> Vec<String> {
     let fault = |value: &CacheFile| {
         let error = set(dir, value).err()?;
         let path = dir.join("v").join(value.key);

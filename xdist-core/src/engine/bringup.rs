@@ -1,7 +1,7 @@
 //! From pytest's facts to the first test: environments come up at the same time, each collects, and the run begins when
 //! it is known what there is to run.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use execnet_rs::process::HowEnded;
@@ -20,6 +20,7 @@ use crate::collection::Collection;
 use crate::event::{Collected, Environment, RunEvent};
 use crate::exit;
 use crate::fork::ForkLevel;
+use crate::history::History;
 use crate::protocol::{Ended, ToPython};
 use crate::run::{Input, RunState, Settings};
 use crate::schedule;
@@ -313,7 +314,8 @@ impl Engine<'_> {
         let verdicts = layout.tests();
         let parts = layout.parts.clone();
         self.layout = Some(layout);
-        self.tell_collected(&distribution, workers);
+        let job = if nothing { schedule::Job::default() } else { self.job(&collection, &distribution, workers) };
+        self.tell_collected(&distribution, workers, schedule::long_first(&distribution.mode, &job));
         if nothing {
             // Collectors end their sessions as serial runs would and say how.
             return self.wind_up();
@@ -321,18 +323,6 @@ impl Engine<'_> {
         if self.environments_differ(distribution.each()) {
             return self.wind_up();
         }
-        let job = schedule::Job {
-            tests: verdicts,
-            first: collection.failed_first,
-            workers,
-            chunk: self.facts.dist.maxschedchunk,
-            units: collection.units.clone(),
-            parts: parts.clone(),
-            keep_order: self.facts.dist.keep_order,
-            // They are of tests, and under `each` a test runs in many places.
-            serial: if distribution.each() { Vec::new() } else { collection.serial.clone() },
-            limits: if distribution.each() { Vec::new() } else { collection.limits() },
-        };
         let Some(scheduler) = schedule::for_mode(&distribution.mode, &job) else {
             return self.fail("no scheduler for this mode");
         };
@@ -394,7 +384,33 @@ impl Engine<'_> {
         self.environment_mut(id).session = None;
     }
 
-    fn tell_collected(&mut self, distribution: &Distribution, workers: u32) {
+    /// What there is to deal out, and what is known of it.
+    fn job(&mut self, collection: &Collection, distribution: &Distribution, workers: u32) -> schedule::Job {
+        let (tests, parts) =
+            self.layout.as_ref().map(|layout| (layout.tests(), layout.parts.clone())).unwrap_or_default();
+        // Under `each` a test has a verdict in many places, and what is known of tests says nothing of those.
+        let each = distribution.each();
+        let cache = self.facts.cache.as_ref().filter(|_| !self.request.no_history && !each);
+        self.history = cache.map(|cache| History::read(PathBuf::from(&cache.dir), &collection.ids));
+        // `--stepwise` goes on where it stopped: its tests have an order.
+        let known = self.history.as_ref().filter(|_| collection.stepwise.is_none());
+        schedule::Job {
+            tests,
+            first: collection.failed_first,
+            workers,
+            chunk: self.facts.dist.maxschedchunk,
+            units: collection.units.clone(),
+            parts,
+            keep_order: self.facts.dist.keep_order,
+            seconds: known.map(History::seconds).unwrap_or_default(),
+            round_trips: Vec::new(),
+            groups: collection.groups.clone(),
+            serial: if each { Vec::new() } else { collection.serial.clone() },
+            limits: if each { Vec::new() } else { collection.limits() },
+        }
+    }
+
+    fn tell_collected(&mut self, distribution: &Distribution, workers: u32, long_first: u32) {
         let Some(layout) = &self.layout else { return };
         let collection = layout.collection.clone();
         let used = self.environments.iter().filter(|one| one.is_used());
@@ -417,6 +433,7 @@ impl Engine<'_> {
             asked: distribution.workers,
             fork: first.fork,
             fork_reason: first.fork_reason,
+            long_first,
             environments,
             each: distribution.each(),
         })));

@@ -464,6 +464,9 @@ impl Engine<'_> {
             }
         }
         self.tell_failed_environments();
+        if let Some(history) = &mut self.history {
+            history.write();
+        }
         let mut code = self.after_host(self.run_exit_code());
         let mut reason = self.reason();
         if let Some(limit) = self.facts.max_warnings.filter(|limit| code == exit::OK && self.warnings.count > *limit) {

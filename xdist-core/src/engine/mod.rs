@@ -68,6 +68,7 @@ use self::warnings::Warnings;
 use crate::event::RunEvent;
 use crate::facts::Facts;
 use crate::fork::ForkLevel;
+use crate::history::History;
 use crate::ids::WorkerId;
 use crate::interpreter::{Candidate, NoInterpreter, PassedOver, Search};
 use crate::protocol::{Identity, Rendering};
@@ -96,6 +97,8 @@ pub struct Request {
     pub fork: Option<ForkLevel>,
     /// `--plugin-host`.
     pub plugin_host: PluginHost,
+    /// `--no-history`: durations of earlier runs are neither read nor written.
+    pub no_history: bool,
     /// Version of this program, for the header.
     pub version: String,
 }
@@ -202,6 +205,7 @@ struct Engine<'a> {
     forks: Vec<(MemberId, Identity)>,
     configured: bool,
     run: Option<RunState>,
+    history: Option<History>,
     suite_properties: Vec<(String, String)>,
     warnings: Warnings,
     internal_error: bool,
@@ -291,6 +295,7 @@ impl<'a> Engine<'a> {
             forks: Vec::new(),
             configured: false,
             run: None,
+            history: None,
             suite_properties: Vec::new(),
             warnings: Warnings::default(),
             internal_error: false,
@@ -377,6 +382,9 @@ impl<'a> Engine<'a> {
     }
 
     fn emit(&mut self, event: &RunEvent) {
+        if let Some(history) = &mut self.history {
+            history.handle(event);
+        }
         self.mirror(event);
         self.observer.event(event);
     }

@@ -65,7 +65,7 @@ pub trait Scheduler {
 }
 
 /// What a scheduler is made from.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Job {
     /// Number of tests in the collection.
     pub tests: u32,
@@ -81,6 +81,13 @@ pub struct Job {
     pub parts: Vec<u32>,
     /// Units go out in the order of collection, not those with many tests first.
     pub keep_order: bool,
+    /// Seconds that each test took when it last ran, or a guess; empty if nothing is known.
+    pub seconds: Vec<f32>,
+    /// By worker: seconds that a message and its answer take; empty: next to none.
+    pub round_trips: Vec<f32>,
+    /// What neighbours have in common and is better kept together, such as a module or the value of a fixture, as a number
+    /// a test; empty if nothing is known.
+    pub groups: Vec<u32>,
     /// Tests that run while no other does.
     pub serial: Vec<u32>,
     /// Tests that run on a limited number of workers at a time.
@@ -106,11 +113,20 @@ impl Job {
             first: count(tests.iter().filter(|test| test.0 < self.first).count()),
             units: tests.iter().map_while(unit).collect(),
             parts: Vec::new(),
+            seconds: tests.iter().map_while(|test| self.seconds.get(test.at()).copied()).collect(),
+            round_trips: self.round_trips.clone(),
+            groups: tests.iter().map_while(|test| self.groups.get(test.at()).copied()).collect(),
             serial: Vec::new(),
             limits: Vec::new(),
             ..*self
         }
     }
+}
+
+/// How many tests a mode starts before their turn since they are known to take long.
+pub fn long_first(mode: &str, job: &Job) -> u32 {
+    let moves = mode == "load" || mode == "worksteal";
+    if moves { u32::try_from(load::long_first(job).len()).unwrap_or(u32::MAX) } else { 0 }
 }
 
 /// The scheduler for a `--dist` mode; `None` if the mode is not known or not built.

@@ -275,3 +275,35 @@ fn tests_of_which_nothing_was_told_are_alone() {
     let (ran, _) = simulate(scheduler.as_mut(), 2, &[1.0; 10]);
     assert!(ran.iter().all(|tests| tests.len() == 5), "{ran:?}");
 }
+
+#[test]
+fn units_that_take_long_go_out_first_where_durations_are_known() {
+    let job = Job { seconds: vec![0.1, 5.0, 0.1, 0.1, 2.0, 0.1, 0.1, 0.1], ..units(&[7, 3, 3, 7, 9, 5, 5, 5], 1) };
+    assert_eq!(order_of(&job), [1, 2, 4, 5, 6, 7, 0, 3]);
+}
+
+#[test]
+fn long_tests_go_out_first_with_a_short_one_behind_each() {
+    let mut seconds = vec![0.02_f32; 100];
+    (seconds[98], seconds[50], seconds[99]) = (1.0, 0.9, 0.8);
+    let job = Job { seconds, ..job(100, 0, 2) };
+    assert_eq!(long_first("load", &job), 3);
+    let everywhere = |_: TestIndex| true;
+    let mut scheduler = for_mode("load", &job).unwrap();
+    assert_eq!(scheduler.top_up(WorkerId(0), 0, &everywhere), [TestIndex(98), TestIndex(0)]);
+    assert_eq!(scheduler.top_up(WorkerId(1), 0, &everywhere), [TestIndex(50), TestIndex(51)]);
+    scheduler.finished(WorkerId(1), TestIndex(50), 0.9);
+    assert_eq!(scheduler.top_up(WorkerId(1), 1, &everywhere)[0], TestIndex(99));
+}
+
+#[test]
+fn the_order_is_left_alone_where_it_does_not_pay() {
+    let uniform = Job { seconds: vec![0.5; 400], ..job(400, 0, 4) };
+    let quick = Job { seconds: vec![0.001, 0.15], ..job(2, 0, 2) };
+    let alone = Job { seconds: vec![0.1, 5.0], ..job(2, 0, 1) };
+    for job in [uniform, quick, alone, job(10, 0, 2)] {
+        assert_eq!(long_first("load", &job), 0, "{job:?}");
+    }
+    let long = Job { seconds: vec![0.01, 5.0], ..job(2, 0, 2) };
+    assert_eq!((long_first("load", &long), long_first("loadscope", &long)), (1, 0));
+}

@@ -1,7 +1,7 @@
 //! `--dist=loadscope`, `loadfile` and `loadgroup`: tests of one unit stay together on one worker.
 //!
-//! Which tests belong together the collector tells; here a unit is a number. Units are dealt out whole, those with many
-//! tests first, and queue behind one another at a worker: the last test of one has its successor in the next. A unit
+//! Which tests belong together the collector tells; here a unit is a number. Units are dealt out whole, the big ones
+//! first (by durations, where those are known), and queue behind one another at a worker: the last test of one has its successor in the next. A unit
 //! that comes back from a dead worker is the next to go out, and what is still to come back of it waits for the worker
 //! that has the rest: no two workers ever have tests of one unit at the same time. Only a worker that did not collect
 //! all tests of a unit splits it.
@@ -66,7 +66,10 @@ impl Units {
             }
             unit_of.push(number);
         }
-        let size = |unit: &Unit| if job.keep_order { 0 } else { unit.tests.len() };
+        // Where durations are known, a unit is as big as its tests are long; in microseconds.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "durations are small and positive")]
+        let micros = |test: &TestIndex| job.seconds.get(test.at()).map_or(1, |seconds| (seconds * 1e6) as u64);
+        let size = |unit: &Unit| if job.keep_order { 0 } else { unit.tests.iter().map(micros).sum() };
         // Its first test tells whether one of those that come before all others is in a unit.
         let urgent = |unit: &Unit| unit.tests.first().is_some_and(|test| test.0 < job.first);
         fresh.sort_by_key(|unit| (!urgent(unit), std::cmp::Reverse(size(unit))));
@@ -195,7 +198,7 @@ impl Scheduler for Units {
     }
 
     fn finished(&mut self, worker: WorkerId, test: TestIndex, seconds: f64) {
-        self.pace.finished(worker, seconds);
+        self.pace.finished(worker, test, seconds);
         let Some(number) = self.unit_of.get(test.at()) else { return };
         if let Some((_, left)) = self.held.get_mut(number).filter(|(holder, _)| *holder == worker) {
             *left -= 1;
