@@ -17,6 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import balance
 import controller
 import cost
 import foreign
@@ -30,6 +31,7 @@ GROUPS = {
     "workers": workers.rows,
     "cost": cost.rows,
     "controller": controller.rows,
+    "balance": balance.rows,
     "real": foreign.rows,
 }
 

@@ -23,7 +23,7 @@ pub(super) struct Distribution {
 }
 
 /// Modes that schedulers exist for.
-const MODES: [&str; 5] = ["load", "loadscope", "loadfile", "loadgroup", "worksteal"];
+const MODES: [&str; 6] = ["auto", "load", "loadscope", "loadfile", "loadgroup", "worksteal"];
 
 /// What the facts ask for, or the text of a usage error.
 pub(super) fn distribution(request: &Request, facts: &Facts) -> Result<Distribution, String> {
