@@ -17,6 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import balance
 import controller
 import cost
 import foreign
@@ -32,6 +33,7 @@ GROUPS = {
     "workers": workers.rows,
     "cost": cost.rows,
     "controller": controller.rows,
+    "balance": balance.rows,
     "real": foreign.rows,
 }
 

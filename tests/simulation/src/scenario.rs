@@ -101,7 +101,7 @@ pub struct Scenario {
 /// More replacements than any of these runs needs.
 const MANY: u32 = 200;
 
-const MODES: [&str; 5] = ["load", "worksteal", "loadscope", "loadfile", "loadgroup"];
+const MODES: [&str; 6] = ["load", "worksteal", "loadscope", "loadfile", "loadgroup", "auto"];
 
 impl Scenario {
     /// The run of a seed.
@@ -243,10 +243,10 @@ fn job(random: &mut Random, mode: &str, tests: u32, workers: u32) -> Job {
         first: if random.chance(0.1) { random.below(4) } else { 0 },
         workers,
         chunk: random.chance(0.1).then(|| 1 + random.below(3)),
-        units: if mode.starts_with("load") && mode != "load" {
-            (0..tests).map(|_| random.below(keys)).collect()
-        } else {
+        units: if ["load", "worksteal"].contains(&mode) {
             Vec::new()
+        } else {
+            (0..tests).map(|_| random.below(keys)).collect()
         },
         parts: Vec::new(),
         keep_order: random.chance(0.5),

@@ -210,6 +210,10 @@ impl Truth {
 
     /// Whether tests are pending that run alone or are limited.
     pub(crate) fn has_reserved(&self, scenario: &Scenario) -> bool {
+        // The rest of a group that a worker could not run all of waits for that worker's part.
+        if scenario.mode == "auto" && scenario.lacks_every > 0 {
+            return true;
+        }
         let mut pending = (0..).map(TestIndex).zip(&self.tests).filter(|(_, test)| test.verdict.is_none());
         pending.any(|(test, _)| scenario.is_serial(test) || scenario.limits[test.at()] > 0)
     }

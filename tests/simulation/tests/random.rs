@@ -10,9 +10,12 @@ use xdist_simulation::world::play;
 /// Runs of a whole check.
 const RUNS: u64 = 100_000;
 /// Runs that once broke a promise.
-const SEEDS: [u64; 5] = [
+const SEEDS: [u64; 7] = [
     // Workers held their last test while what came back of a unit waited for the worker with the rest.
     2815, 23678, 42011, 63802, 80015,
+    // A worker with one test was not told that a resource had become free.
+    118_827, // A group with a serial test in it was split.
+    30_043,
 ];
 
 /// The number in an environment variable.

@@ -85,7 +85,8 @@ fn expect_together(suite: &Suite, outcome: &Outcome, unit: impl Fn(&str) -> Stri
 type UnitOf = fn(&str) -> String;
 
 /// Modes, what they keep together in `suite`, and how many units that makes.
-const MODES: [(&str, UnitOf, usize); 3] = [("loadscope", scope, 8), ("loadfile", file, 2), ("loadgroup", group, 23)];
+const MODES: [(&str, UnitOf, usize); 4] =
+    [("loadscope", scope, 8), ("loadfile", file, 2), ("loadgroup", group, 23), ("auto", group, 23)];
 
 #[test]
 fn what_belongs_together_runs_on_one_worker_and_everything_is_as_in_serial() {

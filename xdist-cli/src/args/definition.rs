@@ -86,7 +86,8 @@ fn distribution() -> Vec<Arg> {
         value("max-worker-restart", "NUM").help("Replace at most so many dead workers [default: 4 x NUM of -n]"),
         value("dist", "MODE").help(
             "How tests are dealt out: load (each to whoever is free), worksteal (the same, hardly any ahead), loadscope, \
-             loadfile, loadgroup (what belongs to a class or module, a file, a group stays together), or no",
+             loadfile, loadgroup (what belongs to a class or module, a file, a group stays together), auto (groups stay \
+             together, all else as under load), or no",
         ),
         flag("distload")
             .short('d')

@@ -288,3 +288,25 @@ def test_reserved(tmp_path):
     collection = found.data["collection"]
     assert collection["serial"] == [4, 5]
     assert collection["resources"] == [["db", 2, [0, 1, 3, 5]], ["gpu", 1, [3]]]
+
+
+VALUES = """
+import pytest
+
+@pytest.fixture(scope="module", params=["a", "b"])
+def wide(request): return request.param
+
+@pytest.fixture(params=[1, 2])
+def narrow(request): return request.param
+
+def test_one(wide): pass
+def test_two(wide, narrow): pass
+def test_three(narrow): pass
+"""
+
+
+@pytest.mark.parametrize(("mode", "groups"), [("load", [0, 0, 0, 1, 1, 1, 2, 2, 3]), ("loadfile", None)])
+def test_neighbours(tmp_path, mode, groups):
+    (tmp_path / "test_a.py").write_text(VALUES, encoding="utf-8")
+    (tmp_path / "test_b.py").write_text("def test_it(): pass\n", encoding="utf-8")
+    assert inner.run(tmp_path, env={"FEED_MODE": mode}).data["collection"].get("groups") == groups

@@ -10,7 +10,7 @@ import os
 import warnings
 from typing import Any, Dict, Optional, Union
 
-MODES = ("each", "load", "loadscope", "loadfile", "loadgroup", "worksteal", "no")
+MODES = ("auto", "each", "load", "loadscope", "loadfile", "loadgroup", "worksteal", "no")
 FORK_LEVELS = ("collected", "imported", "never")
 
 
@@ -74,8 +74,8 @@ def add_options(parser: Any) -> None:
         choices=list(MODES),
         default="no",
         help="How tests are handed out: 'load' and 'worksteal' one by one to whoever is free, 'loadscope' by class or "
-        "module, 'loadfile' by file, 'loadgroup' by the mark xdist_group; 'each' has every worker run all of them; "
-        "'no' does not distribute.",
+        "module, 'loadfile' by file, 'loadgroup' by the mark xdist_group, 'auto' by that mark or one by one; 'each' "
+        "has every worker run all of them; 'no' does not distribute.",
     )
     group._addoption("-d", dest="distload", action="store_true", default=False, help="Short for '--dist=load'.")
     group.addoption(

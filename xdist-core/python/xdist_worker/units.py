@@ -57,4 +57,39 @@ def _name(mark: Any) -> object:
     return mark.args[0] if mark.args else mark.kwargs.get("name", "default")
 
 
-_KEYS: dict[str, Callable[[Any], str | None]] = {"loadscope": _scope, "loadfile": _file_of, "loadgroup": _group}
+_KEYS: dict[str, Callable[[Any], str | None]] = {
+    "auto": _group,
+    "loadscope": _scope,
+    "loadfile": _file_of,
+    "loadgroup": _group,
+}
+_WIDE = ("session", "package", "module")
+
+
+def neighbours(items: Iterable[Any], mode: str) -> list[int] | None:
+    """Return a number for each test, equal for neighbours that share a module and the values of wide fixtures.
+
+    None under modes that have no use for it.
+
+    Where one of these changes is the place to part tests: pytest has sorted them so that little has to be set up twice.
+    """
+    if mode not in ("auto", "load", "worksteal"):
+        return None
+    told = []
+    number, last = -1, None
+    for item in items:
+        key = (_file(item), _values(item))
+        if number < 0 or key != last:
+            number, last = number + 1, key
+        told.append(number)
+    return told
+
+
+def _values(item: Any) -> tuple[tuple[str, int], ...]:
+    """Which values the wide fixtures of a test have."""
+    spec = attribute(item, "callspec")
+    indices, scopes = attribute(spec, "indices"), attribute(spec, "_arg2scope")
+    if not isinstance(indices, dict) or not hasattr(scopes, "get"):
+        return ()
+    wide = (name for name in indices if attribute(scopes.get(name), "value") in _WIDE)
+    return tuple((name, indices[name]) for name in sorted(wide))

@@ -36,7 +36,7 @@ impl Distribution {
 }
 
 /// Modes that schedulers exist for.
-const MODES: [&str; 6] = ["load", "loadscope", "loadfile", "loadgroup", "worksteal", "each"];
+const MODES: [&str; 7] = ["auto", "load", "loadscope", "loadfile", "loadgroup", "worksteal", "each"];
 /// Processes are few thousand on the largest of machines; more is a typing error.
 const MOST_WORKERS: usize = 4096;
 

@@ -104,6 +104,13 @@ pub struct Limit {
 }
 
 impl Job {
+    /// How much some tests are: in microseconds where durations are known, else their number.
+    fn size(&self, tests: &[TestIndex]) -> u64 {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "durations are small and positive")]
+        let micros = |test: &TestIndex| self.seconds.get(test.at()).map_or(1, |seconds| (seconds * 1e6) as u64);
+        tests.iter().map(micros).sum()
+    }
+
     /// The same for some of its tests, none of which is reserved, numbered in this order.
     fn only(&self, tests: &[TestIndex]) -> Self {
         let unit = |test: &TestIndex| self.units.get(test.at()).copied();
@@ -125,19 +132,25 @@ impl Job {
 
 /// How many tests a mode starts before their turn since they are known to take long.
 pub fn long_first(mode: &str, job: &Job) -> u32 {
-    let moves = mode == "load" || mode == "worksteal";
+    let moves = ["auto", "load", "worksteal"].contains(&mode);
     if moves { u32::try_from(load::long_first(job).len()).unwrap_or(u32::MAX) } else { 0 }
 }
 
 /// The scheduler for a `--dist` mode; `None` if the mode is not known or not built.
 pub fn for_mode(mode: &str, job: &Job) -> Option<Box<dyn Scheduler + Send>> {
     let make: fn(&Job) -> Box<dyn Scheduler + Send> = match mode {
-        "load" => |job| Box::new(Load::new(job)),
+        "auto" | "load" => |job| Box::new(Load::new(job)),
         "each" => |job| Box::new(Each::new(job)),
         "worksteal" => |job| Box::new(Load::stealing(job)),
         "loadscope" | "loadfile" | "loadgroup" => |job| Box::new(Units::new(job)),
         _ => return None,
     };
-    let reserved = !job.serial.is_empty() || !job.limits.is_empty();
-    Some(if reserved { Box::new(Reserve::new(job, make)) } else { make(job) })
+    // Groups go out whole and first, and what is in none as under `load`.
+    let whole = if mode == "auto" { reserve::whole_units(job) } else { None };
+    let reserved = !job.serial.is_empty() || !job.limits.is_empty() || whole.is_some();
+    if !reserved {
+        return Some(make(job));
+    }
+    let job = Job { limits: job.limits.iter().cloned().chain(whole).collect(), ..job.clone() };
+    Some(Box::new(Reserve::new(&job, make)))
 }

@@ -66,10 +66,7 @@ impl Units {
             }
             unit_of.push(number);
         }
-        // Where durations are known, a unit is as big as its tests are long; in microseconds.
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "durations are small and positive")]
-        let micros = |test: &TestIndex| job.seconds.get(test.at()).map_or(1, |seconds| (seconds * 1e6) as u64);
-        let size = |unit: &Unit| if job.keep_order { 0 } else { unit.tests.iter().map(micros).sum() };
+        let size = |unit: &Unit| if job.keep_order { 0 } else { job.size(&unit.tests) };
         // Its first test tells whether one of those that come before all others is in a unit.
         let urgent = |unit: &Unit| unit.tests.first().is_some_and(|test| test.0 < job.first);
         fresh.sort_by_key(|unit| (!urgent(unit), std::cmp::Reverse(size(unit))));

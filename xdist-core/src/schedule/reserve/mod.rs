@@ -18,6 +18,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::mem;
 
 use self::groups::groups;
+pub(super) use self::groups::whole_units;
 use super::pace::LEAST;
 use super::{Job, Scheduler};
 use crate::ids::{TestIndex, WorkerId};
@@ -75,7 +76,7 @@ struct Have {
     stays: bool,
     /// Whether it collected all tests that are reserved, if that is known.
     complete: Option<bool>,
-    /// Went away without anything.
+    /// Has less than it should, for want of what it may have.
     waits: bool,
 }
 
@@ -176,10 +177,15 @@ impl Reserve {
         batch
     }
 
-    /// Limited tests for a worker, if there is room for it.
-    fn take_limited(&mut self, worker: WorkerId, can_run: &dyn Fn(TestIndex) -> bool) -> Vec<TestIndex> {
+    /// Limited tests for a worker, if there is room for it; `own` are those that came back of a unit of which it has the
+    /// rest.
+    fn take_limited(&mut self, worker: WorkerId, own: bool, can_run: &dyn Fn(TestIndex) -> bool) -> Vec<TestIndex> {
+        let has = |need: &usize| self.resources[*need].holders.contains_key(&worker);
         for at in 0..self.kinds.len() {
             let kind = &self.kinds[at];
+            if own && !(kind.whole && kind.needs.iter().all(has)) {
+                continue;
+            }
             if kind.tests.is_empty() || !kind.needs.iter().all(|need| self.resources[*need].has_room_for(worker)) {
                 continue;
             }
@@ -259,8 +265,12 @@ impl Scheduler for Reserve {
             batch = self.take_serial(worker, queued, can_run);
             self.sent(worker, &batch);
         }
+        // However much it has: others may hold their last test until they know that nothing follows it.
+        let own = if self.limited > 0 { self.take_limited(worker, true, can_run) } else { Vec::new() };
+        self.sent(worker, &own);
+        batch.extend(own);
         while queued + batch.len() < LEAST {
-            let limited = self.take_limited(worker, can_run);
+            let limited = self.take_limited(worker, false, can_run);
             if limited.is_empty() {
                 break;
             }
@@ -282,7 +292,7 @@ impl Scheduler for Reserve {
         let late = self.take_serial(worker, queued + batch.len(), can_run);
         self.sent(worker, &late);
         batch.extend(late);
-        self.workers[worker.at()].waits = batch.is_empty();
+        self.workers[worker.at()].waits = queued + batch.len() < LEAST;
         batch
     }
 
