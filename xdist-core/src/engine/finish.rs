@@ -524,7 +524,9 @@ impl Engine<'_> {
 
     pub(super) fn reason(&self) -> Option<String> {
         match (&self.run, self.layout.as_ref().map(|layout| &layout.collection)) {
-            (Some(run), _) => run.stop().filter(|_| !self.internal_error).map(|stop| stop.reason.clone()),
+            // It was said at length.
+            (_, Some(_)) if self.internal_error => None,
+            (Some(run), _) => run.stop().map(|stop| stop.reason.clone()),
             (None, Some(collection)) if collection.stopped.is_some() => collection.stopped.clone(),
             (None, Some(collection)) => {
                 let errors = collection.reports.iter().filter(|report| report.outcome == "failed").count();

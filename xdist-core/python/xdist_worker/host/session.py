@@ -179,8 +179,8 @@ class HostHooks:
         finally:
             signal.signal(signal.SIGINT, before)
         self._not_run = message[name]["not_run"]
-        spare(self.config, self._names)
-        collect_rest()
+        if spare(self.config, self._names):
+            collect_rest()
         self._end(session, **message[name])
         return True
 

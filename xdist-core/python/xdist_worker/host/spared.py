@@ -9,20 +9,22 @@ from typing import Any
 _HYPOTHESIS = "_hypothesis_pytestplugin"
 
 
-def spare(config: Any, names: Iterable[str]) -> None:
+def spare(config: Any, names: Iterable[str]) -> bool:
     """Before the session ends; `names` are those of all attributes that reports of workers had.
 
     hypothesis imports all of itself to find that it has nothing to add to the summary. What it adds it finds in the
-    attributes of reports, or has written in this process.
+    attributes of reports, or has written in this process. False if it will still be imported: it then looks at all
+    objects there are, for generators that others made known to it.
     """
+    if "hypothesis" in sys.modules:
+        return True
     plugin = config.pluginmanager.get_plugin("hypothesispytest") or sys.modules.get(_HYPOTHESIS)
-    if (
-        getattr(plugin, "__name__", "") == _HYPOTHESIS
-        and "hypothesis" not in sys.modules
-        and not getattr(config.option, "hypothesis_show_statistics", False)
-        and not any(name.startswith("_hypothesis") for name in names)
-    ):
-        _leave_out(config.hook.pytest_terminal_summary, plugin)
+    if getattr(plugin, "__name__", "") != _HYPOTHESIS:
+        return True
+    if getattr(config.option, "hypothesis_show_statistics", False) or any(n.startswith("_hypothesis") for n in names):
+        return False
+    _leave_out(config.hook.pytest_terminal_summary, plugin)
+    return True
 
 
 def _leave_out(caller: Any, plugin: Any) -> None:
