@@ -63,6 +63,8 @@ python: test-envs
 	    *) tests="tests --ignore=tests/plugins";; esac; \
 	  (cd xdist-core/python && PYTHONPYCACHEPREFIX=$(CURDIR)/.cache/pycache \
 	    $(TARGET)/debug/xdist --python $(ENVS)/$$env/bin/python -n 3 -q -p no:cacheprovider $$tests); \
+	  case $$env in py311-pytest92|pypy*) (cd execnet-rs/python && PYTHONPYCACHEPREFIX=$(CURDIR)/.cache/pycache \
+	    $(TARGET)/debug/xdist --python $(ENVS)/$$env/bin/python -n 3 -q -p no:cacheprovider tests);; esac; \
 	done
 
 e2e: test-envs

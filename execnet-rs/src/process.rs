@@ -9,6 +9,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::io;
+use std::os::unix::process::ExitStatusExt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -32,6 +33,15 @@ pub enum HowEnded {
 }
 
 impl HowEnded {
+    /// Reads what [`std::process`] says.
+    pub fn from_exit_status(status: std::process::ExitStatus) -> Self {
+        match (status.code(), status.signal()) {
+            (Some(code), _) => Self::Exited(code),
+            (None, Some(signal)) => Self::Signaled(signal),
+            (None, None) => Self::Unknown,
+        }
+    }
+
     fn from_status(status: WaitStatus) -> Self {
         if let Some(code) = status.exit_status() {
             Self::Exited(code)
@@ -181,6 +191,27 @@ impl Ends {
         {
             self.known.remove(&oldest);
         }
+    }
+}
+
+/// A process and all its descendants, as the kernel lists them.
+pub(crate) fn tree_of(pid: u32) -> Vec<u32> {
+    let mut found = vec![pid];
+    let mut next = 0;
+    while let Some(parent) = found.get(next) {
+        let children = children_of(*parent);
+        found.extend(children);
+        next += 1;
+    }
+    found
+}
+
+/// Kills a process, its group, and whatever it has started that is still its descendant.
+pub fn kill_tree(pid: u32) {
+    let tree = tree_of(pid);
+    signal_group(pid, Signal::KILL);
+    for pid in tree {
+        signal_process(pid, Signal::KILL);
     }
 }
 

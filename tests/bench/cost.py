@@ -5,7 +5,8 @@ Worker: a conftest in trivial10k reads the thread's CPU clock around every test 
 cost of telling. It is measured in a worker, and in plain pytest that tells nobody (`-p no:terminal`), in turn; the
 difference of the least figures is the way to the controller, without what pytest's own plugins do in the same place.
 Whatever else the machine does can only add to CPU time, through caches and cores that are shared: hence the least. On a
-busy machine the figure is several times that of an idle one.
+busy machine the figure is several times that of an idle one. The conftest has a hook that would bring a plugin host
+into the run, to which reports go whole: it is told to stay away, since none of the timed suites has one.
 
 Controller: CPU time of the `xdist` process alone for trivial20k less that for trivial10k, at two workers, read when
 the process has ended and before it is reaped; a ten-thousandth of the difference of the medians.
@@ -82,7 +83,7 @@ def worker_us(setting: Setting) -> float:
     (suite / "conftest.py").write_text(METER)
     worker, silent = [], []
     for _ in range(setting.rounds(5)):
-        worker.append(metered_us(setting.xdist("bench-bare", 1), suite))
+        worker.append(metered_us(setting.xdist("bench-bare", 1, "--plugin-host=never"), suite))
         silent.append(metered_us(setting.plain("bench-bare", "-p", "no:terminal"), suite))
     return min(worker) - min(silent)
 

@@ -21,6 +21,7 @@ import balance
 import controller
 import cost
 import foreign
+import hosted
 import speed
 import workers
 from setting import BenchError, Setting, failed
@@ -28,6 +29,7 @@ from table import Table
 
 GROUPS = {
     "speed": speed.rows,
+    "host": hosted.rows,
     "workers": workers.rows,
     "cost": cost.rows,
     "controller": controller.rows,

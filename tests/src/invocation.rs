@@ -5,8 +5,12 @@ use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{self, Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Once};
 use std::time::Duration;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag::register_conditional_default;
 
 use crate::env::xdist_binary;
 use crate::procs::MARK;
@@ -155,6 +159,7 @@ impl Invocation {
     }
 
     fn spawn(&self, mut command: Command) -> (Child, String) {
+        heed_signals();
         for name in DROPPED {
             command.env_remove(name);
         }
@@ -168,4 +173,15 @@ impl Invocation {
     pub fn run(self) -> Outcome {
         self.start().finish()
     }
+}
+
+/// Has what is started from here heed the user's signals, also where these tests run in the background of a script, whose
+/// shell has SIGINT ignored: a signal with a handler is at its default in a new program. Here it does what it did.
+fn heed_signals() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        for signal in [SIGHUP, SIGINT, SIGTERM] {
+            register_conditional_default(signal, Arc::new(AtomicBool::new(true))).expect("a handler for a signal");
+        }
+    });
 }

@@ -75,9 +75,8 @@ impl Watcher {
 
     /// Everything is over: says what could not be written. Results that could not be written are no success.
     pub(crate) fn finish(mut self, code: u8) -> u8 {
-        if let Some(terminal) = &mut self.terminal {
-            terminal.finish();
-        }
+        let finished = self.terminal.as_mut().map_or(Ok(()), TerminalReporter::finish);
+        self.note(finished);
         for fault in &self.faults {
             complain(fault, code);
         }
@@ -92,7 +91,12 @@ impl Watcher {
     }
 
     fn show(&mut self, event: &RunEvent) {
-        if let Err(error) = self.terminal().handle(event)
+        let shown = self.terminal().handle(event);
+        self.note(shown);
+    }
+
+    fn note(&mut self, shown: io::Result<()>) {
+        if let Err(error) = shown
             && self.faults.is_empty()
         {
             self.faults.push(format!("cannot write to stdout: {error}"));
@@ -173,9 +177,8 @@ impl Observer for Watcher {
 
     fn tick(&mut self) {
         self.follow_window();
-        if let Some(terminal) = &mut self.terminal {
-            let _ = terminal.tick();
-        }
+        let shown = self.terminal.as_mut().map_or(Ok(()), TerminalReporter::tick);
+        self.note(shown);
     }
 }
 

@@ -40,6 +40,8 @@ pub struct Collection {
     pub lines: Vec<String>,
     /// Why collection was interrupted (`-x` over a collection error, `pytest.exit` during collection), if it was.
     pub stopped: Option<String>,
+    /// What pytest prints beneath that.
+    pub stop_detail: String,
     /// Digest of `ids`, as workers that collect for themselves compute it too.
     pub digest: String,
     /// How many of the first tests failed in the run before (`--ff`, `--lf`): they are dealt out first.

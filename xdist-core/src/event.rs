@@ -119,6 +119,61 @@ pub struct Collected {
     pub fork_reason: String,
     /// Tests that are started before their turn since they took long in an earlier run.
     pub long_first: u32,
+    /// Where tests run: one environment, mostly.
+    pub environments: Vec<Environment>,
+    /// `--dist=each`: every worker runs all of its environment's tests, and each has its own verdict on a test.
+    pub each: bool,
+}
+
+impl Collected {
+    /// Verdicts to come, if nothing stops the run.
+    pub fn verdicts(&self) -> u64 {
+        if !self.each {
+            return self.collection.ids.len() as u64;
+        }
+        let of = |one: &Environment| one.tests.len() as u64 * one.workers.len() as u64;
+        self.environments.iter().map(of).sum()
+    }
+
+    /// What to call the places where a test has a verdict each, by worker: its environment; the worker as well, where
+    /// an environment has several that each have their own verdict.
+    pub fn labels(&self) -> Vec<String> {
+        let mut labels = vec![String::new(); self.workers as usize];
+        for one in &self.environments {
+            for worker in &one.workers {
+                let label = match (self.each && one.workers.len() > 1, self.environments.len() > 1) {
+                    (false, _) => one.label.clone(),
+                    (true, false) => worker.to_string(),
+                    (true, true) => format!("{}/{worker}", one.label),
+                };
+                if let Some(slot) = labels.get_mut(worker.at()) {
+                    *slot = label;
+                }
+            }
+        }
+        labels
+    }
+}
+
+/// An interpreter in its surroundings, and the workers in it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Environment {
+    /// What tells it from the others, short: `py311`.
+    pub label: String,
+    /// As it was asked for: `popen//python=python3.12`.
+    pub spec: String,
+    /// The interpreter.
+    pub interpreter: Interpreter,
+    /// Its workers, in order.
+    pub workers: Vec<WorkerId>,
+    /// Its tests in its own order, by their places in the run's collection.
+    pub tests: Arc<Vec<TestIndex>>,
+    /// The words of a command that runs one test in one process as here, but for the test's node id.
+    pub alone: Vec<String>,
+    /// `collected`, `imported` or `never`.
+    pub fork: String,
+    /// Why this fork level, empty when it is simply the default.
+    pub fork_reason: String,
 }
 
 /// The one verdict of a test.
@@ -146,6 +201,8 @@ pub struct Crashed {
     pub output: String,
     /// Reports that had arrived before the crash (a failed call before a crash in teardown).
     pub reports: Vec<Report>,
+    /// Whether set-up had passed with nothing to say, so that its report never came.
+    pub set_up: bool,
     /// Seconds from the start of the test to the death.
     pub elapsed: Duration,
 }
@@ -158,6 +215,8 @@ pub struct Ended {
     /// pytest's closing line in exclamation marks: `stopping after 1 failures`, `KeyboardInterrupt`,
     /// `_pytest.outcomes.Exit: bye`, `Interrupted: 2 errors during collection`.
     pub reason: Option<String>,
+    /// Lines beneath it, rendered by pytest: where a `KeyboardInterrupt` came from.
+    pub detail: String,
     /// Text of an error before any test (usage error), printed as it is, to stderr.
     pub error: Option<String>,
     /// Tests that never started or were given up.

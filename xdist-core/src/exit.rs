@@ -17,5 +17,7 @@ pub const MAX_WARNINGS_ERROR: u8 = 6;
 
 /// No interpreter with a usable pytest was found.
 pub const NO_INTERPRETER: u8 = 10;
-/// A worker, or the process that workers are forked from, could not be started.
+/// A worker, or the process that workers are forked from, could not be started; so could an environment of `--tx`.
 pub const WORKER_NOT_STARTED: u8 = 11;
+/// `--strict-collection`, and different tests were collected.
+pub const COLLECTIONS_DIFFER: u8 = 15;

@@ -2,7 +2,7 @@
 //!
 //! pytest is the authority on its arguments: nothing here is computed twice in Rust.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Sent by a session after pytest parsed arguments and loaded the initial conftests, before anything is configured.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -13,6 +13,10 @@ pub struct Facts {
     pub plain: Option<String>,
     /// Which plugins and conftests ask for a plugin host, and by what.
     pub host_reasons: Vec<String>,
+    /// Options that make a run fail by what a plugin finds out in a host: without one they would check nothing.
+    pub host_checks: Vec<String>,
+    /// Whether the host has to be ready before anything is collected; else both happen at once.
+    pub host_first: bool,
     /// Options of pytest-xdist and ours, as pytest's parser understood them (command line, `addopts`,
     /// `PYTEST_ADDOPTS`).
     pub dist: DistOptions,
@@ -69,6 +73,8 @@ pub struct DistOptions {
     pub maxschedchunk: Option<u32>,
     /// `--no-loadscope-reorder`.
     pub keep_order: bool,
+    /// `--strict-collection`.
+    pub strict_collection: bool,
     /// `--testrunuid`, or a fresh one.
     pub testrunuid: String,
     /// ini `xdist_fork`; empty if not set.
@@ -156,7 +162,7 @@ pub struct CacheFacts {
 }
 
 /// The interpreter that runs the tests.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Interpreter {
     /// `sys.executable`.

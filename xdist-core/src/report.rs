@@ -35,6 +35,8 @@ pub struct Report {
     pub user_properties: Vec<(String, String)>,
     /// `record_xml_attribute`.
     pub xml_attributes: Vec<(String, String)>,
+    /// Message (or reason) and text for junit.xml, where pytest writes other ones there; empty those that are the same.
+    pub in_xml: Option<(String, String)>,
     /// The reason of an `xfail` mark, where the report has one.
     pub wasxfail: Option<String>,
     /// Whether the report is one of pytest's subtests.

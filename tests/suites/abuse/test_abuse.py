@@ -36,8 +36,15 @@ def test_replaces_descriptors():
 
 @pytest.mark.parametrize(
     "rubbish",
-    [b"\xff\xff\xff\xff", b"\x00\x00\x00\x05hello", b"\x00\x01\x00\x00", b"\x00", b"\x00\x00"],
-    ids=["huge", "no-message", "promise", "one-byte", "two-bytes"],
+    [
+        b"\xff\xff\xff\xff",
+        b"\x00\x00\x00\x05hello",
+        b"\x00\x01\x00\x00",
+        b"\x00",
+        b"\x00\x00",
+        b"\x00\x10\x00\x00\x81\xa6passed\x94",
+    ],
+    ids=["huge", "no-message", "promise", "one-byte", "two-bytes", "likeness"],
 )
 def test_writes_to_descriptors(rubbish):
     for number in own_descriptors():

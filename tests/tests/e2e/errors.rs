@@ -229,7 +229,6 @@ fn own_usage_errors() {
     let suite = Suite::of(&[GOOD]);
     for (args, text) in [
         (&["-n", "many"][..], "-n"),
-        (&["-n", "2", "--dist=each"], "each"),
         (&["-n", "2", "--dist=nonsense"], "nonsense"),
         (&["-n", "2", "--pdb"], "--pdb"),
         (&["-n", "2", "--max-worker-restart=often"], "max-worker-restart"),

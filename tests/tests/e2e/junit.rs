@@ -57,6 +57,30 @@ fn an_exception_amid_the_tests_is_one_case() {
 }
 
 #[test]
+fn lone_surrogates_in_failures_are_written_as_pytest_writes_them() {
+    let module = r#"
+import pytest
+def test_fails(): raise ValueError("bad \ud800 x, \u00e9 \\ud800")
+def test_skips(): pytest.skip("why \udcff")
+@pytest.mark.xfail(reason="known \udc80")
+def test_expected(): assert 0
+"#;
+    let suite = Suite::one(module);
+    let args = ["-p", "no:cacheprovider", "-o", "junit_family=xunit1"];
+    Invocation::pytest(&Env::usual(), &suite).args(args).junit().run().expect_code(1);
+    let cases = |file: String| {
+        let lines = file.replace(" />", "/>").replace("><", ">\n<");
+        let kept =
+            |line: &&str| !line.starts_with("<testcase") && !line.starts_with("<testsuite") && !line.starts_with("<?");
+        lines.lines().filter(kept).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let serial = cases(std::fs::read_to_string(suite.junit_path()).unwrap());
+    assert!(serial.iter().any(|line| line.contains("bad #xD800 x, \u{e9} \\ud800")), "{serial:#?}");
+    Invocation::xdist(&Env::usual(), &suite).n(1).args(args).junit().run().expect_code(1);
+    assert_eq!(cases(std::fs::read_to_string(suite.junit_path()).unwrap()), serial);
+}
+
+#[test]
 fn lone_surrogates_in_properties_are_written_as_pytest_writes_them() {
     let module = r#"
 def test_it(record_property, record_testsuite_property, record_xml_attribute):

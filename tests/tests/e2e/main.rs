@@ -4,6 +4,8 @@
 mod cache;
 mod contract;
 mod crashes;
+mod each;
+mod environments;
 mod equality;
 mod errors;
 mod faults;

@@ -1,6 +1,8 @@
 //! Every failure ends with a line that runs it alone: pasted into a shell where the user stands, it does just that.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 
 use xdist_tests::{Env, Invocation, Outcome, Suite};
 
@@ -159,6 +161,15 @@ fn a_project_without_a_configuration_file() {
     std::fs::remove_file(suite.path("pytest.ini")).unwrap();
     check(&suite, "sub", n2(&suite).arg(".."), 2);
     check(&suite, "", n2(&suite), 2);
+}
+
+#[test]
+fn names_that_are_no_text() {
+    let suite = Suite::of(&[]);
+    let folder = suite.path("").join(OsStr::from_bytes(b"d\xff\xc3\xbc 'x"));
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join(OsStr::from_bytes(b"test_\xfe.py")), "def test_x(): assert 0\n").unwrap();
+    check(&suite, "", n2(&suite).arg("-pno:cacheprovider"), 1);
 }
 
 #[test]

@@ -113,7 +113,7 @@ def test_it(n):
 ",
         );
         let outcome = Invocation::xdist(&Env::usual(), &suite).n(n).run();
-        outcome.expect_code(2).expect_text("KeyboardInterrupt").expect_no_survivors();
+        outcome.expect_code(2).expect_text("test_it.py:7: KeyboardInterrupt\n(to show").expect_no_survivors();
         outcome.expect_no_text("INTERNALERROR").expect_no_text("crashed");
         assert!(suite.truth().ids().len() < 60, "the run went on\n{}", outcome.describe());
     }

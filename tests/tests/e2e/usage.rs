@@ -12,10 +12,13 @@ fn options_that_make_no_sense() {
         (&["-n", "abc"], "'abc' is neither a number nor 'auto' or 'logical'"),
         (&["-n"], "-n/--numprocesses"),
         (&["-n", "99999"], "from 1 to 4096"),
-        (&["-n2", "--dist=each"], "`--dist=each` is not built yet"),
         (&["-n2", "--dist=sideways"], "invalid choice: 'sideways'"),
         (&["--tx", "ssh=somewhere"], "`--tx ssh=somewhere` is not built yet"),
-        (&["--tx", "many*popen"], "`many` is no number"),
+        (&["--tx", "socket=127.0.0.1:8888"], "`--tx socket=127.0.0.1:8888` is not built yet"),
+        (&["--tx", "popen", "--tx", "popen//via=other"], "`--tx popen//via=other` is not built yet"),
+        (&["--tx", "many*popen"], "`--tx many*popen`"),
+        (&["--tx", "popen//nice=much"], "`nice` takes a whole number"),
+        (&["--tx", "popen//id=a", "--tx", "popen//id=a"], "`id=a`"),
         (&["-n2", "--px=popen"], "`--px` is not built yet"),
         (&["-n2", "--rsyncdir=."], "`--rsyncdir` is not built yet"),
         (&["-n2", "--rsyncignore=*.txt"], "`--rsyncignore` is not built yet"),
@@ -71,4 +74,9 @@ fn results_that_cannot_be_written_are_no_success() {
     let outcome = Invocation::xdist(&Env::usual(), &suite).n(2).arg("--junitxml=/dev/full").run();
     outcome.expect_code(1).expect_text("error: could not write `/dev/full`: No space left on device");
     assert_eq!(outcome.counts().get("passed"), 2);
+    // In the quiet form nothing is written before the first results are.
+    let outcome = Invocation::xdist(&Env::usual(), &suite).n(2).arg("-q").after("exec > /dev/full").run();
+    outcome.expect_code(1);
+    let told = outcome.stderr.contains("error: cannot write to stdout: No space left on device");
+    assert!(told, "{}", outcome.describe());
 }

@@ -4,6 +4,9 @@
 //! collection, which is pytest's own order and does not depend on which worker was faster. A plainly passed test is kept
 //! as its duration alone; every other test is rendered at once, so that reports do not have to be kept.
 //!
+//! Under `--dist=each` there is a suite for each place that has verdicts of its own, so that a test case keeps the name
+//! that it has in a serial run.
+//!
 //! `testcase` applies pytest's rules to the reports of one test, `dialect` knows where versions of pytest differ,
 //! `model` is what a file is made of, `text` cleans and shortens what tests wrote, `xml` puts it down.
 
@@ -21,7 +24,7 @@ use xdist_core::collection::Collection;
 use xdist_core::event::{Collected, Ended, RunEvent, Verdict};
 use xdist_core::facts::JunitOptions;
 use xdist_core::files;
-use xdist_core::ids::TestIndex;
+use xdist_core::ids::{TestIndex, WorkerId};
 use xdist_core::timestamp::local_iso;
 
 use model::{Stats, Style};
@@ -38,10 +41,20 @@ pub struct JunitReporter {
     collection: Arc<Collection>,
     /// Test cases of collectors that failed or were skipped.
     collectors: Vec<u8>,
-    /// By test.
-    records: Vec<Record>,
+    /// One, or one for each worker under `--dist=each`.
+    parts: Vec<Part>,
+    each: bool,
     /// The first exception in pytest or a plugin; workers that run into the same tell the same.
     internal: Option<String>,
+}
+
+/// What becomes a suite.
+#[derive(Debug, Default)]
+struct Part {
+    /// What is added to the suite's name.
+    label: String,
+    /// By test.
+    records: Vec<Record>,
     stats: Stats,
 }
 
@@ -67,9 +80,9 @@ impl JunitReporter {
             hostname,
             collection: Arc::default(),
             collectors: Vec::new(),
-            records: Vec::new(),
+            parts: vec![Part::default()],
+            each: false,
             internal: None,
-            stats: Stats::default(),
         }
     }
 
@@ -80,7 +93,7 @@ impl JunitReporter {
     pub fn handle(&mut self, event: &RunEvent) -> io::Result<()> {
         match event {
             RunEvent::Collected(collected) => self.collected(collected),
-            RunEvent::Finished { test, worker, verdict } => self.finished(*test, &worker.to_string(), verdict),
+            RunEvent::Finished { test, worker, verdict } => self.finished(*test, *worker, verdict),
             RunEvent::InternalError { text, .. } => {
                 self.internal.get_or_insert_with(|| text.clone());
                 Ok(())
@@ -92,20 +105,32 @@ impl JunitReporter {
 
     fn collected(&mut self, collected: &Collected) -> io::Result<()> {
         self.collection = Arc::clone(&collected.collection);
-        self.records.resize(self.collection.ids.len(), Record::NotRun);
+        if collected.each {
+            self.each = true;
+            self.parts = collected.labels().into_iter().map(|label| Part { label, ..Part::default() }).collect();
+        }
+        if self.parts.is_empty() {
+            self.parts.push(Part::default());
+        }
+        for part in &mut self.parts {
+            part.records.resize(self.collection.ids.len(), Record::NotRun);
+        }
         for report in &self.collection.reports {
-            let mut recorder = Recorder::new(&self.style, &report.nodeid, None, &mut self.stats);
+            let mut recorder = Recorder::new(&self.style, &report.nodeid, None, &mut self.parts[0].stats);
             recorder.collector(report);
             xml::cases(&mut self.collectors, &recorder.finish(), &self.style)?;
         }
         Ok(())
     }
 
-    fn finished(&mut self, test: TestIndex, worker: &str, verdict: &Verdict) -> io::Result<()> {
-        let Some(record) = self.records.get_mut(test.at()) else {
+    fn finished(&mut self, test: TestIndex, worker: WorkerId, verdict: &Verdict) -> io::Result<()> {
+        let Some(Part { records, stats, .. }) = self.parts.get_mut(if self.each { worker.at() } else { 0 }) else {
             return Ok(());
         };
-        let mut recorder = recorder(&self.style, &self.collection, test.at(), &mut self.stats);
+        let Some(record) = records.get_mut(test.at()) else {
+            return Ok(());
+        };
+        let mut recorder = recorder(&self.style, &self.collection, test.at(), stats);
         match verdict {
             Verdict::Passed { durations } => {
                 recorder.count_pass();
@@ -113,7 +138,7 @@ impl JunitReporter {
                 return Ok(());
             }
             Verdict::Reported(reports) => reports.iter().for_each(|report| recorder.report(report)),
-            Verdict::Crashed(crashed) => recorder.crashed(worker, crashed),
+            Verdict::Crashed(crashed) => recorder.crashed(&worker.to_string(), crashed),
             // Nothing is known of it, as of a test that did not start.
             Verdict::Interrupted => return Ok(()),
         }
@@ -124,16 +149,29 @@ impl JunitReporter {
     }
 
     fn write(&self, ended: &Ended) -> io::Result<()> {
-        let mut stats = self.stats.clone();
+        files::replace(Path::new(&self.path), |out| {
+            xml::suites(out, self.style.dialect, |out| {
+                self.parts.iter().enumerate().try_for_each(|(at, part)| self.part(out, part, at == 0, ended))
+            })
+        })
+    }
+
+    /// One suite; the first one has what belongs to no test.
+    fn part(&self, out: &mut dyn io::Write, part: &Part, first: bool, ended: &Ended) -> io::Result<()> {
+        let mut stats = part.stats.clone();
         let mut internal = Vec::new();
-        if let Some(text) = &self.internal {
+        if let Some(text) = self.internal.as_ref().filter(|_| first) {
             let mut recorder = Recorder::new(&self.style, "", None, &mut stats);
             recorder.internal(text);
             xml::cases(&mut internal, &recorder.finish(), &self.style)?;
         }
         let dialect = self.style.dialect;
+        let name = match part.label.as_str() {
+            "" => self.suite_name.clone(),
+            label => format!("{} [{label}]", self.suite_name),
+        };
         let suite = Suite {
-            name: &self.suite_name,
+            name: &name,
             stats: &stats,
             seconds: ended.elapsed.as_secs_f64(),
             timestamp: local_iso(ended.started_at, dialect.zoned_timestamp),
@@ -141,24 +179,24 @@ impl JunitReporter {
             properties: &ended.suite_properties,
             dialect,
         };
-        files::replace(Path::new(&self.path), |out| {
-            xml::suite(out, &suite, |out| {
+        xml::suite(out, &suite, |out| {
+            if first {
                 out.write_all(&self.collectors)?;
-                for (test, record) in self.records.iter().enumerate() {
-                    match record {
-                        Record::NotRun => {}
-                        Record::Passed(seconds) => {
-                            // Counted when the verdict came.
-                            let mut uncounted = Stats::default();
-                            let mut recorder = recorder(&self.style, &self.collection, test, &mut uncounted);
-                            recorder.plain_pass(*seconds);
-                            xml::cases(out, &recorder.finish(), &self.style)?;
-                        }
-                        Record::Rendered(rendered) => out.write_all(rendered)?,
+            }
+            for (test, record) in part.records.iter().enumerate() {
+                match record {
+                    Record::NotRun => {}
+                    Record::Passed(seconds) => {
+                        // Counted when the verdict came.
+                        let mut uncounted = Stats::default();
+                        let mut recorder = recorder(&self.style, &self.collection, test, &mut uncounted);
+                        recorder.plain_pass(*seconds);
+                        xml::cases(out, &recorder.finish(), &self.style)?;
                     }
+                    Record::Rendered(rendered) => out.write_all(rendered)?,
                 }
-                out.write_all(&internal)
-            })
+            }
+            out.write_all(&internal)
         })
     }
 }

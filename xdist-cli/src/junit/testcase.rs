@@ -155,7 +155,8 @@ impl<'a> Recorder<'a> {
     }
 
     fn skip(&mut self, nodeid: &str, report: &Report) {
-        if let Some(reason) = &report.wasxfail {
+        let in_xml = in_xml(report);
+        if let Some(reason) = in_xml.0.or(report.wasxfail.as_deref()).filter(|_| report.wasxfail.is_some()) {
             let reason = reason.strip_prefix("reason: ").unwrap_or(reason).to_owned();
             let attributes = vec![("type", "pytest.xfail".to_owned()), ("message", reason)];
             self.add(nodeid, "skipped", attributes, String::new());
@@ -163,6 +164,7 @@ impl<'a> Recorder<'a> {
         }
         let (reason, text) = match report.longrepr.as_ref().and_then(|longrepr| longrepr.skip.as_ref()) {
             Some((file, line, reason)) => {
+                let reason = in_xml.0.unwrap_or(reason);
                 let reason = reason.strip_prefix("Skipped: ").unwrap_or(reason);
                 (reason.to_owned(), format!("{file}:{line}: {reason}"))
             }
@@ -287,6 +289,9 @@ impl<'a> Recorder<'a> {
 
 /// The message of the exception, or everything there is.
 fn reason(report: &Report) -> &str {
+    if let (Some(message), _) = in_xml(report) {
+        return message;
+    }
     match report.longrepr.as_ref().and_then(|longrepr| longrepr.crash.as_ref()) {
         Some(crash) => &crash.message,
         None => full(report),
@@ -294,7 +299,16 @@ fn reason(report: &Report) -> &str {
 }
 
 fn full(report: &Report) -> &str {
+    if let (_, Some(text)) = in_xml(report) {
+        return text;
+    }
     report.longrepr.as_ref().map_or("", plain)
+}
+
+/// The message and the text that pytest writes into the file and nowhere else.
+fn in_xml(report: &Report) -> (Option<&str>, Option<&str>) {
+    let Some((message, text)) = &report.in_xml else { return (None, None) };
+    (Some(message.as_str()).filter(|text| !text.is_empty()), Some(text.as_str()).filter(|text| !text.is_empty()))
 }
 
 fn plain(longrepr: &Longrepr) -> &str {

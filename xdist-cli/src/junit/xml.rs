@@ -13,7 +13,7 @@ use super::dialect::Dialect;
 use super::model::{Case, Node, Stats, Style};
 use super::text::visible;
 
-/// What stands in the head of the file.
+/// What stands in the head of a suite.
 pub(super) struct Suite<'a> {
     pub(super) name: &'a str,
     pub(super) stats: &'a Stats,
@@ -24,19 +24,30 @@ pub(super) struct Suite<'a> {
     pub(super) dialect: Dialect,
 }
 
-/// The whole file; `cases` writes the test cases.
+/// The whole file; `inner` writes the suites.
+pub(super) fn suites(
+    out: &mut dyn Write,
+    dialect: Dialect,
+    inner: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut writer = Writer::new(out);
+    writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("utf-8"), None)))?;
+    let mut suites = BytesStart::new("testsuites");
+    if dialect.named_suites {
+        attribute(&mut suites, "name", "pytest tests", dialect);
+    }
+    writer.write_event(Event::Start(suites))?;
+    inner(writer.get_mut())?;
+    writer.write_event(Event::End(BytesEnd::new("testsuites")))
+}
+
+/// One suite; `cases` writes the test cases.
 pub(super) fn suite(
     out: &mut dyn Write,
     suite: &Suite<'_>,
     cases: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> io::Result<()> {
     let mut writer = Writer::new(out);
-    writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("utf-8"), None)))?;
-    let mut suites = BytesStart::new("testsuites");
-    if suite.dialect.named_suites {
-        attribute(&mut suites, "name", "pytest tests", suite.dialect);
-    }
-    writer.write_event(Event::Start(suites))?;
     let mut head = BytesStart::new("testsuite");
     let Stats { errors, failures, skipped, .. } = suite.stats;
     for (name, value) in [
@@ -54,8 +65,7 @@ pub(super) fn suite(
     writer.write_event(Event::Start(head))?;
     properties(&mut writer, suite.properties, suite.dialect)?;
     cases(writer.get_mut())?;
-    writer.write_event(Event::End(BytesEnd::new("testsuite")))?;
-    writer.write_event(Event::End(BytesEnd::new("testsuites")))
+    writer.write_event(Event::End(BytesEnd::new("testsuite")))
 }
 
 /// The test cases of one test.

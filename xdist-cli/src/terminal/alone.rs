@@ -3,12 +3,13 @@
 //! pytest finds root directory and configuration by the paths it is given, so that one path may lead it elsewhere than
 //! those of the run did. This looks at the disk to tell.
 
-use std::borrow::Cow;
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use xdist_core::event::Configured;
 
-use super::names::{Names, best_relative, normal, split};
+use super::names::{Names, best_relative, normal, relative_path, split};
 
 /// Files that make pytest take their folder for a root directory, if what they say is for it.
 const CONFIGURATION: [&str; 7] =
@@ -38,20 +39,22 @@ impl Alone {
         }
     }
 
-    /// The command for this node id, for a shell.
-    pub(crate) fn command(&self, names: &Names, nodeid: &str) -> String {
+    /// The command for this node id, for a shell; begun as in another environment, if it is `there`.
+    pub(crate) fn command(&self, names: &Names, nodeid: &str, there: Option<&[String]>) -> String {
         let (path, rest) = split(nodeid);
         let path = self.locate(names, path);
-        let mut words = self.words.clone();
+        let mut words = there.map_or_else(|| self.words.clone(), <[String]>::to_vec);
         words.extend(self.settled(names, &path));
-        let path = best_relative(&names.invoked, &path);
-        // A file name may look like an option.
-        let dot = if path.starts_with('-') { "./" } else { "" };
-        words.push(match rest {
-            Some(rest) => format!("{dot}{path}::{rest}"),
-            None => format!("{dot}{path}"),
-        });
-        words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+        let path = relative_path(&names.invoked, &path);
+        // A file name may look like an option, and need not be text.
+        let dot = if path.as_os_str().as_bytes().starts_with(b"-") { "./" } else { "" };
+        let mut test = [dot.as_bytes(), path.as_os_str().as_bytes()].concat();
+        if let Some(rest) = rest {
+            test.extend_from_slice(b"::");
+            test.extend_from_slice(rest.as_bytes());
+        }
+        let words = words.iter().map(String::as_bytes).chain([test.as_slice()]);
+        words.map(quoted).collect::<Vec<_>>().join(" ")
     }
 
     /// Where a node id's file is. Those outside the root directory are called by their way from the argument that led
@@ -95,9 +98,9 @@ impl Alone {
     }
 }
 
-/// The name behind one that Python could not decode: in a locale without UTF-8 its bytes above 127 come as `\udcc3`.
-/// `None` for one without such bytes, or that is no UTF-8 either.
-fn unescaped(name: &str) -> Option<String> {
+/// The name behind one that Python could not decode: bytes that are no UTF-8, in a locale without UTF-8 all above 127, come
+/// as `\udcc3`. `None` for one without such bytes.
+fn unescaped(name: &str) -> Option<PathBuf> {
     let mut pieces = name.split("\\udc");
     let mut bytes = pieces.next()?.as_bytes().to_vec();
     for piece in pieces {
@@ -105,29 +108,35 @@ fn unescaped(name: &str) -> Option<String> {
         bytes.push(u8::from_str_radix(digits, 16).ok()?);
         bytes.extend_from_slice(rest.as_bytes());
     }
-    String::from_utf8(bytes).ok().filter(|found| found != name)
+    (bytes != name.as_bytes()).then(|| PathBuf::from(OsString::from_vec(bytes)))
 }
 
 /// A word as a POSIX shell reads it, always in one line and without control characters.
-fn quoted(word: &str) -> Cow<'_, str> {
-    if !word.contains(char::is_control) {
+fn quoted(word: &[u8]) -> String {
+    if let Ok(text) = std::str::from_utf8(word)
+        && !text.contains(char::is_control)
+    {
         // Only a NUL cannot be quoted, and that is a control character.
-        return shlex::try_quote(word).unwrap_or(Cow::Borrowed(word));
+        return shlex::try_quote(text).map_or_else(|_| text.to_owned(), Into::into);
     }
     let mut out = String::from("\"$(printf '");
-    for character in word.chars() {
-        match character {
-            '%' => out.push_str("%%"),
-            '\\' | '\'' => put!(out, "\\{:03o}", u32::from(character)),
-            _ if character.is_control() => {
-                let mut bytes = [0; 4];
-                for byte in character.encode_utf8(&mut bytes).bytes() {
-                    put!(out, "\\{byte:03o}");
-                }
+    for chunk in word.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            match character {
+                '%' => out.push_str("%%"),
+                '\\' | '\'' => put!(out, "\\{:03o}", u32::from(character)),
+                _ if character.is_control() => octal(character.encode_utf8(&mut [0; 4]).as_bytes(), &mut out),
+                _ => out.push(character),
             }
-            _ => out.push(character),
         }
+        octal(chunk.invalid(), &mut out);
     }
     out.push_str("')\"");
-    Cow::Owned(out)
+    out
+}
+
+fn octal(bytes: &[u8], out: &mut String) {
+    for byte in bytes {
+        put!(*out, "\\{byte:03o}");
+    }
 }

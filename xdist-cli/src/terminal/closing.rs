@@ -46,6 +46,7 @@ pub(crate) fn stopped(face: &Face, tally: &Tally, ended: &Ended, out: &mut Strin
     if let Some(reason) = &ended.reason {
         let inks: &[Ink] = if ended.exit == INTERRUPTED { &[] } else { &[Ink::RED] };
         out.push_str(&face.style.rule('!', reason, inks));
+        out.push_str(&ended.detail);
     }
     if !ended.not_run.is_empty() {
         let text = format!("xdist: {} of {} did not run", ended.not_run.len(), plural_of(tally.collected));

@@ -25,13 +25,15 @@ impl<W: Write> TerminalReporter<W> {
     fn summary(&mut self, ended: &Ended) {
         let held = self.held.release_all();
         self.screen.lines(&held);
+        let rest = self.matrix.rest(&self.face);
+        self.screen.lines(&rest);
         self.last_figure();
         let began = self.screen.column() > 0 || self.lettered;
         self.screen.newline();
         if !began || self.face.display.verbosity >= 0 {
             self.screen.lines("\n");
         }
-        self.shelf.sort();
+        self.shelf.sort(self.face.places.each);
         self.interrupted.sort_unstable();
         let face = &self.face;
         let mut out = String::new();
@@ -52,6 +54,9 @@ impl<W: Write> TerminalReporter<W> {
         closing::interrupted(face, &self.interrupted, &mut out);
         if !face.display.no_summary {
             short::summary(face, &self.shelf, &mut out);
+        }
+        if face.places.each && face.display.verbosity > -2 {
+            self.matrix.summary(face, &mut out);
         }
         closing::stopped(face, &self.tally, ended, &mut out);
         closing::final_line(face, &self.tally, ended.elapsed, &mut out);

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use xdist_core::event::Configured;
-use xdist_core::facts::DisplayOptions;
+use xdist_core::facts::{DisplayOptions, Interpreter};
 use xdist_core::ids::WorkerId;
 
 use super::alone::Alone;
 use super::names::Names;
 use super::options::{TerminalOptions, layout_width};
+use super::places::Places;
 use super::style::{Ink, Style};
 
 /// How this run shows itself.
@@ -28,6 +29,8 @@ pub(crate) struct Face {
     interpreter: String,
     /// Commands that run one test alone.
     alone: Alone,
+    /// Where tests run.
+    pub(crate) places: Places,
 }
 
 impl Face {
@@ -41,6 +44,7 @@ impl Face {
             pytest: (u32::MAX, 0),
             interpreter: String::new(),
             alone: Alone::default(),
+            places: Places::default(),
         }
     }
 
@@ -51,8 +55,7 @@ impl Face {
         self.names.rootdir = PathBuf::from(&configured.facts.rootdir);
         self.names.invoked = PathBuf::from(&configured.facts.invocation_dir);
         self.pytest = version(&interpreter.pytest);
-        self.interpreter =
-            format!("{} -- Python {} {}", interpreter.platform, interpreter.version, interpreter.executable);
+        self.interpreter = line_of(interpreter);
         self.alone = Alone::new(configured);
     }
 
@@ -73,12 +76,22 @@ impl Face {
 
     /// The line that says where a report was made.
     pub(crate) fn worker_line(&self, worker: WorkerId) -> String {
-        format!("[{worker}] {}\n", self.interpreter)
+        match self.places.environment(worker) {
+            Some(one) => format!("[{worker}] {}, pytest-{}\n", line_of(&one.interpreter), one.interpreter.pytest),
+            None => format!("[{worker}] {}\n", self.interpreter),
+        }
+    }
+
+    /// ` [py311]`, where a verdict needs to say whose it is.
+    pub(crate) fn label(&self, worker: Option<WorkerId>) -> String {
+        let label = worker.and_then(|worker| self.places.label(worker));
+        label.map(|label| format!(" [{label}]")).unwrap_or_default()
     }
 
     /// The last line of every failure: how to run it alone.
-    pub(crate) fn rerun_line(&self, nodeid: &str) -> String {
-        let command = self.alone.command(&self.names, nodeid);
+    pub(crate) fn rerun_line(&self, nodeid: &str, worker: Option<WorkerId>) -> String {
+        let there = worker.and_then(|worker| self.places.environment(worker)).map(|one| one.alone.as_slice());
+        let command = self.alone.command(&self.names, nodeid, there);
         format!("{} {command}\n", self.style.paint("rerun:", &[Ink::CYAN]))
     }
 
@@ -90,6 +103,11 @@ impl Face {
             (path, None) => path.to_owned(),
         }
     }
+}
+
+/// `linux -- Python 3.11.7 /path/python`.
+fn line_of(interpreter: &Interpreter) -> String {
+    format!("{} -- Python {} {}", interpreter.platform, interpreter.version, interpreter.executable)
 }
 
 /// Major and minor version; of a text that is none, the newest there could be.

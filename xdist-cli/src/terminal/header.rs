@@ -1,6 +1,6 @@
 //! What stands above the progress: versions, configuration, interpreter, workers, how they were started and why.
 
-use xdist_core::event::{Collected, Configured};
+use xdist_core::event::{Collected, Configured, Environment};
 
 use super::face::Face;
 use super::style::Ink;
@@ -77,7 +77,12 @@ fn summary(face: &Face, collected: &Collected, out: &mut String) {
         let all = items + collection.deselected as usize;
         format!("collected {}", plural(all, "item"))
     } else {
-        format!("{} [{}]", plural(collected.workers as usize, "worker"), plural(items, "item"))
+        let places = match collected.environments.len() {
+            0 | 1 => String::new(),
+            number => format!(" in {number} environments"),
+        };
+        let each = if collected.each { format!(", {} runs", collected.verdicts()) } else { String::new() };
+        format!("{}{places} [{}{each}]", plural(collected.workers as usize, "worker"), plural(items, "item"))
     };
     let with = |outcome: &str| collection.reports.iter().filter(|report| report.outcome == outcome).count();
     let (errors, skipped) = (with("failed"), with("skipped"));
@@ -98,16 +103,46 @@ fn summary(face: &Face, collected: &Collected, out: &mut String) {
     }
     out.push_str(&face.style.paint(&line, &[Ink::BOLD]));
     out.push('\n');
-    if collected.workers > 0 && !collected.fork.is_empty() {
-        let reason = match collected.fork_reason.as_str() {
-            "" => String::new(),
-            reason => format!(": {reason}"),
-        };
-        put!(*out, "fork: {}{reason}\n", collected.fork);
+    if collected.environments.len() > 1 {
+        environments(collected, out);
+    } else if collected.workers > 0 && !collected.fork.is_empty() {
+        put!(*out, "{}\n", fork(&collected.fork, &collected.fork_reason));
     }
     if collected.workers > 0 && collected.long_first > 0 {
         let tests = plural(collected.long_first as usize, "test");
         put!(*out, "order: {tests} that took long first (--no-history: as collected)\n");
+    }
+}
+
+/// `fork: imported: tests/conftest.py:3: …`.
+fn fork(level: &str, reason: &str) -> String {
+    let separator = if reason.is_empty() { "" } else { ": " };
+    format!("fork: {level}{separator}{reason}")
+}
+
+/// A line for each environment: what it is, and how many of the workers and tests are its own.
+fn environments(collected: &Collected, out: &mut String) {
+    let usual = |one: &Environment| one.fork == "collected" && one.fork_reason.is_empty();
+    for one in &collected.environments {
+        let interpreter = &one.interpreter;
+        put!(
+            *out,
+            "{}: {} {}, pytest-{}",
+            one.label,
+            interpreter.implementation,
+            interpreter.version,
+            interpreter.pytest
+        );
+        if collected.workers > 0 {
+            put!(*out, ", {}", plural(one.workers.len(), "worker"));
+        }
+        if one.tests.len() != collected.collection.ids.len() {
+            put!(*out, ", {}", plural(one.tests.len(), "item"));
+        }
+        if !usual(one) {
+            put!(*out, ", {}", fork(&one.fork, &one.fork_reason));
+        }
+        put!(*out, " ({})\n", interpreter.executable);
     }
 }
 

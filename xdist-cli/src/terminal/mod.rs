@@ -21,9 +21,11 @@ mod face;
 mod frame;
 mod header;
 mod held;
+mod matrix;
 mod names;
 mod options;
 mod outcomes;
+mod places;
 mod progress;
 mod screen;
 mod sections;
@@ -47,7 +49,9 @@ use self::durations::Durations;
 use self::face::Face;
 use self::frame::Running;
 use self::held::{Held, marked};
+use self::matrix::Matrix;
 pub use self::options::{TerminalOptions, layout_width, resolve_color, resolve_width};
+use self::places::Places;
 use self::progress::Info;
 use self::screen::Screen;
 use self::shelf::{Shelf, from_collector};
@@ -66,6 +70,7 @@ pub struct TerminalReporter<W: Write> {
     face: Face,
     info: Info,
     tally: Tally,
+    matrix: Matrix,
     shelf: Shelf,
     durations: Durations,
     warnings: Warnings,
@@ -99,6 +104,7 @@ impl<W: Write> TerminalReporter<W> {
             errors,
             info: Info::default(),
             tally: Tally::default(),
+            matrix: Matrix::default(),
             shelf: Shelf::default(),
             durations: Durations::default(),
             warnings: Warnings::default(),
@@ -138,10 +144,12 @@ impl<W: Write> TerminalReporter<W> {
     }
 
     /// Takes the bar away and writes what is left, also when no end of the run came.
-    pub fn finish(&mut self) {
+    ///
+    /// # Errors
+    /// What the stream says; a closed pipe is no error.
+    pub fn finish(&mut self) -> io::Result<()> {
         self.screen.hide();
-        // Where the stream is closed there is nobody left to tell.
-        let _ = self.screen.flush_all();
+        self.screen.flush_all()
     }
 
     /// What a plugin host is to show of an event in our place.
@@ -152,7 +160,10 @@ impl<W: Write> TerminalReporter<W> {
                 self.face.configure(configured);
                 header::own(configured, &mut out);
             }
-            RunEvent::Collected(collected) => header::collected(&self.face, collected, &mut out),
+            RunEvent::Collected(collected) => {
+                self.face.places = Places::of(collected);
+                header::collected(&self.face, collected, &mut out);
+            }
             _ => {}
         }
         out.lines().map(str::to_owned).collect()
@@ -231,7 +242,8 @@ impl<W: Write> TerminalReporter<W> {
 
     fn collected(&mut self, collected: &Collected, now: Instant) -> io::Result<()> {
         self.face.names.collection = collected.collection.clone();
-        self.tally.collected = collected.collection.ids.len() as u64;
+        self.tally.collected = collected.verdicts();
+        self.face.places = Places::of(collected);
         self.tally.add("deselected", u64::from(collected.collection.deselected), true);
         for report in &collected.collection.reports {
             let kept = from_collector(report);

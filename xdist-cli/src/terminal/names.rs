@@ -76,16 +76,21 @@ pub(crate) fn domain(nodeid: &str) -> String {
 
 /// `path` as seen from `from`, with `..` where needed.
 pub(super) fn best_relative(from: &Path, path: &Path) -> String {
+    relative_path(from, path).display().to_string()
+}
+
+/// The same, whatever bytes it is made of.
+pub(super) fn relative_path(from: &Path, path: &Path) -> PathBuf {
     let from: Vec<Component<'_>> = normal(from);
     let path: Vec<Component<'_>> = normal(path);
     if from == path {
-        return ".".to_owned();
+        return PathBuf::from(".");
     }
     let shared = from.iter().zip(&path).take_while(|(a, b)| a == b).count();
     let mut out = PathBuf::new();
     out.extend(std::iter::repeat_n(Component::ParentDir, from.len() - shared));
     out.extend(&path[shared..]);
-    out.display().to_string()
+    out
 }
 
 /// The components without `.` and with `..` taken back, by text alone.

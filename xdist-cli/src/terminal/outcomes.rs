@@ -36,7 +36,13 @@ impl<W: Write> TerminalReporter<W> {
         if self.face.wants('p') {
             self.shelf.passed_tests.push(test);
         }
-        if self.by_lines() {
+        if self.face.places.each {
+            self.matrix.count(worker, "passed", true);
+        }
+        if self.by_lines() && self.face.places.each {
+            self.matrix.note(test, worker, "PASSED", &[Ink::GREEN]);
+            self.matrix_line(test);
+        } else if self.by_lines() {
             let figure = self.info.message(&self.tally, &mut self.unshown);
             let name = self.face.names.display(test);
             let line = progress::passed_line(&self.face, worker, &figure, &name);
@@ -52,6 +58,18 @@ impl<W: Write> TerminalReporter<W> {
         for report in reports {
             self.report(test, worker, report, &teardown);
         }
+        self.matrix_line(test);
+    }
+
+    /// The line of a test that has its outcome everywhere now.
+    fn matrix_line(&mut self, test: TestIndex) {
+        if !self.by_lines() || !self.face.places.each {
+            return;
+        }
+        let figure = self.info.message(&self.tally, &mut self.unshown);
+        if let Some(line) = self.matrix.line(&self.face, test, &figure) {
+            self.screen.lines(&line);
+        }
     }
 
     fn crashed(&mut self, test: TestIndex, worker: WorkerId, crashed: &Crashed) {
@@ -64,12 +82,16 @@ impl<W: Write> TerminalReporter<W> {
             self.durations.report(test, earlier);
         }
         self.report(test, worker, &report, &[]);
+        self.matrix_line(test);
         self.shelf.crashed(worker, words);
     }
 
     fn interrupt(&mut self, test: TestIndex, worker: WorkerId) {
         self.interrupted.push((test, worker));
-        if self.by_lines() {
+        if self.by_lines() && self.face.places.each {
+            self.matrix.note(test, worker, "INTERRUPTED", &[Ink::YELLOW]);
+            self.matrix_line(test);
+        } else if self.by_lines() {
             let figure = self.info.message(&self.tally, &mut self.unshown);
             let name = self.face.names.display(test);
             let line = progress::line(&self.face, worker, &figure, "INTERRUPTED", &[Ink::YELLOW], &name);
@@ -82,7 +104,12 @@ impl<W: Write> TerminalReporter<W> {
         self.durations.report(test, report);
         self.unshown += report.duration;
         let shown = !(report.letter.is_empty() && report.word.is_empty());
-        if self.by_lines() && shown {
+        if self.face.places.each {
+            self.matrix.count(worker, &report.category, !report.uncounted);
+        }
+        if self.by_lines() && shown && self.face.places.each {
+            self.matrix.note(test, worker, short::verbose_word(report), &progress::inks_of(report));
+        } else if self.by_lines() && shown {
             let figure = self.info.message(&self.tally, &mut self.unshown);
             let name = self.face.names.display(test);
             let line = progress::report_line(&self.face, worker, &figure, report, &name);

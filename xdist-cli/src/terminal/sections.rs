@@ -15,10 +15,10 @@ pub(crate) fn errors(face: &Face, kept: &[Kept], out: &mut String) {
     }
     out.push_str(&face.style.rule('=', "ERRORS", &[]));
     for one in kept {
-        let head = head_line(one);
+        let head = labelled(face, one);
         let title = match one.report.when.as_str() {
             "collect" if one.report.head_line.is_empty() => format!("ERROR collecting {head}"),
-            "collect" => head.to_owned(),
+            "collect" => head,
             when => format!("ERROR at {when} of {head}"),
         };
         out.push_str(&face.style.rule('_', &title, &HEAD));
@@ -55,7 +55,7 @@ fn failing(face: &Face, title: &str, style: &str, kept: &[Kept], with_rerun: boo
                 push_line(out, &crash_line(&one.report));
             }
         } else {
-            out.push_str(&face.style.rule('_', head_line(one), &HEAD));
+            out.push_str(&face.style.rule('_', &labelled(face, one), &HEAD));
             body(face, one, out);
             teardown(face, one, out);
         }
@@ -73,11 +73,16 @@ pub(crate) fn passes(face: &Face, title: &str, any: bool, kept: &[Kept], out: &m
     out.push_str(&face.style.rule('=', title, &[]));
     for one in kept {
         if !one.report.sections.is_empty() {
-            out.push_str(&face.style.rule('_', head_line(one), &[Ink::GREEN, Ink::BOLD]));
+            out.push_str(&face.style.rule('_', &labelled(face, one), &[Ink::GREEN, Ink::BOLD]));
             body(face, one, out);
         }
         teardown(face, one, out);
     }
+}
+
+/// The title of its section, with its environment where there are several.
+fn labelled(face: &Face, kept: &Kept) -> String {
+    format!("{}{}", head_line(kept), face.label(kept.worker))
 }
 
 fn head_line(kept: &Kept) -> &str {
@@ -124,7 +129,7 @@ fn captured<'a>(face: &Face, sections: impl Iterator<Item = &'a (String, String)
 
 fn rerun(face: &Face, kept: &Kept, out: &mut String) {
     if !kept.nodeid.is_empty() {
-        out.push_str(&face.rerun_line(&kept.nodeid));
+        out.push_str(&face.rerun_line(&kept.nodeid, kept.worker));
     }
 }
 

@@ -111,7 +111,9 @@ impl Shelf {
     }
 
     /// Puts everything into the order of collection, which is that of a serial run.
-    pub(crate) fn sort(&mut self) {
+    ///
+    /// `by_worker`: what one test has of several workers stands in their order.
+    pub(crate) fn sort(&mut self, by_worker: bool) {
         let lists = [
             &mut self.failed,
             &mut self.errors,
@@ -121,7 +123,7 @@ impl Shelf {
             &mut self.passed,
         ];
         for list in lists {
-            list.sort_by_key(|kept| kept.test);
+            list.sort_by_key(|kept| (kept.test, if by_worker { kept.worker } else { None }));
         }
         self.passed_tests.sort_unstable();
     }

@@ -43,7 +43,8 @@ pub(crate) fn failing(face: &Face, kept: &Kept) -> String {
 /// As [`failing`], for a line that has this many columns.
 pub(crate) fn failing_in(face: &Face, kept: &Kept, columns: usize) -> String {
     let word = verbose_word(&kept.report);
-    let mut line = format!("{} {}", painted_word(face, &kept.report, Ink::RED), face.bold_nodeid(&kept.nodeid));
+    let label = face.label(kept.worker);
+    let mut line = format!("{} {}{label}", painted_word(face, &kept.report, Ink::RED), face.bold_nodeid(&kept.nodeid));
     let Some(message) = message(face, &kept.report) else {
         return line;
     };
@@ -52,7 +53,7 @@ pub(crate) fn failing_in(face: &Face, kept: &Kept, columns: usize) -> String {
         line.push_str(message);
         return line;
     }
-    let used = width_of(word) + 1 + width_of(&face.names.relative(&kept.nodeid));
+    let used = width_of(word) + 1 + width_of(&face.names.relative(&kept.nodeid)) + width_of(&label);
     line.push_str(&trimmed(" - ", message, "", columns.saturating_sub(used)).unwrap_or_default());
     line
 }

@@ -94,6 +94,18 @@ impl Tally {
     }
 }
 
+impl Tally {
+    /// Categories that the final line counts something of.
+    pub(crate) fn seen(&self) -> impl Iterator<Item = &str> {
+        self.categories.iter().filter(|one| one.counted > 0).map(|one| one.name.as_str())
+    }
+}
+
+/// Where a category stands among others: as in the final line.
+pub(crate) fn place_of(category: &str) -> usize {
+    KNOWN.iter().chain(&KNOWN_SUBTESTS).position(|known| *known == category).unwrap_or(usize::MAX)
+}
+
 /// The colour of a category.
 fn ink_of(category: &str, subtests_known: bool) -> Ink {
     match category {

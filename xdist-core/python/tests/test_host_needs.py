@@ -8,7 +8,7 @@ from textwrap import dedent
 import pytest
 from _pytest.config import _prepareconfig
 
-from xdist_worker.host.needs import CONTROLLER_HOOKS, KNOWN, reasons
+from xdist_worker.host.needs import BESIDE, CONTROLLER_HOOKS, KNOWN, needs, reasons
 from xdist_worker.plugin import OptionsPlugin
 
 ARGUMENTS = {
@@ -199,3 +199,27 @@ def test_strange_plugins_do_no_harm(configured):
     config.pluginmanager.register(Strange(), "strange")
     config.pluginmanager.register(types.SimpleNamespace(pytest_terminal_summary=lambda: None), "space")
     assert isinstance(reasons(config), list)
+
+
+def named(top, **names):
+    module = types.ModuleType(top)
+    vars(module).update(names)
+    return module
+
+
+def test_who_only_reports_is_configured_beside_the_collection(configured):
+    assert set(KNOWN) >= BESIDE
+    config = configured()
+    assert needs(config) == ([], False)
+    config.pluginmanager.register(named("syrupy"))
+    assert needs(config) == (["syrupy"], False)
+    config.pluginmanager.register(named("pytest_randomly"))
+    assert needs(config) == (["syrupy", "pytest-randomly"], True)
+
+
+def test_who_prepares_something_comes_before_the_collection(configured):
+    assert needs(configured("def pytest_terminal_summary(): pass"))[1]
+    config = configured()
+    config.pluginmanager.register(named("testmon", pytest_configure_node=lambda node: None))
+    assert needs(config) == ([], True)
+    assert needs(configured("", "--cache-clear", "-p", "cacheprovider"))[1]

@@ -53,6 +53,29 @@ def test_specs_say_where(manager):
         spec.__wrapped__  # noqa: B018
 
 
+def test_nodes_of_several_environments(pytestconfig):
+    texts = ["popen", "popen//python=/opt/pypy -X dev//env:A=1=2//chdir=sub//id=other//dont_write_bytecode"]
+    manager = NodeManager(pytestconfig, texts, "run-1", [])
+    spec = manager.specs[1]
+    assert (spec.python, spec.env, spec.chdir, spec.id) == ("/opt/pypy -X dev", {"A": "1=2"}, "sub", "gw1")
+    assert spec.dont_write_bytecode is True and spec.nice is None and str(spec) == texts[1]
+    interpreter = {"version": "3.9.16", "implementation": "PyPy", "platform": "linux", "executable": "/opt/pypy"}
+    manager.interpreters["gw1"] = interpreter
+    node = manager.make("gw1")
+    assert node.workerinfo["version_info"][:3] == (3, 9, 16) and node.workerinfo["executable"] == "/opt/pypy"
+    assert node.gateway._rinfo().executable == "/opt/pypy"
+    assert manager.make("gw0").gateway._rinfo().executable != "/opt/pypy"
+
+
+def test_tests_of_several_environments():
+    tests = retold.Tests(["a.py::x", "b.py::y", "a.py::z"], b"")
+    tests.describe(["gw0"], [0, 2], pack([(("a.py", 1, "x"), ["x"]), (("a.py", 5, "z"), ["z"])]))
+    tests.describe(["gw1", "gw2"], [1, 0], pack([(("b.py", 3, "y"), ["y"]), (("a.py", 1, "x"), ["x"])]))
+    assert [tests.location(index) for index in range(3)] == [("a.py", 1, "x"), ("b.py", 3, "y"), ("a.py", 5, "z")]
+    assert tests.of("gw2") == ["b.py::y", "a.py::x"] and tests.of("gw0") == ["a.py::x", "a.py::z"]
+    assert retold.Tests(["a.py::x"], b"").of("gw0") == ["a.py::x"]
+
+
 def test_a_crashed_test():
     tests = retold.Tests(["d/a.py::K::test[x]"], pack([(("d/a.py", 3, "K.test[x]"), [])]))
     report = tests.crashed(0, "gw1", "signal 9 (SIGKILL)", "last words\n")

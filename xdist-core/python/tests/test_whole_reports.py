@@ -214,7 +214,7 @@ class Item:
 
 def test_the_host_makes_plain_reports_by_itself():
     tests = retold.Tests([NODEID, "b.py::odd"], described([Item(LOCATION, {"a": 1, "b": 2}), Item("nonsense", {})]))
-    reports = tests.passed(0, (1.0, 2.0, 3.0), {"call": pack({"extras": []})})
+    reports = tests.passed(0, (1.0, 2.0, 3.0), {"call": pack({"extras": []})}, {})
     assert [report.when for report in reports] == ["setup", "call", "teardown"]
     assert [report.duration for report in reports] == [1.0, 2.0, 3.0]
     assert all(report.passed and report.location == LOCATION for report in reports)
@@ -226,3 +226,16 @@ def test_the_host_makes_plain_reports_by_itself():
             assert before.stop == pytest.approx(after.start)
     assert tests.location(1) == ("", None, "")
     assert tests.location(0) == LOCATION
+
+
+def test_reports_that_the_host_makes_are_those_that_pytest_makes():
+    tests = retold.Tests([NODEID], described([Item(LOCATION, {"a": 1})]))
+    marks = {"worker_id": "gw1", "item_index": 0}
+    reports = tests.passed(0, (1.0, 2.0, 3.0), {"setup": pack({"extras": []})}, marks)
+    for when, duration, report in zip(("setup", "call", "teardown"), (1.0, 2.0, 3.0), reports):
+        times = {name: vars(report)[name] for name in ("start", "stop") if hasattr(report, name)}
+        extra = {**times, **({"extras": []} if when == "setup" else {}), **marks}
+        expected = TestReport(NODEID, LOCATION, {"a": 1}, "passed", None, when, duration=duration, **extra)
+        assert list(vars(report).items()) == list(vars(expected).items())
+    for name in ("keywords", "sections", "user_properties"):
+        assert len({id(getattr(report, name)) for report in reports}) == 3

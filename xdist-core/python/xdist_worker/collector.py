@@ -37,7 +37,7 @@ class CollectorHooks(WorkerHooks):
 
     def pytest_warning_recorded(self, warning_message: Any, when: str, nodeid: str, location: Any) -> None:
         """Pass a warning on."""
-        self._run.tell_warning(warning_message, when, nodeid, location)
+        self._warned(warning_message, when, nodeid, location)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self, session: Any) -> None:
@@ -61,7 +61,7 @@ class CollectorHooks(WorkerHooks):
         error = outcome.excinfo[1]
         if isinstance(error, pytest.UsageError):
             return
-        self._run.tell_collection(stopped=str(error) or type(error).__name__)
+        self._run.tell_collection(pytest.ExceptionInfo.from_exc_info(outcome.excinfo))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: Any) -> bool:
@@ -125,6 +125,8 @@ class CollectorHooks(WorkerHooks):
 
     def _write_nodeids(self, session: Any) -> None:
         """What pytest warns of meanwhile counts, as in the hook in which serial pytest writes."""
+        if not self._run.who.get("writes_cache", True):
+            return
         with caught_warnings(self._run.config):
             try:
                 write_nodeids(self._run.config, session)

@@ -68,6 +68,8 @@ def dist_options(config: Any) -> dict[str, object]:
         data["maxschedchunk"] = max(1, integer(chunk))
     if not getattr(option, "loadscopereorder", True):
         data["keep_order"] = True
+    if getattr(option, "strictcollection", False):
+        data["strict_collection"] = True
     restarts = getattr(option, "maxworkerrestart", None)
     if restarts is not None:
         data["max_worker_restart"] = _restarts(restarts)

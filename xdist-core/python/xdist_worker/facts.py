@@ -14,7 +14,7 @@ import pytest
 
 from . import live_log
 from .distribution import dist_options, ini, plain_reason
-from .host.needs import reasons
+from .host.needs import checks, needs
 from .preload import preload_modules
 from .rerun import repeated_options
 from .safe_text import attribute, integer, seconds, text
@@ -48,7 +48,8 @@ def gather_facts(config: Any, watch: Any, args: Sequence[str]) -> dict[str, obje
     if plain is not None:
         facts["plain"] = plain
     else:
-        facts["host_reasons"] = reasons(config)
+        facts["host_reasons"], facts["host_first"] = needs(config)
+        facts["host_checks"] = checks(config)
     read = attribute(watch, "identity_read")
     if read is not None:
         path, line, what = read

@@ -49,13 +49,18 @@ def force_options(config: Any) -> None:
 
 
 def base_temp(config: Any) -> str:
-    """The base temporary directory of the whole run, made as pytest itself makes it; empty without that plugin."""
+    """The base temporary directory of the whole run, made as pytest itself makes it.
+
+    Empty without that plugin, and where none can be made: then whichever test asks for one fails, as serially.
+    """
     if not hasattr(config.option, "basetemp") or not config.pluginmanager.has_plugin("tmpdir"):
         return ""
     from _pytest.tmpdir import TempPathFactory
 
-    factory = TempPathFactory.from_config(config, _ispytest=True)
-    return str(factory.getbasetemp())
+    try:
+        return str(TempPathFactory.from_config(config, _ispytest=True).getbasetemp())
+    except OSError:
+        return ""
 
 
 def set_base_temp(config: Any, path: str, incarnation: int) -> None:

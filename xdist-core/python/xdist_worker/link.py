@@ -13,6 +13,7 @@ import select
 import signal
 import struct
 from os import _exit, getpid, set_inheritable
+from termios import TIOCOUTQ
 from typing import Any, Callable, List, NoReturn, Optional
 
 from . import wire
@@ -20,7 +21,8 @@ from . import wire
 LOWEST_DESCRIPTOR = 201
 # One write of up to this size is taken as a whole or not at all, so an interrupt cannot cut a frame in two.
 _ATOMIC = 16384
-_HEADER = struct.Struct(">I")
+# No byte unread, as the system writes it.
+_NOTHING = bytes(struct.calcsize("@i"))
 _NOSIGNAL = getattr(_socket, "MSG_NOSIGNAL", 0)
 
 
@@ -48,11 +50,15 @@ class Link:
         self._sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, fileno=fd)
         self._sock.settimeout(None)
         self._send: Callable[..., int] = self._sock.send
+        self._fd = fd
+        self._ioctl: Callable[..., Any] = fcntl.ioctl
         self._pid = getpid()
         self._buffer = bytearray()
         self._poll = select.poll()
         self._poll.register(fd, select.POLLIN)
         self.lost = False
+        # Frames so far.
+        self.sent = 0
         self.path = ""
         self.on_broken: Callable[[], None] = lambda: None
 
@@ -96,13 +102,37 @@ class Link:
         try:
             if len(data) <= _ATOMIC:
                 if self._send(data, _NOSIGNAL) == len(data):
+                    self.sent += 1
                     return
                 self._fail()
             self._send_long(data)
+            self.sent += 1
         except (BrokenPipeError, ConnectionError):
             self._fail()
         except OSError:
             self._broken()
+
+    def is_drained(self) -> bool:
+        """Whether the controller has read everything that was ever written here, by whomever.
+
+        What would keep a frame from being sent has the same consequences here.
+        """
+        if getpid() != self._pid:
+            _exit(1)
+        if self.lost:
+            return False
+        try:
+            return self._ioctl(self._fd, TIOCOUTQ, _NOTHING) == _NOTHING
+        except OSError:
+            self._broken()
+
+    def can_tell_drained(self) -> bool:
+        """Whether this system knows what `is_drained` asks for."""
+        try:
+            self._ioctl(self._fd, TIOCOUTQ, _NOTHING)
+        except OSError:
+            return False
+        return True
 
     def _broken(self) -> NoReturn:
         """A test closed the descriptor or put another file there: nothing can be told any more, so nothing is run."""
@@ -169,13 +199,17 @@ class Link:
 
     def _take(self) -> Optional[Any]:
         buffer = self._buffer
-        if len(buffer) < 4:
+        if len(buffer) < wire.PREFIX_SIZE:
             return None
-        size = _HEADER.unpack_from(buffer)[0]
-        if len(buffer) < 4 + size:
+        try:
+            end = wire.PREFIX_SIZE + wire.announced(buffer)
+        except wire.WireError:
+            # A test took away a part of what was sent to this process.
+            self._broken()
+        if len(buffer) < end:
             return None
-        message = wire.decode(bytes(buffer[4 : 4 + size]))
-        del buffer[: 4 + size]
+        message = wire.decode(bytes(buffer[wire.PREFIX_SIZE : end]))
+        del buffer[:end]
         return message
 
 

@@ -74,8 +74,8 @@ def add_options(parser: Any) -> None:
         choices=list(MODES),
         default="no",
         help="How tests are handed out: 'load' and 'worksteal' one by one to whoever is free, 'loadscope' by class or "
-        "module, 'loadfile' by file, 'loadgroup' by the mark xdist_group, 'auto' by that mark or one by one; 'no' does "
-        "not distribute.",
+        "module, 'loadfile' by file, 'loadgroup' by the mark xdist_group, 'auto' by that mark or one by one; 'each' "
+        "has every worker run all of them; 'no' does not distribute.",
     )
     group._addoption("-d", dest="distload", action="store_true", default=False, help="Short for '--dist=load'.")
     group.addoption(
@@ -114,6 +114,13 @@ def add_options(parser: Any) -> None:
         action="store",
         type=int,
         help="At most this many tests in one batch.",
+    )
+    group.addoption(
+        "--strict-collection",
+        dest="strictcollection",
+        action="store_true",
+        default=False,
+        help="It is an error if environments or workers collect different tests.",
     )
     group.addoption(
         "--testrunuid", dest="testrunuid", action="store", help="Id of this run, shared by all workers; default random."

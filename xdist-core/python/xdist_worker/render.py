@@ -78,6 +78,34 @@ class Renderer:
         return f"{text(longrepr)}\n{notice}"
 
 
+class _Place:
+    """Where an interrupt came from, as pytest shows it beneath its closing line."""
+
+    def __init__(self, excinfo: Any, full: bool) -> None:
+        self._excinfo = excinfo
+        self._full = full
+
+    def toterminal(self, writer: Any) -> None:
+        """Print it."""
+        # The place is the same in all styles; this one costs least.
+        shown = self._excinfo.getrepr(funcargs=True, style="long" if self._full else "native")
+        if self._full:
+            shown.toterminal(writer)
+        elif shown.reprcrash is not None:
+            shown.reprcrash.toterminal(writer)
+            writer.line("(to show a full traceback on KeyboardInterrupt use --full-trace)", yellow=True)
+
+
+def end_of_session(config: Any, excinfo: Any, rendering: dict[str, object]) -> dict[str, str]:
+    """Return why a session ends before its time, in pytest's words, and what pytest prints beneath them."""
+    reason = excinfo.exconly(tryshort=True)
+    detail = ""
+    if "KeyboardInterrupt" in reason:
+        renderer = Renderer(config, integer(rendering.get("width"), 80), bool(rendering.get("color")))
+        detail = renderer.both(_Place(excinfo, bool(config.getoption("fulltrace", False))))[0]
+    return {"reason": reason, "detail": detail} if detail else {"reason": reason}
+
+
 def match_terminal(config: Any, width: int, color: bool) -> None:
     """Give pytest's own terminal writer the width and colours of the run.
 

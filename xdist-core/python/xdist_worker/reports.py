@@ -14,6 +14,7 @@ from _pytest.reports import TestReport
 
 from . import status
 from .junit_stub import stub_of
+from .junit_text import differing
 from .render import Renderer, crash_of, match_terminal
 from .safe_text import attribute, integer, seconds, text, unprintable, xml_text
 from .spool import Spool
@@ -123,6 +124,7 @@ class ReportEncoder:
             data["sections"] = sections
         if self._junit:
             self._add_junit_data(report, when, data)
+            self._add_junit_texts(report, wasxfail, longrepr, data)
         if not self._sent and _says_nothing(data) and type(report) is TestReport:
             return None
         self._sent = True
@@ -215,6 +217,16 @@ class ReportEncoder:
             attributes = stub.take_attributes(attribute(report, "nodeid"))
             if attributes:
                 data["xml_attributes"] = attributes
+
+    def _add_junit_texts(
+        self, report: Any, wasxfail: str | None, longrepr: dict[str, object] | None, data: dict[str, object]
+    ) -> None:
+        if longrepr is None and wasxfail is None:
+            return
+        shown = longrepr or {}
+        found = differing(report, wasxfail, str(shown.get("plain") or shown.get("terminal") or ""))
+        if found is not None:
+            data["in_xml"] = [self._spool.bounded("for junit", part) for part in found]
 
 
 def _says_nothing(data: dict[str, object]) -> bool:

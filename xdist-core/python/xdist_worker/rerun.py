@@ -33,7 +33,7 @@ _WRITTEN = frozenset(
 )
 _DISTRIBUTION = frozenset(
     "dist distload loadscopereorder looponfail maxprocesses maxschedchunk maxworkerrestart numprocesses px rsyncdir "
-    "rsyncignore testrunuid tx".split()
+    "rsyncignore strictcollection testrunuid tx".split()
 )
 _LEFT_OUT = _SELECTION | _SHOWN | _WRITTEN | _DISTRIBUTION
 # Of plugins: coverage and report files of the whole run are not to be replaced by those of one test.

@@ -17,6 +17,7 @@ from .evidence import Watch
 from .junit_stub import install
 from .link import Link
 from .portable import pack, unpack
+from .render import end_of_session
 from .reports import ReportEncoder
 from .server import connect
 from .stop_page import NoPage, StopPage
@@ -157,16 +158,17 @@ class Run:
         self.link.send({"warning": {"when": "unrecorded", "message": text}})
         return True
 
-    def tell_collection(self, stopped: str = "") -> None:
-        """Everything that was collected, once."""
+    def tell_collection(self, excinfo: Any = None) -> None:
+        """Everything that was collected, once, and what ended the collection before its time."""
         if self.collection_told:
             return
         self.collection_told = True
         # Nothing runs of a collection that was stopped.
-        mode = "" if stopped else self.mode
+        mode = self.mode if excinfo is None else ""
         data = collection(self.session, self.config, self.collect_reports, self.deselected, self.rendering, mode)
-        if stopped:
-            data["stopped"] = stopped
+        if excinfo is not None:
+            stopped = end_of_session(self.config, excinfo, self.rendering)
+            data["stopped"], data["stop_detail"] = stopped["reason"], stopped.get("detail", "")
         if self.whole:
             data["described"] = described(self.session.items)
             data["raw"] = [pack(serialised(self.config, report)) for report in self.collect_reports]
@@ -178,17 +180,13 @@ class Run:
         if self.end_told or self.link.lost:
             return
         self.end_told = True
-        data: Dict[str, Any] = {"kind": "interrupt", "reason": excinfo.exconly(tryshort=True)}
+        # Nobody on this host starts another test. Who leaves for it before the controller knows why is not missed.
+        self.page.stop()
+        data: Dict[str, Any] = {"kind": "interrupt", **end_of_session(self.config, excinfo, self.rendering)}
         if isinstance(excinfo.value, pytest.exit.Exception):
             data["kind"] = "exit"
             if excinfo.value.returncode is not None:
                 data["code"] = int(excinfo.value.returncode)
         elif isinstance(excinfo.value, pytest.Session.Interrupted):
             data["kind"] = "stop"
-        try:
-            # Before the others end: else the controller would not know why they do.
-            self.link.send({"stopping": data})
-        finally:
-            # Nobody on this host starts another test.
-            if not self.link.lost:
-                self.page.stop()
+        self.link.send({"stopping": data})

@@ -76,7 +76,8 @@ class Session(OptionsPlugin):
 
     def __init__(self, request: Dict[str, Any], link: Link) -> None:
         super().__init__()
-        self._request = request
+        # Those that are no UTF-8 come as bytes.
+        self._request = {**request, "args": [os.fsdecode(arg) for arg in request["args"]]}
         self._link = link
         self._is_worker = request["role"] == "worker"
         self._early_evidence: Optional[str] = None
@@ -93,7 +94,7 @@ class Session(OptionsPlugin):
     def main(self) -> int:
         """Run pytest; returns its exit code."""
         request = self._request
-        args: List[str] = [str(arg) for arg in request["args"]]
+        args: List[str] = request["args"]
         worker = request.get("identity")
         if self._is_worker:
             self._become_group()
@@ -103,7 +104,7 @@ class Session(OptionsPlugin):
             if worker:
                 identity.set_environment(worker)
             else:
-                os.environ["PYTEST_XDIST_WORKER"] = "gw0"
+                os.environ["PYTEST_XDIST_WORKER"] = request.get("worker") or "gw0"
         else:
             sys.argv[:] = [os.path.join(scripts_dir(), "pytest"), *args]
         if not self._is_worker:
@@ -166,7 +167,8 @@ class Session(OptionsPlugin):
         options.resolve_numprocesses(config)
         facts = gather_facts(config, self._watch, self._request["args"])
         self._mode = facts["dist"]["mode"]
-        base = "" if facts.get("plain") else identity.base_temp(config)
+        # That of a session in another environment is below the first one's.
+        base = "" if facts.get("plain") or self._request.get("worker") else identity.base_temp(config)
         facts["basetemp"] = base
         self._link.send({"facts": facts})
         answer = self._link.receive()
@@ -214,7 +216,7 @@ class Session(OptionsPlugin):
         self._link.close()
         self._link = connect(path, "host", "host", 0)
         afterfork.keep_captured(config, {"id": "host"})
-        afterfork.grow_old(config)
+        afterfork.grow_slowly()
         self._go_host(config, setup)
         return True
 
@@ -243,7 +245,7 @@ class Session(OptionsPlugin):
                 self._watch.register(key)
         config.workeroutput = {}
         run = self.run = Run(config, self._link, who, rendering, self._watch)
-        run.mode = self._mode
+        run.mode = who.get("mode") or self._mode
         hooks = WorkerHooks(run) if self._is_worker else CollectorHooks(run)
         config.pluginmanager.register(hooks, "xdist_worker.session")
         refuse(run.current_nodeid)

@@ -19,45 +19,63 @@ _U32 = struct.Struct(">BI").pack
 _U64 = struct.Struct(">BQ").pack
 _I64 = struct.Struct(">Bq").pack
 _F64 = struct.Struct(">Bd").pack
-_LENGTH = struct.Struct(">I").pack
 
-# A whole frame each: length, the variant's name, its fields. 0xce marks a 32-bit integer, 0xcb a double.
-_PASSED = struct.Struct(">I9sBIBdBdBd")
-_PASSED_HEAD = b"\x81\xa6passed\x94"
-_PASSED_NEXT = struct.Struct(">I14sBIBdBdBdBI")
-_PASSED_NEXT_HEAD = b"\x81\xabpassed_next\x95"
-_STARTED = struct.Struct(">I9sBI")
-_STARTED_HEAD = b"\x81\xa7started"
-_DONE = struct.Struct(">I6sBI")
-_DONE_HEAD = b"\x81\xa4done"
+# What a frame begins with, as in execnet_rs::frame: the length of what follows, and that length XOR a constant, so that
+# anything else that gets into the stream is found out at once.
+_PREFIX = struct.Struct(">II")
+_CHECK = 0x9ED3C5B7
+PREFIX_SIZE = _PREFIX.size
+
+
+def _prefix(size: int) -> bytes:
+    return _PREFIX.pack(size, size ^ _CHECK)
+
+
+def _ready(fields: str, head: bytes) -> Tuple[Callable[..., bytes], bytes]:
+    """How to pack a whole frame, and what it begins with: the prefix and the variant's name."""
+    layout = struct.Struct(f">{PREFIX_SIZE + len(head)}s{fields}")
+    return layout.pack, _prefix(layout.size - PREFIX_SIZE) + head
+
+
+# 0xce marks a 32-bit integer, 0xcb a double.
+_PASSED, _PASSED_HEAD = _ready("BIBdBdBd", b"\x81\xa6passed\x94")
+_PASSED_NEXT, _PASSED_NEXT_HEAD = _ready("BIBdBdBdBI", b"\x81\xabpassed_next\x95")
+_STARTED, _STARTED_HEAD = _ready("BI", b"\x81\xa7started")
+_DONE, _DONE_HEAD = _ready("BI", b"\x81\xa4done")
 
 
 def passed(index: int, setup: float, call: float, teardown: float) -> bytes:
     """The frame of `passed`: a test passed with nothing to say."""
-    return _PASSED.pack(_PASSED.size - 4, _PASSED_HEAD, 0xCE, index, 0xCB, setup, 0xCB, call, 0xCB, teardown)
+    return _PASSED(_PASSED_HEAD, 0xCE, index, 0xCB, setup, 0xCB, call, 0xCB, teardown)
 
 
 def passed_next(index: int, setup: float, call: float, teardown: float, following: int) -> bytes:
     """The frame of `passed_next`: as `passed`, and the test `following` begins."""
-    return _PASSED_NEXT.pack(
-        _PASSED_NEXT.size - 4, _PASSED_NEXT_HEAD, 0xCE, index, 0xCB, setup, 0xCB, call, 0xCB, teardown, 0xCE, following
-    )
+    return _PASSED_NEXT(_PASSED_NEXT_HEAD, 0xCE, index, 0xCB, setup, 0xCB, call, 0xCB, teardown, 0xCE, following)
 
 
 def started(index: int) -> bytes:
     """The frame of `started`."""
-    return _STARTED.pack(_STARTED.size - 4, _STARTED_HEAD, 0xCE, index)
+    return _STARTED(_STARTED_HEAD, 0xCE, index)
 
 
 def done(index: int) -> bytes:
     """The frame of `done`."""
-    return _DONE.pack(_DONE.size - 4, _DONE_HEAD, 0xCE, index)
+    return _DONE(_DONE_HEAD, 0xCE, index)
 
 
 def frame(message: Any) -> bytes:
-    """A message as it goes over the socket: its length in four bytes, then one MessagePack value."""
+    """A message as it goes over the socket: the prefix, then one MessagePack value."""
     payload = encode(message)
-    return _LENGTH(len(payload)) + payload
+    return _prefix(len(payload)) + payload
+
+
+def announced(data: Any) -> int:
+    """The length of the message of the frame that `data` begins with, which holds at least the prefix."""
+    size, check = _PREFIX.unpack_from(data)
+    if size ^ _CHECK != check:
+        raise WireError("something else where a frame begins")
+    return int(size)
 
 
 def encode(value: Any) -> bytes:

@@ -1,7 +1,8 @@
 """The hooks of a worker, and its run loop: takes tests by index, runs them by pytest's protocol, tells what came out.
 
 A test is taken only when its successor is known, or that there is none: pytest needs it to decide which fixtures to
-tear down. A test that plainly passes costs one send, which also announces the next.
+tear down. A fast test that plainly passes is left in the outbox (`outbox.py`) along with the one that begins next; what
+has waited there for some milliseconds, and everything else, goes with the next frame.
 """
 
 from __future__ import annotations
@@ -15,13 +16,18 @@ from . import wire
 from .afterfork import collect_own, keep_captured, pause_gc
 from .collected import digest
 from .link import name_of
+from .outbox import Outbox, open_outbox
 from .run import Run
 from .stop_page import CALL, IDLE, SETUP, TEARDOWN
 
 _PHASES = ("setup", "call", "teardown")
-# Seconds of fast tests between two looks for messages, and what each counts beside its own duration.
+# Seconds of fast tests between two looks for messages and two frames, and what each counts beside its own duration.
 _PATIENCE = 0.02
 _OVERHEAD = 0.0002
+# A test of so many seconds is told at once.
+_LONG = 0.005
+# With fewer tests left, each is told at once, so that more come in time.
+_LOW = 8
 _FOLLOWING = {"setup": CALL, "call": TEARDOWN}
 
 
@@ -34,11 +40,15 @@ class WorkerHooks:
         self._closed = False
         self._stopped = False
         self._plain: List[Any] = []
+        self._warnings: List[Any] = []
         self._wordy = False
         # Whether the last report of a wordy test was its teardown's.
         self._over = False
-        # Seconds of tests since messages were looked for.
+        # Seconds of tests since messages were looked for and the controller was told.
         self._unheard = 0.0
+        # Made when there is a use for it.
+        self._outbox: Optional[Outbox] = None
+        self._sends_all = False
 
     # From configure to the end of collection.
 
@@ -70,7 +80,19 @@ class WorkerHooks:
     def pytest_warning_recorded(self, warning_message: Any, when: str, nodeid: str, location: Any) -> None:
         """Pass a warning on; those of configuration and collection were told by the session that collected first."""
         if when == "runtest":
-            self._run.tell_warning(warning_message, when, nodeid, location)
+            self._warned(warning_message, when, nodeid, location)
+
+    def _warned(self, *warning: Any) -> None:
+        """Tell a warning: one of a running test after the test's reports, as pytest's own hooks are called."""
+        if self._run.index is None:
+            self._run.tell_warning(*warning)
+        else:
+            self._warnings.append(warning)
+
+    def _tell_warnings(self) -> None:
+        held, self._warnings = self._warnings, []
+        for warning in held:
+            self._run.tell_warning(*warning)
 
     def pytest_internalerror(self, excrepr: Any) -> bool:
         """Tell the controller; true: nothing is written to stderr."""
@@ -127,8 +149,11 @@ class WorkerHooks:
                     protocol(item=items[index], nextitem=items[queue[0]] if queue else None)
                     page.phase(IDLE)
                     announced = self._complete(session, index)
+                    if self._warnings:
+                        self._tell_warnings()
                 except BaseException as error:
                     self._complete_anyway(index)
+                    self._tell_warnings()
                     if isinstance(error, (KeyboardInterrupt, pytest.exit.Exception)):
                         # pytest's own way takes its time, in which the other workers would go on.
                         run.tell_end_of_session(pytest.ExceptionInfo.from_current())
@@ -186,14 +211,31 @@ class WorkerHooks:
             link.send_frame(wire.done(index))
             return False
         run.index = None
-        setup, call, teardown = plain[0].duration, plain[1].duration, plain[2].duration
-        self._unheard += setup + call + teardown + _OVERHEAD
+        first, second, third = plain
+        setup, call, teardown = first.duration, second.duration, third.duration
+        seconds = setup + call + teardown
+        self._unheard += seconds + _OVERHEAD
+        if self._unheard <= _PATIENCE and seconds < _LONG and self._leave(session, index, setup, call, teardown):
+            return True
         following = self._following(session)
         if following is None:
             link.send_frame(wire.passed(index, setup, call, teardown))
             return False
         link.send_frame(wire.passed_next(index, setup, call, teardown, following))
         return True
+
+    def _leave(self, session: Any, index: int, setup: float, call: float, teardown: float) -> bool:
+        """Leave a pass in the outbox, and that the next test begins; false if it must be sent."""
+        queue, run, outbox = self._queue, self._run, self._outbox
+        if len(queue) < (2 if self._closed else _LOW) or session.shouldfail or session.shouldstop or run.page.stopped():
+            return False
+        if outbox is not None:
+            link = run.link
+            return link.is_drained() and outbox.put(link.sent, index, setup, call, teardown, queue[0])
+        if not self._sends_all and len(queue) >= _LOW:
+            self._outbox = open_outbox(run)
+            self._sends_all = self._outbox is None
+        return False
 
     def _complete_anyway(self, index: int) -> None:
         """Tell that a test is done if all of it was reported before what ends the session; once more does no harm."""

@@ -62,7 +62,7 @@ impl CacheState {
     /// A test has its verdict.
     pub fn finished(&mut self, test: TestIndex, verdict: &Verdict) {
         if let Some(trace) = self.traces.get_mut(test.at()) {
-            *trace = Trace::of(verdict);
+            trace.add(Trace::of(verdict));
         }
     }
 

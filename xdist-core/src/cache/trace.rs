@@ -49,6 +49,20 @@ impl Trace {
     }
 }
 
+impl Trace {
+    /// Whether some report failed.
+    fn has_failed(&self) -> bool {
+        matches!(self, Self::Steps(steps) if steps.iter().any(|step| step.outcome == Outcome::Failed))
+    }
+
+    /// Takes in one more verdict on the test, of another worker (`--dist=each`): a failure counts, wherever it was.
+    pub(super) fn add(&mut self, other: Self) {
+        if other != Self::NotRun && (other.has_failed() || !self.has_failed()) {
+            *self = other;
+        }
+    }
+}
+
 impl Step {
     fn of(report: &Report) -> Self {
         Self {

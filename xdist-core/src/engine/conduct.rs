@@ -1,30 +1,25 @@
 //! From the collection to the last worker: messages in, the run state machine's effects out.
 
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Instant;
 
 use execnet_rs::process::HowEnded;
 use rustix::process::Signal;
 
+use super::Engine;
 use super::happening::{Happening, MemberId};
 use super::members::{Member, MemberRole};
-use super::translate::Translation;
-use super::{Engine, Stage};
-use crate::collection::Collection;
-use crate::event::{Collected, RunEvent};
+use super::outbox::Pass;
+use crate::event::RunEvent;
 use crate::fork::ForkLevel;
-use crate::history::History;
 use crate::ids::{TestIndex, WorkerId};
 use crate::protocol::{Ended, ForkRequest, FromPython, HostEvent, Role, ToPython};
-use crate::run::{Effect, Input, RunState, Settings};
-use crate::schedule;
+use crate::run::{Effect, Input};
 
 impl Engine<'_> {
     pub(super) fn message(&mut self, member: MemberId, message: FromPython) {
         match message {
-            // First messages, and this is not the first.
-            FromPython::Hello(_) | FromPython::Unusable(_) => {}
+            // First messages, and this is not the first. An outbox is the connection's affair.
+            FromPython::Hello(_) | FromPython::Unusable(_) | FromPython::Outbox(_) => {}
             FromPython::Forked(id, incarnation, pid) => {
                 if let Some(child) = self.members.find(&id, incarnation) {
                     self.watch(child, pid);
@@ -36,8 +31,8 @@ impl Engine<'_> {
                 }
             }
             FromPython::Facts(facts) => self.facts(member, *facts),
-            FromPython::Configured(header) => self.configured(header),
-            FromPython::Evidence(text) => self.evidence(&text),
+            FromPython::Configured(header) => self.configured(member, header),
+            FromPython::Evidence(text) => self.evidence(member, &text),
             FromPython::Collection(collection) => self.collection(member, *collection),
             FromPython::Collected(_, digest) => self.collected_alike(member, digest),
             FromPython::Ready => {
@@ -56,12 +51,16 @@ impl Engine<'_> {
             FromPython::NodeConfigured(worker, incarnation, input) => {
                 self.node_configured(&worker, incarnation, input);
             }
-            FromPython::CrashSeen(test, again) => self.feed(Input::CrashSeen(test, again)),
+            FromPython::SlowHook(hook) => self.slow_hook(&hook),
+            FromPython::CrashSeen(test, again) => self.crash_seen(test, again),
             FromPython::Ended(ended) => self.session_over(member, ended),
             FromPython::Stopping(stopping) => match self.worker_of(member) {
                 Some(worker) => self.feed(Input::Stopping(worker, stopping)),
                 None if self.is_host(member) => self.host_stops(stopping),
-                None => self.wind_up(),
+                None if Some(member) == self.environment(self.members.get(member).environment).session => {
+                    self.wind_up();
+                }
+                None => {}
             },
             FromPython::Started(test) => self.started(member, test),
             FromPython::Passed(test, setup, call, teardown) => {
@@ -139,6 +138,16 @@ impl Engine<'_> {
         }
     }
 
+    /// Tests that passed some milliseconds ago at most. What the process wrote since may be the running test's: it is not
+    /// shown yet.
+    pub(super) fn passes(&mut self, member: MemberId, passes: Vec<Pass>) {
+        for Pass { test, durations, next, .. } in passes {
+            self.about(member, test, |worker, test| Input::Passed(worker, test, durations));
+            self.members.get_mut(member).test_began = Some(Instant::now());
+            self.about(member, next, Input::Started);
+        }
+    }
+
     fn started(&mut self, member: MemberId, test: TestIndex) {
         self.show_output(member);
         self.members.get_mut(member).test_began = Some(Instant::now());
@@ -169,9 +178,19 @@ impl Engine<'_> {
             Effect::InterruptWorkers => self.interrupt_workers(),
             Effect::Replace(worker, incarnation) => self.start_worker(worker, incarnation),
             Effect::AskPlugins(test, worker, crashed) => self.ask_plugins(test, worker, &crashed),
-            Effect::Emit(event) => self.emit(&event),
+            Effect::Emit(event) => self.emit(&self.shown(event)),
             Effect::Complete => self.wind_up(),
         }
+    }
+
+    /// What users are told: tests by their place in the collection.
+    fn shown(&self, mut event: RunEvent) -> RunEvent {
+        if let (RunEvent::Started { test, .. } | RunEvent::Finished { test, .. }, Some(layout)) =
+            (&mut event, &self.layout)
+        {
+            *test = layout.shown(*test);
+        }
+        event
     }
 
     /// The worker may have nothing left to run: its session should come to its end.
@@ -188,46 +207,14 @@ impl Engine<'_> {
         }
     }
 
-    /// The collector found a reason not to fork after collection: the others start from the fork server at once.
-    fn evidence(&mut self, text: &str) {
-        // Later it changes nothing any more.
-        if self.stage != Stage::Collecting {
-            return;
-        }
-        let Some(distribution) = &mut self.distribution else { return };
-        if distribution.fork_reason.is_empty() && distribution.fork == ForkLevel::Collected {
-            distribution.fork = ForkLevel::Imported;
-            text.clone_into(&mut distribution.fork_reason);
-            self.start_early_workers();
-        }
-    }
-
-    /// Starts all workers but the first, which the collector itself becomes.
-    pub(super) fn start_early_workers(&mut self) {
-        if std::mem::replace(&mut self.early_workers, true) {
-            return;
-        }
-        let modules = self.facts.plugin_modules.clone();
-        if !modules.is_empty() && self.fork_level() == ForkLevel::Imported {
-            self.tell_server(ToPython::Preload(modules));
-        }
-        let workers = self.distribution.as_ref().map_or(0, |distribution| distribution.workers);
-        for worker in (1..workers).map(WorkerId) {
-            self.start_worker(worker, 0);
-        }
-    }
-
-    fn fork_level(&self) -> ForkLevel {
-        self.distribution.as_ref().map_or(ForkLevel::Collected, |distribution| distribution.fork)
-    }
-
     /// Starts one worker from the best process there is.
     pub(super) fn start_worker(&mut self, worker: WorkerId, incarnation: u32) {
         if self.awaits_plugins(worker, incarnation) {
             return;
         }
         let name = worker.to_string();
-        let mut entry = Member::new(MemberRole::Worker(worker, incarnation), &name, incarnation);
+        let home = self.environment_of(worker);
+        let mut entry = Member::new(MemberRole::Worker(worker, incarnation), home, &name, incarnation);
         entry.leads_group = true;
         let member = self.members.add(entry);
         let [stdout, stderr] = match self.open_streams(member) {
@@ -236,12 +223,14 @@ impl Engine<'_> {
         };
         let identity = self.identity(worker, incarnation, stdout.clone(), stderr.clone());
         let alive = |id: Option<MemberId>| id.filter(|id| self.members.get(*id).is_linked());
-        let level = self.fork_level();
-        let collector = alive(self.session).filter(|_| level == ForkLevel::Collected && self.collection.is_some());
-        if let Some(collector) = collector {
+        let level = self.environment(home).fork;
+        let collector = alive(self.environment(home).session).filter(|_| level == ForkLevel::Collected);
+        if let (Some(collector), Some(layout)) = (collector, &self.layout) {
+            let translation = layout.translation(worker);
             let entry = self.members.get_mut(member);
             entry.shares_collection = true;
             entry.readiness.matched = true;
+            entry.translation = translation;
             entry.asked = Some(collector);
             self.forks.push((collector, identity));
             return;
@@ -256,9 +245,10 @@ impl Engine<'_> {
             rendering: Some(self.rendering.clone()),
             stdout,
             stderr,
+            worker: None,
             host: None,
         };
-        match alive(self.server).filter(|_| level != ForkLevel::Never) {
+        match alive(self.environment(home).server).filter(|_| level != ForkLevel::Never) {
             Some(server) => {
                 self.members.get_mut(member).asked = Some(server);
                 self.members.get(server).tell(ToPython::Fork(Box::new(request)));
@@ -279,145 +269,11 @@ impl Engine<'_> {
         }
     }
 
-    /// Node ids have arrived: the run's, or those of a worker that collected otherwise.
-    fn collection(&mut self, member: MemberId, collection: Collection) {
-        if Some(member) == self.session && self.stage == Stage::Collecting {
-            self.reference_collection(member, collection);
-        } else if let Some(reference) = self.collection.clone() {
-            self.collected_otherwise(member, &reference, &collection);
-        }
-    }
-
-    fn reference_collection(&mut self, session: MemberId, collection: Collection) {
-        let Some(distribution) = self.distribution.clone() else { return };
-        let tests = u32::try_from(collection.ids.len()).unwrap_or(u32::MAX);
-        let errors = collection.reports.iter().filter(|report| report.outcome == "failed").count();
-        let refused = errors > 0 && !self.facts.continue_on_collection_errors;
-        let nothing = tests == 0 || refused || collection.stopped.is_some() || self.interrupted.is_some();
-        let fitting = distribution.workers.min(collection.unit_count());
-        let workers = match (nothing, self.early_workers) {
-            (true, _) => 0,
-            (false, true) => distribution.workers,
-            (false, false) => fitting,
-        };
-        let collection = Arc::new(collection);
-        self.collection = Some(collection.clone());
-        let job = if nothing { schedule::Job::default() } else { self.job(&collection, &distribution.mode, workers) };
-        self.emit(&RunEvent::Collected(Box::new(Collected {
-            collection: collection.clone(),
-            workers,
-            asked: distribution.workers,
-            fork: distribution.fork.to_string(),
-            fork_reason: distribution.fork_reason,
-            long_first: schedule::long_first(&distribution.mode, &job),
-        })));
-        if nothing {
-            // The collector ends its session as a serial run would and says how.
-            return self.wind_up();
-        }
-        let Some(scheduler) = schedule::for_mode(&distribution.mode, &job) else {
-            return self.fail("no scheduler for this mode");
-        };
-        let settings = Settings {
-            tests,
-            workers,
-            maxfail: self.facts.maxfail,
-            restarts: distribution.restarts,
-            collect_errors: u32::try_from(errors).unwrap_or(u32::MAX),
-            plugins_see_crashes: self.plugins_see_crashes(),
-        };
-        self.run = Some(RunState::new(settings, scheduler));
-        self.stage = Stage::Running;
-        if self.early_workers {
-            let entry = self.members.get_mut(session);
-            entry.role = MemberRole::Worker(WorkerId(0), 0);
-            entry.shares_collection = true;
-            entry.readiness.matched = true;
-            entry.tell(ToPython::Become);
-            self.session = None;
-            self.match_waiting();
-        } else {
-            for worker in (0..workers).map(WorkerId) {
-                self.start_worker(worker, 0);
-            }
-        }
-    }
-
-    /// What there is to deal out, and what is known of it.
-    fn job(&mut self, collection: &Collection, mode: &str, workers: u32) -> schedule::Job {
-        let cache = self.facts.cache.as_ref().filter(|_| !self.request.no_history && mode != "each");
-        self.history = cache.map(|cache| History::read(PathBuf::from(&cache.dir), &collection.ids));
-        // `--stepwise` goes on where it stopped: its tests have an order.
-        let known = self.history.as_ref().filter(|_| collection.stepwise.is_none());
-        schedule::Job {
-            tests: u32::try_from(collection.ids.len()).unwrap_or(u32::MAX),
-            first: collection.failed_first,
-            workers,
-            chunk: self.facts.dist.maxschedchunk,
-            units: collection.units.clone(),
-            keep_order: self.facts.dist.keep_order,
-            seconds: known.map(History::seconds).unwrap_or_default(),
-            round_trips: Vec::new(),
-            groups: collection.groups.clone(),
-            serial: collection.serial.clone(),
-            limits: collection.limits(),
-        }
-    }
-
-    /// A worker collected for itself and tells the digest of what it has.
-    fn collected_alike(&mut self, member: MemberId, digest: String) {
-        self.members.get_mut(member).digest = Some(digest);
-        self.match_waiting();
-    }
-
-    /// Compares collections, as far as both sides are known.
-    fn match_waiting(&mut self) {
-        let Some(reference) = self.collection.clone() else { return };
-        for member in self.members.living() {
-            let entry = self.members.get_mut(member);
-            match entry.digest.take() {
-                Some(digest) if digest == reference.digest => {
-                    entry.readiness.matched = true;
-                    self.tell_ready(member);
-                }
-                Some(_) => entry.tell(ToPython::SendIds),
-                None => {}
-            }
-        }
-        self.bury_early();
-    }
-
-    fn collected_otherwise(&mut self, member: MemberId, reference: &Collection, own: &Collection) {
-        let translation = Translation::by_node_id(&reference.ids, &own.ids);
-        let tests = u32::try_from(reference.ids.len()).unwrap_or(u32::MAX);
-        let lacks = translation.lacks(tests).len();
-        let entry = self.members.get_mut(member);
-        entry.translation = translation;
-        entry.readiness.matched = true;
-        let name = entry.name.clone();
-        let extra = own.ids.len() + lacks - reference.ids.len();
-        if lacks + extra > 0 {
-            let known: std::collections::HashSet<&str> = reference.ids.iter().map(String::as_str).collect();
-            let example = own.ids.iter().find(|id| !known.contains(id.as_str()));
-            let example = example.map(|id| format!(", such as {id}")).unwrap_or_default();
-            let text = format!(
-                "different tests were collected: {name} lacks {lacks} of the tests of gw0, which run elsewhere, and has \
-                 {extra} others, which do not run{example}"
-            );
-            self.emit(&RunEvent::Notice(text));
-            // Ids that hold the time or a random value differ everywhere, and as many tests run.
-            if extra > lacks {
-                self.feed(Input::LeftOut);
-            }
-        }
-        self.tell_ready(member);
-    }
-
     /// Tells the run that a worker is ready, once everything is known that this takes.
-    fn tell_ready(&mut self, member: MemberId) {
+    pub(super) fn tell_ready(&mut self, member: MemberId) {
         let Some(worker) = self.worker_of(member) else { return };
-        let Some(reference) = self.collection.as_ref().filter(|_| self.run.is_some()) else { return };
-        let tests = u32::try_from(reference.ids.len()).unwrap_or(u32::MAX);
+        let Some(layout) = self.layout.as_ref().filter(|_| self.run.is_some()) else { return };
+        let tests = layout.range(worker);
         let entry = self.members.get_mut(member);
         let readiness = &mut entry.readiness;
         if readiness.willing && readiness.matched && !std::mem::replace(&mut readiness.told, true) {
@@ -455,9 +311,8 @@ impl Engine<'_> {
                 self.emit(&RunEvent::Notice(format!("worker {worker}: {}", ended.message.trim_end())));
             }
             self.feed(Input::SessionEnded(worker, ended));
-        } else if Some(member) == self.session {
-            self.session_ended = Some(ended);
-            self.wind_up();
+        } else {
+            self.collector_over(member, ended);
         }
     }
 }

@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 use execnet_rs::process::HowEnded;
 use rustix::process::Signal as Kill;
 
+use super::environment::{EnvironmentId, HOME, Progress};
 use super::happening::{MemberId, Signal};
 use super::members::MemberRole;
 use super::{Engine, EngineError, Stage, remains};
 use crate::event::{Ended, RunEvent};
 use crate::exit;
-use crate::ids::WorkerId;
-use crate::protocol::ToPython;
+use crate::ids::{TestIndex, WorkerId};
+use crate::protocol::{Ended as SessionEnd, ToPython};
 use crate::run::{Death, Input};
 
 /// After the user's interrupt, running tests have this long to end.
@@ -50,14 +51,18 @@ impl Engine<'_> {
 
     /// Shows the lines that a process wrote.
     pub(super) fn show_output(&mut self, member: MemberId) {
+        let home = self.members.get(member).environment;
+        // Of an environment that does not come up it is the reason; of one that is up it follows the header.
+        let early = self.environment(home).progress != Progress::Collecting || !self.configured;
         let entry = self.members.get_mut(member);
-        if entry.output.is_empty() {
+        if entry.output.is_empty() || (early && home != HOME) {
             return;
         }
         entry.output_since = None;
         let lines = entry.output.take();
-        // The collector is worker 0 as far as the user is concerned.
-        let worker = self.worker_of(member).unwrap_or_default();
+        // The collector is its environment's first worker as far as the user is concerned.
+        let first = self.environment(home).workers.first().copied();
+        let worker = self.worker_of(member).or(first).unwrap_or_default();
         for (stderr, line) in lines {
             self.emit(&RunEvent::Output { worker, stderr, line });
         }
@@ -65,13 +70,13 @@ impl Engine<'_> {
 
     /// A connection is gone while its process may live on: it can do nothing more for us.
     pub(super) fn link_closed(&mut self, member: MemberId, fault: Option<String>) {
+        let plain = self.stage == Stage::Plain && Some(member) == self.home().session;
         let entry = self.members.get_mut(member);
         entry.unlink();
         let disturbed = fault.is_some();
         if let Some(fault) = fault {
             entry.cause = format!("a disturbed connection to xdist, to which something else wrote ({fault})");
         }
-        let plain = self.stage == Stage::Plain && Some(member) == self.session;
         if entry.exited().is_none() && entry.leave_by.is_none() && !plain {
             entry.leave_by = Some((Instant::now() + UNLINKED_GRACE, UNLINKED));
         }
@@ -101,11 +106,16 @@ impl Engine<'_> {
             self.orphaned_forks(member);
         }
         match self.members.get(member).role {
-            MemberRole::Server if self.stage == Stage::Interpreter && Some(member) == self.server => {
+            MemberRole::Server if self.members.get(member).environment != HOME => {
+                self.environment_server_gone(member, how);
+            }
+            MemberRole::Server if self.stage == Stage::Interpreter && Some(member) == self.home().server => {
                 return self.server_failed(&how.to_string());
             }
             // A session that is there goes on without it.
-            MemberRole::Server if Some(member) == self.server && self.stage == Stage::Facts && !self.session_made() => {
+            MemberRole::Server
+                if Some(member) == self.home().server && self.stage == Stage::Facts && !self.session_made(HOME) =>
+            {
                 self.fail(&format!(
                     "the fork server ended with {how} before it had made a process for pytest: run xdist again"
                 ));
@@ -129,12 +139,20 @@ impl Engine<'_> {
     }
 
     /// Whether the session's process exists or has existed.
-    fn session_made(&self) -> bool {
-        self.session.is_some_and(|session| self.members.get(session).pid.is_some())
+    pub(super) fn session_made(&self, home: EnvironmentId) -> bool {
+        self.environment(home).session.is_some_and(|session| self.members.get(session).pid.is_some())
     }
 
     fn session_gone(&mut self, member: MemberId, how: HowEnded) {
-        if Some(member) != self.session {
+        let home = self.members.get(member).environment;
+        if Some(member) != self.environment(home).session {
+            return;
+        }
+        let bringing_up = matches!(self.stage, Stage::Hosting | Stage::Collecting) && self.interrupted.is_none();
+        if home != HOME && bringing_up && self.environment(home).ended.is_none() {
+            return self.environment_session_gone(member, how);
+        }
+        if home == HOME && self.stage == Stage::Running && !self.home().is_used() {
             return;
         }
         let never_was = std::mem::take(&mut self.members.get_mut(member).never_was);
@@ -151,7 +169,7 @@ impl Engine<'_> {
                 self.exit = Some(exit::INTERRUPTED);
                 self.wind_up();
             }
-            Stage::Facts | Stage::Hosting | Stage::Collecting if self.session_ended.is_none() => {
+            Stage::Facts | Stage::Hosting | Stage::Collecting if self.home().ended.is_none() => {
                 let output = self.members.get_mut(member).output.take_all();
                 let doing = match self.stage {
                     Stage::Facts => "while its arguments were parsed",
@@ -208,7 +226,7 @@ impl Engine<'_> {
     }
 
     fn worker_gone(&mut self, member: MemberId, worker: WorkerId, how: HowEnded) {
-        let phase = self.page.as_ref().map_or("", |page| page.last_phase(worker));
+        let (phase, set_up) = self.page.as_ref().map(|page| page.last_phase(worker)).unwrap_or_default();
         let lost_link = self.page.as_ref().is_some_and(|page| page.lost_link(worker));
         let entry = self.members.get_mut(member);
         if lost_link {
@@ -234,7 +252,7 @@ impl Engine<'_> {
         if !captured.is_empty() {
             output = format!("{output}{}{captured}", if output.is_empty() { "" } else { "\n" });
         }
-        let death = Death { how: how_text, clean, output, elapsed };
+        let death = Death { how: how_text, clean, output, elapsed, set_up };
         self.feed(Input::Gone(worker, death));
     }
 
@@ -251,7 +269,7 @@ impl Engine<'_> {
         }
         if self.stage == Stage::Plain {
             // Ctrl-C reaches pytest through the terminal; the others are for us alone.
-            if let Some(session) = self.session.filter(|_| signal != Signal::Interrupt) {
+            if let Some(session) = self.home().session.filter(|_| signal != Signal::Interrupt) {
                 self.kill(session, signal.as_rustix());
             }
             return;
@@ -268,8 +286,9 @@ impl Engine<'_> {
         if self.configured {
             self.emit(&RunEvent::Stopping { why: signal.name().to_owned() });
         }
-        if matches!(self.stage, Stage::Interpreter | Stage::Hosting) {
+        if matches!(self.stage, Stage::Interpreter | Stage::Hosting) || self.awaits_environments() {
             self.exit = Some(exit::INTERRUPTED);
+            self.end_unborn();
             self.wind_up();
         }
         self.interrupt_workers();
@@ -282,7 +301,7 @@ impl Engine<'_> {
                 continue;
             }
             // The host follows the run: it hears of the interrupt that way, unless it still is configured.
-            let hosts = self.is_host(member) && self.stage != Stage::Ending;
+            let hosts = self.is_host(member) && self.stage != Stage::Ending && !self.awaits_host();
             if self.members.get(member).role != MemberRole::Server && !hosts {
                 self.kill(member, Kill::INT);
                 // One that was stopped could not take it.
@@ -366,6 +385,7 @@ impl Engine<'_> {
                 self.show_output(member);
             }
         }
+        self.ask_host(now);
         self.observer.tick();
     }
 
@@ -400,12 +420,13 @@ impl Engine<'_> {
         if self.stage == Stage::Ending {
             return;
         }
-        let collecting = self.stage == Stage::Collecting && self.session_ended.is_none();
-        if self.run.is_none() && self.early_workers {
+        let collecting = self.stage == Stage::Collecting;
+        if self.run.is_none() && self.environments.iter().any(|one| one.early_workers) {
             self.set_stop_page();
         }
         for member in self.members.living() {
             let entry = self.members.get(member);
+            let collecting = collecting && self.environment(entry.environment).ended.is_none();
             match entry.role {
                 MemberRole::Server => {
                     entry.tell(ToPython::Finish);
@@ -445,6 +466,7 @@ impl Engine<'_> {
         if let Some(history) = &mut self.history {
             history.write();
         }
+        self.tell_failed_environments();
         let mut code = self.after_host(self.run_exit_code());
         let mut reason = self.reason();
         if let Some(limit) = self.facts.max_warnings.filter(|limit| code == exit::OK && self.warnings.count > *limit) {
@@ -458,9 +480,10 @@ impl Engine<'_> {
         if self.configured || error.is_some() {
             let ended = Ended {
                 exit: code,
+                detail: self.detail(),
                 reason,
                 error,
-                not_run: self.run.as_ref().map(crate::run::RunState::not_run).unwrap_or_default(),
+                not_run: self.not_run(),
                 elapsed: self.began.elapsed(),
                 suite_properties: std::mem::take(&mut self.suite_properties),
                 started_at: self.began_at,
@@ -469,6 +492,13 @@ impl Engine<'_> {
         }
         self.late_warnings();
         code
+    }
+
+    /// Tests that have no verdict; once for every worker that was to run it.
+    fn not_run(&self) -> Vec<TestIndex> {
+        let tests = self.run.as_ref().map(crate::run::RunState::not_run).unwrap_or_default();
+        let shown = |test| self.layout.as_ref().map_or(test, |layout| layout.shown(test));
+        tests.into_iter().map(shown).collect()
     }
 
     pub(super) fn run_exit_code(&self) -> u8 {
@@ -481,8 +511,9 @@ impl Engine<'_> {
         if let Some(run) = &self.run {
             return if self.host.is_some() { run.own_exit_code() } else { run.exit_code() };
         }
-        let unrun = self.interrupted.is_some() || self.collection.as_ref().is_some_and(|known| !known.ids.is_empty());
-        match &self.session_ended {
+        let unrun =
+            self.interrupted.is_some() || self.layout.as_ref().is_some_and(|known| !known.collection.ids.is_empty());
+        match self.session_ended() {
             // Nothing was run: a session that ended well does not make that a success.
             Some(ended) if ended.before == 0 && ended.after == 0 && unrun => exit::INTERRUPTED,
             Some(ended) => u8::try_from(ended.after).unwrap_or(exit::INTERNAL_ERROR),
@@ -492,7 +523,7 @@ impl Engine<'_> {
     }
 
     pub(super) fn reason(&self) -> Option<String> {
-        match (&self.run, &self.collection) {
+        match (&self.run, self.layout.as_ref().map(|layout| &layout.collection)) {
             (Some(run), _) => run.stop().filter(|_| !self.internal_error).map(|stop| stop.reason.clone()),
             (None, Some(collection)) if collection.stopped.is_some() => collection.stopped.clone(),
             (None, Some(collection)) => {
@@ -504,8 +535,27 @@ impl Engine<'_> {
         }
     }
 
+    /// What pytest prints beneath the reason.
+    pub(super) fn detail(&self) -> String {
+        match (&self.run, self.layout.as_ref().map(|layout| &layout.collection)) {
+            (Some(run), _) => run.stop().filter(|_| !self.internal_error).map(|stop| stop.detail.clone()),
+            (None, collection) => collection.map(|collection| collection.stop_detail.clone()),
+        }
+        .unwrap_or_default()
+    }
+
     pub(super) fn session_message(&self) -> Option<String> {
-        self.session_ended.as_ref().map(|ended| ended.message.clone()).filter(|message| !message.is_empty())
+        self.session_ended().map(|ended| ended.message.clone()).filter(|message| !message.is_empty())
+    }
+
+    /// How the session that collected ended, if it ran no test: of several, one that did not end well.
+    fn session_ended(&self) -> Option<&SessionEnd> {
+        let several = self.environments.iter().any(super::Environment::is_used);
+        let ends = || {
+            self.environments.iter().filter(move |one| !several || one.is_used()).filter_map(|one| one.ended.as_ref())
+        };
+        let fine = [exit::OK, exit::NO_TESTS_COLLECTED].map(i64::from);
+        ends().find(|ended| !fine.contains(&ended.after)).or_else(|| ends().next())
     }
 }
 

@@ -3,6 +3,7 @@
 use execnet_rs::process::HowEnded;
 
 use super::link::Link;
+use super::outbox::Pass;
 use crate::protocol::FromPython;
 
 /// A Python process of this run, by its place in the table of members.
@@ -19,6 +20,8 @@ pub(super) enum Happening {
     Stranger(String),
     /// Messages, in order.
     Messages(MemberId, Vec<FromPython>),
+    /// Tests that passed without a message, in order, before and after messages as the process had it.
+    Passes(MemberId, Vec<Pass>),
     /// A connection ended; why, if by a fault.
     LinkClosed(MemberId, Option<String>),
     /// Bytes from a process's stdout or stderr.

@@ -1,28 +1,42 @@
 //! The plugin host: started if plugins ask for one, told everything that is decided, waited for at both ends of the run.
 //!
-//! It draws and writes instead of our own reporters. The run never waits for it in between, except to have plugins
-//! configure a replacement, or look at a test that took its worker down.
+//! It draws and writes instead of our own reporters. Unless something on its side must come first, it is configured while
+//! tests are collected. The run never waits for it in between, except to have plugins configure a replacement, or look at
+//! a test that took its worker down.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use execnet_rs::process::HowEnded;
+use rustix::process::Signal;
 use serde_bytes::ByteBuf;
 
+use super::environment::HOME;
 use super::happening::MemberId;
 use super::members::{Member, MemberRole};
 use super::settings::Distribution;
 use super::{Engine, Stage};
 use crate::collection::Collection;
-use crate::event::{Crashed, RunEvent, Verdict};
+use crate::event::{Collected, Crashed, Environment, RunEvent, Verdict};
 use crate::exit;
 use crate::facts::Facts;
 use crate::ids::{TestIndex, WorkerId};
-use crate::protocol::{self, Ended, ForkRequest, HostEvent, HostReady, HostSetup, Role, RunOver, Stopping, ToPython};
+use crate::protocol::{
+    Ended, Followed, ForkRequest, HostEnvironment, HostEvent, HostReady, HostSetup, Role, RunOver, Stopping, ToPython,
+};
 use crate::report::Report;
 use crate::run::Input;
 
+/// How often it is asked which hook it is in; one that it is in twice takes long.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// The question: does nothing to a process that does not answer.
+const ASKING: Signal = Signal::URG;
 /// How a host ended in which a plugin raised.
 const RAISED: &str = "an exception in a plugin";
+/// Plain passes are told this late, many of them together: that takes less of the machine than to tell each.
+const LATENESS: Duration = Duration::from_millis(50);
+/// Bytes of plain passes that are told at once.
+const ENOUGH: usize = 8192;
 
 /// Whether a run has a plugin host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,8 +63,17 @@ pub(super) struct Host {
     inputs: HashMap<(WorkerId, u32), ByteBuf>,
     differing: Vec<String>,
     handles_crashes: bool,
-    /// Replacements that wait for plugins to configure them.
+    /// Workers that wait for plugins to configure them: replacements, or all that are not forked after collection.
     waiting: Vec<(WorkerId, u32)>,
+    /// Crashes that plugins look at: the test as they know it, and the run's.
+    asked: Vec<(TestIndex, TestIndex)>,
+    /// When it is asked next.
+    ask_at: Instant,
+    /// What it is told once it is ready.
+    early: Vec<ToPython>,
+    /// Not told yet, since then.
+    followed: Followed,
+    followed_since: Option<Instant>,
     over_told: Option<u8>,
     ended: Option<Ended>,
     dead: bool,
@@ -69,7 +92,7 @@ impl Engine<'_> {
     /// Has the session fork the host, or the fork server where conftests have seen the world of a worker.
     pub(super) fn start_host(&mut self, session: MemberId, distribution: &Distribution) {
         self.stage = Stage::Hosting;
-        let member = self.members.add(Member::new(MemberRole::Host, "host", 0));
+        let member = self.members.add(Member::new(MemberRole::Host, HOME, "host", 0));
         self.host = Some(Host {
             member,
             ready: false,
@@ -77,13 +100,18 @@ impl Engine<'_> {
             differing: Vec::new(),
             handles_crashes: false,
             waiting: Vec::new(),
+            asked: Vec::new(),
+            ask_at: Instant::now() + PATIENCE,
+            early: Vec::new(),
+            followed: Followed::default(),
+            followed_since: None,
             over_told: None,
             ended: None,
             dead: false,
         });
         let setup = HostSetup {
             mode: distribution.mode.clone(),
-            specs: vec!["popen".to_owned(); distribution.workers as usize],
+            specs: distribution.specs.iter().map(ToString::to_string).collect(),
             testrunuid: self.facts.dist.testrunuid.clone(),
             basetemp: self.facts.basetemp.clone(),
             mainargv: self.request.mainargv.clone(),
@@ -101,8 +129,20 @@ impl Engine<'_> {
             host: Some(setup),
             ..ForkRequest::default()
         };
-        self.members.get_mut(member).asked = self.server;
-        self.tell_server(ToPython::Fork(Box::new(request)));
+        self.members.get_mut(member).asked = self.home().server;
+        self.tell_server(HOME, ToPython::Fork(Box::new(request)));
+    }
+
+    /// Whether nothing is collected before the host is ready.
+    pub(super) fn host_goes_first(&self) -> bool {
+        // A host that is forked from elsewhere loads conftests once more.
+        let elsewhere = self.facts.identity_read.is_some();
+        self.facts.host_first || elsewhere || self.request.plugin_host == PluginHost::Always
+    }
+
+    /// Whether there is a host that is still being configured.
+    pub(super) fn awaits_host(&self) -> bool {
+        self.host.as_ref().is_some_and(|host| !host.ready && !host.dead && host.ended.is_none())
     }
 
     /// Whether this member is the host.
@@ -115,16 +155,27 @@ impl Engine<'_> {
         self.host.as_mut().filter(|host| !host.dead && host.ended.is_none())
     }
 
-    /// Plugins have configured all workers: collecting may begin.
+    /// Plugins have configured all workers: collecting may begin, or tests may be run.
     pub(super) fn host_ready(&mut self, ready: HostReady) {
-        let Some(host) = self.host.as_mut().filter(|_| self.stage == Stage::Hosting) else { return };
+        let Some(host) = self.host.as_mut().filter(|host| !host.ready) else { return };
         host.ready = true;
         host.inputs = (0..).map(|number| (WorkerId(number), 0)).zip(ready.inputs).collect();
         host.differing = ready.differing;
         host.handles_crashes = ready.handles_crashes;
-        if let (Some(session), Some(distribution)) = (self.session, self.distribution.clone()) {
-            self.collect(session, distribution);
+        let (early, waiting) = (std::mem::take(&mut host.early), std::mem::take(&mut host.waiting));
+        for message in early {
+            self.send_host(message);
         }
+        if self.stage == Stage::Hosting {
+            self.begin_collecting();
+        }
+        if self.stage != Stage::Collecting {
+            return;
+        }
+        for (worker, incarnation) in waiting {
+            self.start_worker(worker, incarnation);
+        }
+        self.begin_run_when_collected();
     }
 
     /// What plugins added to a worker's input, and which of it differs from worker to worker.
@@ -141,9 +192,28 @@ impl Engine<'_> {
             return false;
         }
         host.waiting.push((worker, incarnation));
-        let member = host.member;
-        self.members.get(member).tell(ToPython::ConfigureNode(worker.to_string(), incarnation));
+        if host.ready {
+            self.send_host(ToPython::ConfigureNode(worker.to_string(), incarnation));
+        }
         true
+    }
+
+    /// Asks the host which hook it is in, when it is time.
+    pub(super) fn ask_host(&mut self, now: Instant) {
+        if let Some(host) = self.live_host().filter(|host| host.ask_at <= now) {
+            host.ask_at = now + PATIENCE;
+            let member = host.member;
+            self.kill(member, ASKING);
+        }
+    }
+
+    /// The user should know whom to wait for: the host itself shows nothing now.
+    pub(super) fn slow_hook(&mut self, hook: &str) {
+        let minutes = PATIENCE.as_secs() / 60;
+        let text = format!(
+            "\nxdist: a hook of a plugin has been running in the plugin host for {minutes} min: {hook}; Ctrl-C ends the run\n"
+        );
+        self.observer.raw(true, text.as_bytes());
     }
 
     /// Plugins have configured a replacement.
@@ -162,34 +232,65 @@ impl Engine<'_> {
     }
 
     pub(super) fn tell_host(&mut self, event: HostEvent) {
-        if let Some(member) = self.live_host().map(|host| host.member) {
-            self.members.get(member).tell(ToPython::Event(Box::new(event)));
+        self.send_host(ToPython::Event(Box::new(event)));
+    }
+
+    /// Sends the host a message, after everything that came before.
+    fn send_host(&mut self, message: ToPython) {
+        self.tell_followed();
+        let Some(host) = self.live_host() else { return };
+        if !host.ready {
+            return host.early.push(message);
+        }
+        let member = host.member;
+        self.members.get(member).tell(message);
+    }
+
+    /// Tells the tests that began and passed since it was last told.
+    fn tell_followed(&mut self) {
+        let Some(host) = self.live_host().filter(|host| !host.followed.is_empty()) else { return };
+        host.followed_since = None;
+        let (member, followed) = (host.member, host.followed.take());
+        self.members.get(member).tell(ToPython::Followed(followed));
+    }
+
+    /// Notes a test that began or passed, to be told soon.
+    fn follow(&mut self, note: impl FnOnce(&mut Followed)) {
+        let Some(host) = self.live_host() else { return };
+        note(&mut host.followed);
+        host.followed_since.get_or_insert_with(Instant::now);
+        if host.followed.len() >= ENOUGH {
+            self.tell_followed();
         }
     }
 
     /// Tells the host what the reporters are told.
     pub(super) fn mirror(&mut self, event: &RunEvent) {
-        let Some(member) = self.live_host().map(|host| host.member) else { return };
+        if self.live_host().is_none() {
+            return;
+        }
         let event = match event {
             RunEvent::Configured(_) | RunEvent::Ended(_) | RunEvent::HostDied { .. } => return,
-            RunEvent::Collected(collected) => collection_event(&collected.collection, self.observer.lines(event)),
+            RunEvent::Collected(collected) => {
+                let environments = self.environments_for_host(collected);
+                collection_event(&collected.collection, self.observer.lines(event), environments)
+            }
             RunEvent::WorkerUp { worker, .. } => HostEvent::WorkerUp(worker.to_string()),
             RunEvent::WorkerDied { worker, how, replaced } => {
                 HostEvent::WorkerDied(worker.to_string(), how.clone(), *replaced)
             }
             RunEvent::Started { test, worker } => {
-                return self.members.get(member).tell(ToPython::Started(protocol::started(*worker, *test)));
+                return self.follow(|followed| followed.began(*worker, *test));
             }
             RunEvent::Finished { test, worker, verdict } => match verdict {
                 Verdict::Passed { durations } => {
-                    let passed = protocol::passed(*worker, *test, *durations);
-                    return self.members.get(member).tell(ToPython::Passed(passed));
+                    return self.follow(|followed| followed.passed(*worker, *test, *durations));
                 }
                 Verdict::Reported(reports) => HostEvent::Reported(worker.to_string(), *test, whole(reports)),
                 // Plugins have been shown it when they were asked.
                 Verdict::Crashed(_) if self.plugins_see_crashes() => return,
                 Verdict::Crashed(crashed) => crash_event(*test, *worker, crashed),
-                Verdict::Interrupted => return,
+                Verdict::Interrupted => HostEvent::Interrupted(worker.to_string(), *test),
             },
             RunEvent::Warning(warning) => HostEvent::Warning(
                 warning.when.clone(),
@@ -207,6 +308,24 @@ impl Engine<'_> {
         self.tell_host(event);
     }
 
+    /// What the host is told of environments, if there are several.
+    fn environments_for_host(&self, collected: &Collected) -> Vec<HostEnvironment> {
+        if collected.environments.len() < 2 {
+            return Vec::new();
+        }
+        let described = |one: &Environment| {
+            let own = self.layout.as_ref().zip(one.workers.first()).and_then(|(layout, worker)| layout.own(*worker));
+            own.map(|own| own.described.clone()).unwrap_or_default()
+        };
+        let of = |one: &Environment| HostEnvironment {
+            workers: one.workers.iter().map(WorkerId::to_string).collect(),
+            interpreter: one.interpreter.clone(),
+            tests: one.tests.to_vec(),
+            described: described(one),
+        };
+        collected.environments.iter().map(of).collect()
+    }
+
     /// Whether plugins want to be asked about tests that took their worker down.
     pub(super) fn plugins_see_crashes(&self) -> bool {
         self.host.as_ref().is_some_and(|host| host.handles_crashes)
@@ -214,15 +333,29 @@ impl Engine<'_> {
 
     /// Shows plugins a test that took its worker down.
     pub(super) fn ask_plugins(&mut self, test: TestIndex, worker: WorkerId, crashed: &Crashed) {
-        if self.live_host().is_some() {
-            self.tell_host(crash_event(test, worker, crashed));
+        let shown = self.layout.as_ref().map_or(test, |layout| layout.shown(test));
+        if let Some(host) = self.live_host() {
+            host.asked.push((shown, test));
+            self.tell_host(crash_event(shown, worker, crashed));
         } else {
             self.feed(Input::PluginsGone);
         }
     }
 
-    /// Once everybody else has left, the host may end its session.
+    /// Plugins have looked at a crash: the one that they were asked about first, if it is the same test elsewhere.
+    pub(super) fn crash_seen(&mut self, shown: TestIndex, again: bool) {
+        let Some(host) = &mut self.host else { return };
+        if let Some(at) = host.asked.iter().position(|(known, _)| *known == shown) {
+            let (_, test) = host.asked.remove(at);
+            self.feed(Input::CrashSeen(test, again));
+        }
+    }
+
+    /// What the host is to know by now; once everybody else has left, it may end its session.
     pub(super) fn release_host(&mut self) {
+        if self.live_host().and_then(|host| host.followed_since).is_some_and(|since| since.elapsed() >= LATENESS) {
+            self.tell_followed();
+        }
         if self.stage != Stage::Ending
             || self.host.as_ref().is_none_or(|host| host.over_told.is_some())
             || self.live_host().is_none()
@@ -234,11 +367,12 @@ impl Engine<'_> {
         }
         let code = self.run_exit_code();
         let not_run = self.run.as_ref().map_or(0, |run| run.not_run().len());
-        let over = RunOver { code, reason: self.reason(), error: self.session_message(), not_run };
-        let Some(host) = &mut self.host else { return };
-        host.over_told = Some(code);
-        let member = host.member;
-        self.members.get(member).tell(ToPython::RunOver(over));
+        let over =
+            RunOver { code, reason: self.reason(), detail: self.detail(), error: self.session_message(), not_run };
+        if let Some(host) = &mut self.host {
+            host.over_told = Some(code);
+        }
+        self.send_host(ToPython::RunOver(over));
     }
 
     /// The host's session is over.
@@ -274,7 +408,12 @@ impl Engine<'_> {
     fn host_left(&mut self, code: u8) {
         if self.run.is_some() {
             let reason = "a plugin ended the session on the controller's side".to_owned();
-            self.host_stops(Stopping { kind: "exit".to_owned(), reason, code: Some(code.into()) });
+            self.host_stops(Stopping {
+                kind: "exit".to_owned(),
+                reason,
+                code: Some(code.into()),
+                ..Stopping::default()
+            });
         } else {
             self.exit = Some(code);
             self.wind_up();
@@ -310,6 +449,9 @@ impl Engine<'_> {
     fn unanswered(&mut self) {
         self.feed(Input::PluginsGone);
         let waiting = self.host.as_mut().map(|host| std::mem::take(&mut host.waiting)).unwrap_or_default();
+        if self.run.is_none() && self.stage == Stage::Ending {
+            return;
+        }
         for (worker, incarnation) in waiting {
             self.start_worker(worker, incarnation);
         }
@@ -341,16 +483,17 @@ fn whole(reports: &[Report]) -> Vec<ByteBuf> {
 
 fn crash_event(test: TestIndex, worker: WorkerId, crashed: &Crashed) -> HostEvent {
     let (how, output) = (crashed.how.clone(), crashed.output.clone());
-    HostEvent::Crashed(worker.to_string(), test, how, output, whole(&crashed.reports))
+    HostEvent::Crashed(worker.to_string(), test, how, output, whole(&crashed.reports), crashed.set_up)
 }
 
-fn collection_event(collection: &Collection, how: Vec<String>) -> HostEvent {
+fn collection_event(collection: &Collection, how: Vec<String>, environments: Vec<HostEnvironment>) -> HostEvent {
     HostEvent::Collected {
         ids: collection.ids.clone(),
         described: collection.described.clone(),
         reports: collection.raw.clone(),
         deselected: collection.deselected,
         lines: how,
+        environments,
     }
 }
 
@@ -392,9 +535,11 @@ mod tests {
             how: "signal 9".to_owned(),
             output: "said".to_owned(),
             reports: vec![report],
-            elapsed: std::time::Duration::ZERO,
+            set_up: true,
+            elapsed: Duration::ZERO,
         };
-        let HostEvent::Crashed(worker, test, how, output, reports) = crash_event(TestIndex(3), WorkerId(1), &crashed)
+        let HostEvent::Crashed(worker, test, how, output, reports, true) =
+            crash_event(TestIndex(3), WorkerId(1), &crashed)
         else {
             panic!("another event");
         };

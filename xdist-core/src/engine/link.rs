@@ -1,5 +1,8 @@
 //! Connections from Python processes: reading frames into messages, and sending.
 
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::time::Duration;
 
@@ -9,6 +12,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, watch};
 
 use super::happening::{Happening, MemberId};
+use super::outbox::{Outbox, Pass};
 use crate::protocol::{FromPython, Hello, ToPython};
 
 /// No message is larger: captured output and tracebacks are truncated long before.
@@ -16,6 +20,8 @@ const LARGEST_FRAME: usize = 256 << 20;
 /// A process that connects says who it is when it has imported what it needs, which may take long on a slow disk. One
 /// that dies before closes its connection.
 const HELLO: Duration = Duration::from_mins(10);
+/// Frames that say it.
+const HELLO_FRAMES: u32 = 1;
 /// Bytes read at once.
 const CHUNK: usize = 64 << 10;
 
@@ -59,7 +65,7 @@ impl Reader {
         let mut messages = Vec::new();
         loop {
             match self.decoder.next_frame() {
-                Ok(None) => return (messages, self.disturbed()),
+                Ok(None) => return (messages, None),
                 Err(error) => return (messages, Some(error.to_string())),
                 Ok(Some(frame)) => match rmp_serde::from_slice(frame) {
                     Ok(message) => messages.push(message),
@@ -67,14 +73,6 @@ impl Reader {
                 },
             }
         }
-    }
-}
-
-impl Reader {
-    /// Whether what has begun to arrive can be a message: a name, or a map of one name.
-    fn disturbed(&self) -> Option<String> {
-        let strange = self.decoder.begun().filter(|byte| !matches!(byte, 0x81 | 0xa0..=0xbf))?;
-        Some(format!("a message that begins with byte {strange:#04x}"))
     }
 }
 
@@ -140,10 +138,11 @@ async fn read_all(
     happenings: mpsc::Sender<Happening>,
     mut dead: watch::Receiver<bool>,
 ) {
+    let mut outgoing = Outgoing { member, happenings, frames: HELLO_FRAMES, outbox: None };
     let fault = loop {
         // Messages may stand behind the hello already.
         let (messages, fault) = reader.messages();
-        if !messages.is_empty() && happenings.send(Happening::Messages(member, messages)).await.is_err() {
+        if outgoing.messages(messages).await.is_err() {
             return;
         }
         if fault.is_some() {
@@ -151,10 +150,16 @@ async fn read_all(
         }
         let gone = *dead.borrow();
         if !gone {
+            let pause = outgoing.outbox.as_ref().map(Outbox::pause);
             tokio::select! {
                 _ = reader.stream.readable() => {}
                 _ = dead.changed() => continue,
+                () = tokio::time::sleep(pause.unwrap_or_default()), if pause.is_some() => {}
             }
+        }
+        // A frame that has only begun may be what a test wrote: what follows it is not believed before it is complete.
+        if !reader.decoder.is_midway() && outgoing.left().await.is_err() {
+            return;
         }
         match reader.read_some(gone) {
             Ok(true) => {}
@@ -163,13 +168,90 @@ async fn read_all(
             Ok(false) | Err(_) => break None,
         }
     };
-    let _ = happenings.send(Happening::LinkClosed(member, fault)).await;
+    if fault.is_none() && outgoing.rest().await.is_err() {
+        return;
+    }
+    let _ = outgoing.happenings.send(Happening::LinkClosed(member, fault)).await;
+}
+
+/// The engine is gone.
+struct Closed;
+
+/// What a process tells, on its way to the engine, in the order in which it was told.
+struct Outgoing {
+    member: MemberId,
+    happenings: mpsc::Sender<Happening>,
+    /// Frames that the process has sent and that were passed on.
+    frames: u32,
+    outbox: Option<Outbox>,
+}
+
+impl Outgoing {
+    /// Passes frames on, each after what was left in the outbox before it was sent.
+    async fn messages(&mut self, messages: Vec<FromPython>) -> Result<(), Closed> {
+        if let Some(outbox) = self.outbox.as_mut().filter(|_| !messages.is_empty()) {
+            outbox.look();
+            outbox.expect();
+        }
+        let mut told = Vec::new();
+        for message in messages {
+            if let Some(outbox) = &mut self.outbox {
+                let passes = outbox.before(self.frames);
+                outbox.note(&message);
+                if !passes.is_empty() {
+                    self.tell(std::mem::take(&mut told)).await?;
+                    self.pass(passes).await?;
+                }
+            }
+            self.frames = self.frames.wrapping_add(1);
+            match message {
+                FromPython::Outbox(path) => self.outbox = open_outbox(&path),
+                message => told.push(message),
+            }
+        }
+        self.tell(told).await
+    }
+
+    /// Passes on what was left in the outbox since.
+    async fn left(&mut self) -> Result<(), Closed> {
+        let Some(outbox) = &mut self.outbox else { return Ok(()) };
+        outbox.look();
+        let passes = outbox.before(self.frames);
+        self.pass(passes).await
+    }
+
+    /// Passes on all that the process has left.
+    async fn rest(&mut self) -> Result<(), Closed> {
+        let Some(outbox) = &mut self.outbox else { return Ok(()) };
+        outbox.look();
+        let passes = outbox.rest();
+        self.pass(passes).await
+    }
+
+    async fn tell(&self, messages: Vec<FromPython>) -> Result<(), Closed> {
+        if messages.is_empty() {
+            return Ok(());
+        }
+        self.happenings.send(Happening::Messages(self.member, messages)).await.map_err(|_| Closed)
+    }
+
+    async fn pass(&self, passes: Vec<Pass>) -> Result<(), Closed> {
+        if passes.is_empty() {
+            return Ok(());
+        }
+        self.happenings.send(Happening::Passes(self.member, passes)).await.map_err(|_| Closed)
+    }
+}
+
+/// An outbox that cannot be opened is never written to: the worker sends everything.
+fn open_outbox(path: &str) -> Option<Outbox> {
+    Outbox::open(path.as_ref()).inspect_err(|error| tracing::debug!("{path} cannot be opened: {error}")).ok()
 }
 
 async fn write_all(stream: OwnedWriteHalf, mut outgoing: mpsc::UnboundedReceiver<ToPython>) {
     while let Some(message) = outgoing.recv().await {
         let Ok(payload) = rmp_serde::to_vec_named(&message) else { continue };
-        let mut bytes = Vec::with_capacity(payload.len() + 4);
+        let mut bytes = Vec::with_capacity(payload.len() + frame::PREFIX);
         if frame::encode(&payload, &mut bytes).is_err() {
             continue;
         }

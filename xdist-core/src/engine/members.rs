@@ -1,10 +1,12 @@
 //! The Python processes of a run: who they are, how to reach them, what they wrote, how they ended.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use execnet_rs::process::HowEnded;
 use tokio::sync::{mpsc, watch};
 
+use super::environment::EnvironmentId;
 use super::happening::MemberId;
 use super::output::Output;
 use super::translate::Translation;
@@ -38,6 +40,8 @@ pub(super) struct Readiness {
 /// One process.
 pub(super) struct Member {
     pub(super) role: MemberRole,
+    /// Where it lives.
+    pub(super) environment: EnvironmentId,
     /// The id it says hello with.
     pub(super) name: String,
     pub(super) incarnation: u32,
@@ -65,7 +69,7 @@ pub(super) struct Member {
     pub(super) request: Option<Box<ForkRequest>>,
     /// When it is killed if it has not ended by itself, and what is said then.
     pub(super) leave_by: Option<(Instant, &'static str)>,
-    pub(super) translation: Translation,
+    pub(super) translation: Arc<Translation>,
     pub(super) readiness: Readiness,
     /// Digest of the node ids of a worker that collected for itself.
     pub(super) digest: Option<String>,
@@ -78,9 +82,10 @@ pub(super) struct Member {
 }
 
 impl Member {
-    pub(super) fn new(role: MemberRole, name: &str, incarnation: u32) -> Self {
+    pub(super) fn new(role: MemberRole, environment: EnvironmentId, name: &str, incarnation: u32) -> Self {
         Self {
             role,
+            environment,
             name: name.to_owned(),
             incarnation,
             pid: None,
@@ -100,7 +105,7 @@ impl Member {
             ending_since: None,
             request: None,
             leave_by: None,
-            translation: Translation::Same,
+            translation: Arc::default(),
             readiness: Readiness::default(),
             digest: None,
             announced: None,

@@ -7,20 +7,30 @@
 //! |---|---|
 //! | `mod` | what a run is given, and the loop |
 //! | `start` | find the interpreter, let pytest parse the arguments, go plain or collect |
+//! | `environment`, `launch` | interpreters in their surroundings, and how one is started |
+//! | `bringup` | from the facts to the last collection, in all environments at a time |
 //! | `conduct` | from the collection to the last worker |
 //! | `finish` | stopping, deadlines, the end |
 //! | `host` | the plugin host, if the run has one |
 //! | `members`, `link`, `output`, `page` | processes, their connections, what they write, the page they read |
+//! | `outbox` | the file in which a worker leaves word of fast tests |
 //! | `place` | where the run's private directory lies |
 //! | `remains`, `warnings` | what a dead worker leaves behind, what counts once |
-//! | `translate`, `settings` | pure: indices of other collections, what facts ask for |
+//! | `layout`, `translate`, `differences` | pure: tests of several collections, their indices, what to say if they differ |
+//! | `settings` | pure: what facts ask for |
 
+mod bringup;
 mod conduct;
+mod differences;
+mod environment;
 mod finish;
 mod happening;
 mod host;
+mod launch;
+mod layout;
 mod link;
 mod members;
+mod outbox;
 mod output;
 mod page;
 mod place;
@@ -44,21 +54,24 @@ use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
+use self::environment::{Environment, EnvironmentId, HOME};
 use self::happening::{Happening, MemberId, Signal};
 use self::host::Host;
 pub use self::host::PluginHost;
+use self::launch::Launch;
+use self::layout::Layout;
 use self::link::{Greeting, Link};
 use self::members::Members;
 use self::page::Page;
 use self::settings::Distribution;
 use self::warnings::Warnings;
-use crate::collection::Collection;
 use crate::event::RunEvent;
-use crate::facts::{Facts, Interpreter};
+use crate::facts::Facts;
 use crate::fork::ForkLevel;
 use crate::history::History;
+use crate::ids::WorkerId;
 use crate::interpreter::{Candidate, NoInterpreter, PassedOver, Search};
-use crate::protocol::{Ended, Identity, Rendering};
+use crate::protocol::{Identity, Rendering};
 use crate::report::Warning;
 use crate::run::RunState;
 
@@ -170,29 +183,29 @@ struct Engine<'a> {
     directory: TempDir,
     stage: Stage,
     members: Members,
-    server: Option<MemberId>,
-    session: Option<MemberId>,
+    /// At least [`HOME`].
+    environments: Vec<Environment>,
+    /// Environments that could not be brought up, and why.
+    failed: Vec<(EnvironmentId, String)>,
     host: Option<Host>,
     sessions_forked: u32,
     expect_distribution: bool,
     candidates: VecDeque<Candidate>,
     candidate: Candidate,
     passed_over: Vec<PassedOver>,
-    interpreter: Interpreter,
     facts: Arc<Facts>,
     distribution: Option<Distribution>,
     rendering: Rendering,
     page: Option<Page>,
-    collection: Option<Arc<Collection>>,
+    /// The run's tests, once all environments have collected.
+    layout: Option<Layout>,
+    /// Whether users know in detail how collections differ.
+    differences_told: bool,
     /// Workers to be forked, and by whom.
     forks: Vec<(MemberId, Identity)>,
-    /// Workers other than the collector were asked for before the collection was known.
-    early_workers: bool,
     configured: bool,
     run: Option<RunState>,
     history: Option<History>,
-    /// What the session that collects said at its end, if it ran no test.
-    session_ended: Option<Ended>,
     suite_properties: Vec<(String, String)>,
     warnings: Warnings,
     internal_error: bool,
@@ -265,26 +278,24 @@ impl<'a> Engine<'a> {
             directory,
             stage: Stage::Interpreter,
             members: Members::default(),
-            server: None,
-            session: None,
+            environments: vec![Environment { launch: Launch::plain(candidate.argv.clone()), ..Environment::default() }],
+            failed: Vec::new(),
             host: None,
             sessions_forked: 0,
             expect_distribution: false,
             candidates,
             candidate,
             passed_over,
-            interpreter: Interpreter::default(),
             facts: Arc::default(),
             distribution: None,
             rendering: Rendering::default(),
             page: None,
-            collection: None,
+            layout: None,
+            differences_told: false,
             forks: Vec::new(),
-            early_workers: false,
             configured: false,
             run: None,
             history: None,
-            session_ended: None,
             suite_properties: Vec::new(),
             warnings: Warnings::default(),
             internal_error: false,
@@ -308,6 +319,7 @@ impl<'a> Engine<'a> {
                     self.message(member, message);
                 }
             }
+            Happening::Passes(member, passes) => self.passes(member, passes),
             Happening::LinkClosed(member, fault) => {
                 self.link_closed(member, fault);
                 self.bury(member)?;
@@ -349,6 +361,24 @@ impl<'a> Engine<'a> {
             let how = children.wait(pid).await;
             let _ = happenings.send(Happening::Exited(member, how)).await;
         });
+    }
+
+    fn environment(&self, id: EnvironmentId) -> &Environment {
+        &self.environments[id.0]
+    }
+
+    fn environment_mut(&mut self, id: EnvironmentId) -> &mut Environment {
+        &mut self.environments[id.0]
+    }
+
+    fn home(&self) -> &Environment {
+        self.environment(HOME)
+    }
+
+    /// The environment of a worker.
+    fn environment_of(&self, worker: WorkerId) -> EnvironmentId {
+        let has = |environment: &Environment| environment.workers.contains(&worker);
+        EnvironmentId(self.environments.iter().position(has).unwrap_or_default())
     }
 
     fn emit(&mut self, event: &RunEvent) {

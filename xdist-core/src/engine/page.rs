@@ -51,14 +51,14 @@ impl Page {
         self.take(worker, LOST_LINK) != 0
     }
 
-    /// In which phase of its test the dead worker was, in words that follow "in"; empty if in none. Its successor starts
-    /// in none.
-    pub(super) fn last_phase(&self, worker: WorkerId) -> &'static str {
+    /// In which phase of its test the dead worker was, in words that follow "in", and whether set-up was over; empty if
+    /// in none. Its successor starts in none.
+    pub(super) fn last_phase(&self, worker: WorkerId) -> (&'static str, bool) {
         match self.take(worker, PHASE) {
-            1 => "set-up",
-            2 => "the call",
-            3 => "teardown",
-            _ => "",
+            1 => ("set-up", false),
+            2 => ("the call", true),
+            3 => ("teardown", true),
+            _ => ("", false),
         }
     }
 

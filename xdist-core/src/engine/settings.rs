@@ -1,8 +1,12 @@
 //! What a run is told from outside, and what facts make of it. Pure.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 
-use super::Request;
+use execnet_rs::xspec::{Transport, XSpec, XSpecError};
+
+use super::launch::Launch;
+use super::{PluginHost, Request};
 use crate::facts::{DistOptions, Facts};
 use crate::fork::ForkLevel;
 use crate::workers::{self, Word};
@@ -12,9 +16,11 @@ use crate::workers::{self, Word};
 pub(super) struct Distribution {
     /// Workers asked for.
     pub(super) workers: u32,
+    /// Where each of them runs.
+    pub(super) specs: Vec<XSpec>,
     /// `--dist`.
     pub(super) mode: String,
-    /// Where workers are forked.
+    /// Where workers are forked, unless an environment has a reason against it.
     pub(super) fork: ForkLevel,
     /// Why there, in words for the header; empty for the default.
     pub(super) fork_reason: String,
@@ -22,8 +28,17 @@ pub(super) struct Distribution {
     pub(super) restarts: u32,
 }
 
+impl Distribution {
+    /// Whether every worker runs all tests that it has.
+    pub(super) fn each(&self) -> bool {
+        self.mode == "each"
+    }
+}
+
 /// Modes that schedulers exist for.
-const MODES: [&str; 6] = ["auto", "load", "loadscope", "loadfile", "loadgroup", "worksteal"];
+const MODES: [&str; 7] = ["auto", "load", "loadscope", "loadfile", "loadgroup", "worksteal", "each"];
+/// Processes are few thousand on the largest of machines; more is a typing error.
+const MOST_WORKERS: usize = 4096;
 
 /// What the facts ask for, or the text of a usage error.
 pub(super) fn distribution(request: &Request, facts: &Facts) -> Result<Distribution, String> {
@@ -40,7 +55,13 @@ pub(super) fn distribution(request: &Request, facts: &Facts) -> Result<Distribut
             MODES.map(|mode| format!("`{mode}`")).join(", ")
         ));
     }
-    let workers = worker_count(dist)?;
+    if let Some(option) = facts.host_checks.first().filter(|_| request.plugin_host == PluginHost::Never) {
+        return Err(format!(
+            "`{option}` is checked in the plugin host, and `--plugin-host=never` leaves that out\nhint: give one of the two"
+        ));
+    }
+    let specs = specs(dist)?;
+    let workers = u32::try_from(specs.len()).unwrap_or(u32::MAX);
     let (fork, fork_reason) = match (request.fork, dist.fork.as_str()) {
         (Some(level), _) => (level, "asked for: --fork".to_owned()),
         (None, "") => (ForkLevel::Collected, String::new()),
@@ -50,44 +71,68 @@ pub(super) fn distribution(request: &Request, facts: &Facts) -> Result<Distribut
         }
     };
     let restarts = dist.max_worker_restart.map_or(workers.saturating_mul(4), |limit| u32::try_from(limit).unwrap_or(0));
-    Ok(Distribution { workers, mode: dist.mode.clone(), fork, fork_reason, restarts })
+    Ok(Distribution { workers, specs, mode: dist.mode.clone(), fork, fork_reason, restarts })
 }
 
-fn worker_count(dist: &DistOptions) -> Result<u32, String> {
+/// One spec a worker: what `-n` asks for rules over `--tx`.
+fn specs(dist: &DistOptions) -> Result<Vec<XSpec>, String> {
+    let most = dist.maxprocesses.unwrap_or(i64::MAX);
+    if dist.numprocesses.is_none() && !dist.tx.is_empty() {
+        let mut specs = Vec::new();
+        for text in &dist.tx {
+            let some = XSpec::expand(text).map_err(|error| wrong(text, &error))?;
+            if let Some(spec) = some.first() {
+                built(text, spec)?;
+            }
+            specs.extend(some);
+        }
+        let mut ids = HashSet::new();
+        if let Some(id) = specs.iter().filter_map(XSpec::id).find(|id| !ids.insert(*id)) {
+            return Err(format!("two of `--tx` have `id={id}`\nhint: an id names one worker"));
+        }
+        let asked = i64::try_from(specs.len()).unwrap_or(i64::MAX).min(most);
+        specs.truncate(checked(asked)?);
+        return Ok(specs);
+    }
     let asked = match (dist.numprocesses, dist.auto.as_deref()) {
         (Some(number), _) => number,
-        (None, _) if !dist.tx.is_empty() => dist.tx.iter().map(|spec| popen_count(spec)).sum::<Result<i64, _>>()?,
         (None, Some("logical")) => i64::try_from(workers::count(Word::Logical)).unwrap_or(i64::MAX),
         (None, _) => i64::try_from(workers::count(Word::Auto)).unwrap_or(i64::MAX),
     };
-    let asked = dist.maxprocesses.map_or(asked, |most| asked.min(most));
-    // Processes are few thousand on the largest of machines; more is a typing error.
-    match u32::try_from(asked) {
-        Ok(workers @ 1..=4096) => Ok(workers),
-        _ => Err(format!("cannot run on {asked} workers\nhint: give a number from 1 to 4096")),
+    let popen = XSpec::parse("popen").map_err(|error| wrong("popen", &error))?;
+    Ok(vec![popen; checked(asked.min(most))?])
+}
+
+fn checked(asked: i64) -> Result<usize, String> {
+    match usize::try_from(asked) {
+        Ok(workers) if (1..=MOST_WORKERS).contains(&workers) => Ok(workers),
+        _ => Err(format!("cannot run on {asked} workers\nhint: give a number from 1 to {MOST_WORKERS}")),
     }
 }
 
-/// How many local workers `popen` or `3*popen` stands for.
-fn popen_count(spec: &str) -> Result<i64, String> {
-    let (count, rest) = match spec.split_once('*') {
-        Some((count, rest)) => (count.parse().map_err(|_| format!("`--tx {spec}`: `{count}` is no number"))?, rest),
-        None => (1, spec),
-    };
-    if rest == "popen" {
-        return Ok(count);
+/// Whether workers can be started so.
+fn built(text: &str, spec: &XSpec) -> Result<(), String> {
+    let transport = spec.transport().map_err(|error| wrong(text, &error))?;
+    if transport == Transport::Popen && spec.via().is_none() {
+        return Ok(());
     }
     Err(format!(
-        "`--tx {spec}` is not built yet in this version of xdist\nhint: `popen` and `NUM*popen` work, as does `-n NUM`"
+        "`--tx {text}` is not built yet in this version of xdist\nhint: environments on this machine work (`popen`, \
+         `NUM*popen`, `popen//python=…`, `popen//env:NAME=…`), as does `-n NUM`"
     ))
 }
 
-/// The command that runs one test of this run alone, short of the test's node id.
-pub(super) fn alone(request: &Request, facts: &Facts) -> Vec<String> {
+fn wrong(text: &str, error: &XSpecError) -> String {
+    format!("`--tx {text}`: {error}")
+}
+
+/// The command that runs one test of this run alone as in an environment, short of the test's node id.
+pub(super) fn alone(request: &Request, facts: &Facts, launch: &Launch) -> Vec<String> {
     let program = request.mainargv.first().map_or("xdist", String::as_str);
-    let mut words = vec![program.to_owned(), "-n".to_owned(), "0".to_owned()];
+    let mut words = launch.in_shell();
+    words.extend([program.to_owned(), "-n".to_owned(), "0".to_owned()]);
     // Found by other means it is found by them again.
-    if let Some(python) = &request.python {
+    if let Some(python) = launch.asked.as_ref().or(request.python.as_ref()) {
         let words_of_python = shlex::try_join(python.iter().map(String::as_str));
         words.extend(["--python".to_owned(), words_of_python.unwrap_or_else(|_| python.join(" "))]);
     }
@@ -133,10 +178,46 @@ mod tests {
         let ssh = DistOptions { tx: vec!["ssh=somewhere".to_owned()], ..DistOptions::default() };
         assert!(distribution(&request, &facts(ssh)).unwrap_err().contains("ssh=somewhere"));
         let mode = Facts {
-            dist: DistOptions { mode: "each".to_owned(), numprocesses: Some(2), ..DistOptions::default() },
+            dist: DistOptions { mode: "other".to_owned(), numprocesses: Some(2), ..DistOptions::default() },
             ..Facts::default()
         };
-        assert!(distribution(&request, &mode).unwrap_err().contains("--dist=each"));
+        assert!(distribution(&request, &mode).unwrap_err().contains("--dist=other"));
+    }
+
+    #[test]
+    fn environments_are_read_in_order() {
+        let of = |tx: &[&str], numprocesses| {
+            let tx = tx.iter().map(|&text| text.to_owned()).collect();
+            let dist = DistOptions { numprocesses, tx, ..DistOptions::default() };
+            distribution(&Request::default(), &facts(dist))
+        };
+        let texts = |found: Result<Distribution, String>| -> Vec<String> {
+            found.unwrap().specs.iter().map(XSpec::to_string).collect()
+        };
+        let python = "popen//python=python3.12";
+        assert_eq!(texts(of(&["popen", "2*popen//python=python3.12"], None)), ["popen", python, python]);
+        assert_eq!(texts(of(&[python], Some(2))), ["popen", "popen"]);
+        for (tx, text) in [
+            (&["popen//via=x"][..], "popen//via=x"),
+            (&["command=sh"], "command=sh"),
+            (&["popen//"], "popen//"),
+            (&["popen//id=a", "popen//id=a"], "id=a"),
+            (&["0*popen"], "0 workers"),
+        ] {
+            assert!(of(tx, None).unwrap_err().contains(text), "{tx:?}");
+        }
+    }
+
+    #[test]
+    fn a_check_that_nobody_would_make_is_refused() {
+        let checked = Facts {
+            host_checks: vec!["--cov-fail-under".to_owned()],
+            ..facts(DistOptions { numprocesses: Some(2), ..DistOptions::default() })
+        };
+        assert!(distribution(&Request::default(), &checked).is_ok());
+        let never = Request { plugin_host: PluginHost::Never, ..Request::default() };
+        let why = distribution(&never, &checked).unwrap_err();
+        assert!(why.contains("`--cov-fail-under`") && why.contains("`--plugin-host=never`"), "{why}");
     }
 
     #[test]

@@ -1,27 +1,22 @@
 //! Up to the decision: which interpreter, what pytest makes of the arguments, plain or distributed.
 
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 
 use execnet_rs::local::named_pipe;
 use rustix::process::Signal;
 
+use super::environment::{EnvironmentId, HOME, Progress};
 use super::happening::MemberId;
+use super::launch::{Launch, Program};
 use super::link::Link;
 use super::members::{Member, MemberRole};
-use super::page::Page;
 use super::{Engine, EngineError, Stage, settings};
 use crate::event::{Configured, RunEvent};
 use crate::exit;
 use crate::facts::Facts;
-use crate::fork::ForkLevel;
 use crate::ids::WorkerId;
 use crate::interpreter::{NoInterpreter, PassedOver};
 use crate::protocol::{Argument, ForkRequest, Hello, Identity, Role, ToPython};
-
-/// The first lines that an interpreter runs: `xdist_worker/bootstrap.py` says what they do.
-const BOOT: &str = include_str!("../../python/xdist_worker/boot.txt");
 
 impl Engine<'_> {
     pub(super) fn start(&mut self) -> Result<(), EngineError> {
@@ -34,12 +29,12 @@ impl Engine<'_> {
     fn start_server(&mut self) -> Result<(), EngineError> {
         loop {
             tracing::debug!("trying {:?} ({})", self.candidate.argv, self.candidate.source);
-            match self.interpreter_command(&[]).spawn() {
-                Ok(child) => {
-                    let server = self.members.add(Member::new(MemberRole::Server, "server", 0));
-                    self.server = Some(server);
-                    self.open_files.restore_for(child.id());
-                    self.watch(server, child.id());
+            self.environment_mut(HOME).launch = Launch::plain(self.candidate.argv.clone());
+            match self.start_interpreter(HOME, &[], None, false) {
+                Ok(pid) => {
+                    let server = self.members.add(Member::new(MemberRole::Server, HOME, "server", 0));
+                    self.environment_mut(HOME).server = Some(server);
+                    self.watch(server, pid);
                     return Ok(());
                 }
                 Err(error) => self.pass_over(PassedOver::not_started(&self.candidate, error.to_string()))?,
@@ -47,13 +42,18 @@ impl Engine<'_> {
         }
     }
 
-    /// `python … -c BOOT <package> <socket>`, with standard streams inherited.
-    fn interpreter_command(&self, more: &[&str]) -> Command {
-        let (program, arguments) =
-            self.candidate.argv.split_first().map_or(("python3", &[][..]), |(p, a)| (p.as_str(), a));
-        let mut command = Command::new(program);
-        command.args(arguments).arg("-c").arg(BOOT).arg(&self.package).arg(&self.listener_path).args(more);
-        command
+    /// Starts an environment's interpreter; returns the number of its process.
+    pub(super) fn start_interpreter(
+        &self,
+        environment: EnvironmentId,
+        words: &[&str],
+        streams: Option<&[String; 2]>,
+        background: bool,
+    ) -> std::io::Result<u32> {
+        let program = Program { package: &self.package, socket: &self.listener_path, words, streams, background };
+        let pid = self.environment(environment).launch.start(&program)?;
+        self.open_files.restore_for(pid);
+        Ok(pid)
     }
 
     fn pass_over(&mut self, why: PassedOver) -> Result<(), EngineError> {
@@ -69,7 +69,11 @@ impl Engine<'_> {
 
     /// The interpreter says that it cannot run tests.
     pub(super) fn unusable(&mut self, pid: u32, why: &str) -> Result<(), EngineError> {
-        let known = self.server.map(|server| self.members.get(server)).and_then(|server| server.pid);
+        if self.stage != Stage::Interpreter {
+            self.environment_unusable(pid, why);
+            return Ok(());
+        }
+        let known = self.home().server.map(|server| self.members.get(server)).and_then(|server| server.pid);
         if self.stage != Stage::Interpreter || known.is_some_and(|known| pid != 0 && pid != known) {
             return Ok(());
         }
@@ -79,7 +83,7 @@ impl Engine<'_> {
 
     /// The fork server ended before it said anything of use.
     pub(super) fn server_failed(&mut self, how: &str) -> Result<(), EngineError> {
-        let cause = self.server.map(|server| std::mem::take(&mut self.members.get_mut(server).cause));
+        let cause = self.home().server.map(|server| std::mem::take(&mut self.members.get_mut(server).cause));
         let why = cause.filter(|cause| !cause.is_empty()).unwrap_or_else(|| format!("it ended with {how}"));
         self.pass_over(PassedOver::not_started(&self.candidate, why))?;
         self.start_server()
@@ -103,24 +107,28 @@ impl Engine<'_> {
         if let Some(request) = self.members.get_mut(member).request.take() {
             self.members.get(member).tell(ToPython::Fork(request));
         }
-        if let Some(interpreter) =
-            interpreter.filter(|_| Some(member) == self.server && self.stage == Stage::Interpreter)
-        {
-            self.interpreter = interpreter;
-            self.stage = Stage::Facts;
-            self.fork_session();
+        let home = self.members.get(member).environment;
+        let serves =
+            Some(member) == self.environment(home).server && (home != HOME || self.stage == Stage::Interpreter);
+        if let Some(interpreter) = interpreter.filter(|_| serves) {
+            self.environment_mut(home).interpreter = interpreter;
+            if home == HOME {
+                self.stage = Stage::Facts;
+            }
+            self.fork_session(home);
         }
     }
 
     /// Has the fork server fork a session, which parses pytest's arguments.
-    fn fork_session(&mut self) {
-        if !self.server.is_some_and(|server| self.members.get(server).is_linked()) {
+    fn fork_session(&mut self, home: EnvironmentId) {
+        let server = self.environment(home).server;
+        if !server.is_some_and(|server| self.members.get(server).is_linked()) {
             return self.fail("the fork server is gone, and another process for pytest is needed: run xdist again");
         }
         let name = format!("session-{}", self.sessions_forked);
         self.sessions_forked += 1;
-        let session = self.members.add(Member::new(MemberRole::Session, &name, 0));
-        self.session = Some(session);
+        let session = self.members.add(Member::new(MemberRole::Session, home, &name, 0));
+        self.environment_mut(home).session = Some(session);
         let [stdout, stderr] = match self.open_streams(session) {
             Ok(paths) => paths,
             Err(error) => return self.refused(session, &format!("no named pipes for its output: {error}")),
@@ -129,13 +137,14 @@ impl Engine<'_> {
             role: Role::Session,
             id: name,
             args: self.arguments(),
-            expect_distribution: self.expect_distribution,
+            expect_distribution: home != HOME || self.expect_distribution,
+            worker: self.environment(home).workers.first().filter(|_| home != HOME).map(WorkerId::to_string),
             stdout,
             stderr,
             ..ForkRequest::default()
         };
-        self.members.get_mut(session).asked = self.server;
-        self.tell_server(ToPython::Fork(Box::new(request)));
+        self.members.get_mut(session).asked = server;
+        self.tell_server(home, ToPython::Fork(Box::new(request)));
     }
 
     /// pytest's arguments for a process of this run.
@@ -143,8 +152,8 @@ impl Engine<'_> {
         self.request.args.iter().cloned().map(Argument::from).collect()
     }
 
-    pub(super) fn tell_server(&mut self, message: ToPython) {
-        if let Some(server) = self.server {
+    pub(super) fn tell_server(&mut self, home: EnvironmentId, message: ToPython) {
+        if let Some(server) = self.environment(home).server {
             self.members.get(server).tell(message);
         }
     }
@@ -166,7 +175,11 @@ impl Engine<'_> {
 
     /// pytest has parsed its arguments: decide.
     pub(super) fn facts(&mut self, session: MemberId, facts: Facts) {
-        if Some(session) != self.session || self.stage != Stage::Facts {
+        let home = self.members.get(session).environment;
+        if home != HOME {
+            return self.environment_parsed(home);
+        }
+        if Some(session) != self.home().session || self.stage != Stage::Facts {
             return;
         }
         let distributed = facts.plain.is_none();
@@ -176,7 +189,7 @@ impl Engine<'_> {
             // A conftest saw the wrong world: let another session see the right one.
             self.expect_distribution = distributed;
             self.members.get(session).tell(ToPython::Finish);
-            self.fork_session();
+            self.fork_session(HOME);
             return;
         }
         self.facts = facts.into();
@@ -189,11 +202,17 @@ impl Engine<'_> {
             Ok(distribution) => {
                 let hosted = self.wants_host(&self.facts);
                 self.rendering = self.observer.rendering(&self.facts, hosted);
+                self.make_environments(&distribution);
+                self.environment_mut(HOME).progress = Progress::Parsed;
                 self.distribution = Some(distribution.clone());
-                if hosted {
+                self.start_environments();
+                if self.stage == Stage::Ending {
+                    // One of them cannot even be started.
+                } else if hosted {
                     self.start_host(session, &distribution);
-                } else {
-                    self.collect(session, distribution);
+                }
+                if !hosted || !self.host_goes_first() {
+                    self.begin_collecting();
                 }
             }
             Err(text) => self.usage_error(&text),
@@ -214,30 +233,6 @@ impl Engine<'_> {
         self.wind_up();
     }
 
-    /// The session becomes the collector.
-    pub(super) fn collect(&mut self, session: MemberId, distribution: settings::Distribution) {
-        let path = self.directory.path().join("page");
-        match Page::create(&path, distribution.workers) {
-            Ok(page) => self.page = Some(page),
-            Err(error) => {
-                let path = path.display();
-                return self.fail(&format!("cannot write `{path}`: {error}\nhint: TMPDIR may name another folder"));
-            }
-        }
-        self.stage = Stage::Collecting;
-        self.distribution = Some(distribution);
-        let entry = self.members.get_mut(session);
-        entry.leads_group = true;
-        if let Some(pid) = entry.pid {
-            self.guard.group(pid);
-        }
-        let identity = self.identity(WorkerId(0), 0, String::new(), String::new());
-        self.members.get(session).tell(ToPython::Collect(Box::new(identity), self.rendering.clone()));
-        if self.distribution.as_ref().is_some_and(|distribution| distribution.fork != ForkLevel::Collected) {
-            self.start_early_workers();
-        }
-    }
-
     /// What a worker is told about itself.
     pub(super) fn identity(&self, worker: WorkerId, incarnation: u32, stdout: String, stderr: String) -> Identity {
         let (input, differing) = self.input_of(worker, incarnation);
@@ -250,6 +245,8 @@ impl Engine<'_> {
             stderr,
             slot: worker.0,
             page: self.page.as_ref().map(|page| page.path().display().to_string()).unwrap_or_default(),
+            mode: self.distribution.as_ref().map(|distribution| distribution.mode.clone()).unwrap_or_default(),
+            writes_cache: self.environment_of(worker) == self.reference(),
             basetemp: match self.facts.basetemp.as_str() {
                 "" => String::new(),
                 base => format!("{base}/popen-{worker}"),
@@ -261,7 +258,11 @@ impl Engine<'_> {
     }
 
     /// pytest is configured: the header can be shown.
-    pub(super) fn configured(&mut self, header: Vec<String>) {
+    pub(super) fn configured(&mut self, member: MemberId, header: Vec<String>) {
+        // The others say the same of themselves.
+        if self.members.get(member).environment != self.reference() {
+            return;
+        }
         if std::mem::replace(&mut self.configured, true) {
             return;
         }
@@ -272,16 +273,21 @@ impl Engine<'_> {
 
     /// Facts for the header.
     pub(super) fn configuration(&self, header: Vec<String>) -> Configured {
+        // The plugin host may start before the others are known.
+        let known = !self.environment(self.reference()).interpreter.executable.is_empty();
+        let shown = if known { self.reference() } else { HOME };
+        let reference = self.environment(shown);
+        let source = if shown == HOME { &self.candidate.source } else { "--tx" }.to_owned();
         Configured {
-            interpreter: self.interpreter.clone(),
-            interpreter_source: self.candidate.source.clone(),
+            interpreter: reference.interpreter.clone(),
+            interpreter_source: source,
             passed_over: self.passed_over.iter().map(|over| (over.python.clone(), over.why.clone())).collect(),
             facts: self.facts.clone(),
             header,
             version: self.request.version.clone(),
             color: self.rendering.color,
             hosted: self.host.is_some(),
-            alone: settings::alone(&self.request, &self.facts),
+            alone: settings::alone(&self.request, &self.facts, &reference.launch),
         }
     }
 
@@ -289,14 +295,10 @@ impl Engine<'_> {
     pub(super) fn start_fresh(&mut self, member: MemberId, request: ForkRequest) {
         let name = request.id.clone();
         let incarnation = request.incarnation.to_string();
-        let mut command = self.interpreter_command(&["worker", &name, &incarnation]);
-        command.stdin(Stdio::null()).process_group(0);
+        let home = self.members.get(member).environment;
         self.members.get_mut(member).request = Some(Box::new(request));
-        match command.spawn() {
-            Ok(child) => {
-                self.open_files.restore_for(child.id());
-                self.watch(member, child.id());
-            }
+        match self.start_interpreter(home, &["worker", &name, &incarnation], None, true) {
+            Ok(pid) => self.watch(member, pid),
             Err(error) => self.refused(member, &error.to_string()),
         }
     }

@@ -39,6 +39,8 @@ pub enum FromPython {
     Passed(TestIndex, f64, f64, f64),
     /// Worker: as `Passed`, and the next test (last field) began.
     PassedNext(TestIndex, f64, f64, f64, TestIndex),
+    /// Worker: the file in which it leaves word of fast tests that passed, once the controller lets it.
+    Outbox(String),
     /// Worker: empty attributes that its reports of a phase have from now on, for a plugin host.
     Blanks(String, ByteBuf),
     /// Worker: one report of a test that is not plainly passed.
@@ -59,6 +61,8 @@ pub enum FromPython {
     NodeConfigured(String, u32, ByteBuf),
     /// Plugin host: plugins have looked at a test that took its worker down; whether it is to run again.
     CrashSeen(TestIndex, bool),
+    /// Plugin host: the hook of a plugin that has been running between two questions.
+    SlowHook(String),
     /// Any session: the pytest session is over, sessionfinish and unconfigure are done.
     Ended(Ended),
 }
@@ -90,6 +94,8 @@ pub struct Stopping {
     pub kind: String,
     /// pytest's text for it.
     pub reason: String,
+    /// What pytest prints beneath that: where an interrupt came from.
+    pub detail: String,
     /// Exit code that `pytest.exit` asked for, if any.
     pub code: Option<i64>,
 }

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+use crate::facts::Interpreter;
 use crate::ids::{TestIndex, WorkerId};
 
 /// What a plugin host starts from.
@@ -37,6 +38,19 @@ pub struct HostReady {
     pub handles_crashes: bool,
 }
 
+/// One of several environments.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct HostEnvironment {
+    /// Ids of its workers.
+    pub workers: Vec<String>,
+    /// What they run on.
+    pub interpreter: Interpreter,
+    /// Its tests in its own order, by their places among all.
+    pub tests: Vec<TestIndex>,
+    /// Places and keywords of its tests.
+    pub described: ByteBuf,
+}
+
 /// What happened in the run, in the order in which it was decided.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -53,6 +67,8 @@ pub enum HostEvent {
         deselected: u32,
         /// What the terminal is to show of all this.
         lines: Vec<String>,
+        /// Where tests run, if in several environments: `described` is theirs then.
+        environments: Vec<HostEnvironment>,
     },
     /// A worker is ready.
     WorkerUp(String),
@@ -64,8 +80,10 @@ pub enum HostEvent {
     Blanks(String, String, ByteBuf),
     /// A test has its verdict: its reports.
     Reported(String, TestIndex, Vec<ByteBuf>),
-    /// A test took its worker down: how, what the worker wrote, reports from before.
-    Crashed(String, TestIndex, String, String, Vec<ByteBuf>),
+    /// A test took its worker down: how, what the worker wrote, reports from before, whether set-up plainly passed.
+    Crashed(String, TestIndex, String, String, Vec<ByteBuf>, bool),
+    /// The user's interrupt came while a test ran.
+    Interrupted(String, TestIndex),
     /// A warning: when, node id, place, the warning.
     Warning(String, String, Option<(String, i64)>, ByteBuf),
     /// `record_testsuite_property`.
@@ -80,19 +98,45 @@ pub enum HostEvent {
     Stopping(String),
 }
 
-/// A worker began a test, in the short form: both numbers in little-endian order.
-pub fn started(worker: WorkerId, test: TestIndex) -> ByteBuf {
-    let mut bytes = Vec::with_capacity(8);
-    bytes.extend(worker.0.to_le_bytes());
-    bytes.extend(test.0.to_le_bytes());
-    ByteBuf::from(bytes)
+/// In the number of a worker: the test passed.
+const PASSED: u32 = 1 << 31;
+
+/// Tests that began, and that passed with nothing to say: many of them in one message, in order. Numbers are in
+/// little-endian order.
+#[derive(Debug, Default)]
+pub struct Followed {
+    bytes: Vec<u8>,
 }
 
-/// A test passed with nothing to say, in the short form: as [`started`], then seconds of set-up, call and teardown.
-pub fn passed(worker: WorkerId, test: TestIndex, durations: [f64; 3]) -> ByteBuf {
-    let mut bytes = started(worker, test).into_vec();
-    bytes.extend(durations.iter().flat_map(|seconds| seconds.to_le_bytes()));
-    ByteBuf::from(bytes)
+impl Followed {
+    /// A worker began a test.
+    pub fn began(&mut self, worker: WorkerId, test: TestIndex) {
+        self.bytes.extend(worker.0.to_le_bytes());
+        self.bytes.extend(test.0.to_le_bytes());
+    }
+
+    /// A test passed: seconds of set-up, call and teardown.
+    pub fn passed(&mut self, worker: WorkerId, test: TestIndex, durations: [f64; 3]) {
+        self.began(WorkerId(worker.0 | PASSED), test);
+        self.bytes.extend(durations.iter().flat_map(|seconds| seconds.to_le_bytes()));
+    }
+
+    /// Size in bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether there is nothing to tell.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Everything, which is forgotten here.
+    pub fn take(&mut self) -> ByteBuf {
+        ByteBuf::from(std::mem::take(&mut self.bytes))
+    }
 }
 
 /// The run is over.
@@ -102,8 +146,27 @@ pub struct RunOver {
     pub code: u8,
     /// Why the run stopped early, in pytest's words.
     pub reason: Option<String>,
+    /// What pytest prints beneath that.
+    pub detail: String,
     /// Text of a usage error, as pytest printed it.
     pub error: Option<String>,
     /// Tests that have no verdict.
     pub not_run: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_followed_is_told_in_order_and_once() {
+        let mut followed = Followed::default();
+        followed.began(WorkerId(1), TestIndex(2));
+        followed.passed(WorkerId(1), TestIndex(2), [0.5, 0.0, 0.0]);
+        assert_eq!(followed.len(), 8 + 8 + 24);
+        let told = followed.take();
+        assert_eq!(told[..12], [1, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0x80]);
+        assert_eq!(told[16..24], 0.5_f64.to_le_bytes());
+        assert!(followed.is_empty() && followed.take().is_empty());
+    }
 }

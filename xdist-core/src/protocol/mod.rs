@@ -9,5 +9,5 @@ mod host;
 mod to_python;
 
 pub use from_python::{Ended, FromPython, Hello, Stopping};
-pub use host::{HostEvent, HostReady, HostSetup, RunOver, passed, started};
+pub use host::{Followed, HostEnvironment, HostEvent, HostReady, HostSetup, RunOver};
 pub use to_python::{Argument, ForkRequest, Identity, Rendering, Role, ToPython};

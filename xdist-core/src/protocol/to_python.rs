@@ -39,10 +39,8 @@ pub enum ToPython {
     Finish,
     /// Plugin host: have plugins configure another incarnation of a worker.
     ConfigureNode(String, u32),
-    /// Plugin host: a worker began a test, see [`super::started`].
-    Started(ByteBuf),
-    /// Plugin host: a test passed with nothing to say, see [`super::passed`].
-    Passed(ByteBuf),
+    /// Plugin host: tests began and passed, see [`super::Followed`].
+    Followed(ByteBuf),
     /// Plugin host: something else happened.
     Event(Box<HostEvent>),
     /// Plugin host: nothing more happens; end the session.
@@ -62,6 +60,8 @@ pub struct ForkRequest {
     pub args: Vec<Argument>,
     /// Whether to set a worker's environment variables before conftests load.
     pub expect_distribution: bool,
+    /// The worker as which a session collects, where that is known from the start.
+    pub worker: Option<String>,
     /// Identity and rendering of a worker; a session gets its own with `Collect`.
     pub identity: Option<Identity>,
     /// How to render.
@@ -106,6 +106,10 @@ pub struct Identity {
     pub slot: u32,
     /// The stop page's file.
     pub page: String,
+    /// `--dist` of the run.
+    pub mode: String,
+    /// Whether it is for this worker's collector to write what pytest keeps of the collection in its cache.
+    pub writes_cache: bool,
     /// The worker's own part of the base temporary directory, empty: below the collector's.
     pub basetemp: String,
     /// The controller's `sys.argv`.

@@ -24,6 +24,8 @@ const PACKAGE: Files<'static> = include!(concat!(env!("OUT_DIR"), "/python_packa
 /// owned by or open to others. It must live as long as interpreters run. Blocks on the file system, briefly.
 pub fn package_dir(fallback: &Path) -> io::Result<PathBuf> {
     let cache = etcetera::choose_base_strategy().ok().map(|strategy| strategy.cache_dir());
+    // What is relative would lie in the project.
+    let cache = cache.filter(|cache| cache.is_absolute());
     Ok(path::absolute(package_dir_in(cache.as_deref(), fallback, PACKAGE)?)?.join("xdist_worker"))
 }
 

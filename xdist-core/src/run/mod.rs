@@ -52,6 +52,8 @@ pub enum Input {
     CrashSeen(TestIndex, bool),
     /// A worker has more tests than the run: they are not run.
     LeftOut,
+    /// A worker has other tests than the run, which forbids that.
+    CollectionsDiffer,
     /// No plugin answers any more.
     PluginsGone,
     /// The user (or a supervisor) wants the run to end.
@@ -69,6 +71,8 @@ pub struct Death {
     pub output: String,
     /// Since the running test began.
     pub elapsed: Duration,
+    /// Whether the running test's set-up was over.
+    pub set_up: bool,
 }
 
 /// Something to be done.

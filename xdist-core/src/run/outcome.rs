@@ -7,8 +7,21 @@ use crate::exit;
 pub struct Stop {
     /// The closing line: `stopping after 1 failures`, `KeyboardInterrupt`.
     pub reason: String,
+    /// Lines beneath it.
+    pub detail: String,
     /// The exit code, unless something worse happened.
     pub code: u8,
+}
+
+impl Stop {
+    pub(super) fn new(reason: impl Into<String>, code: u8) -> Self {
+        Self { reason: reason.into(), detail: String::new(), code }
+    }
+
+    /// `--maxfail` was met.
+    pub(super) fn failures(count: u32) -> Self {
+        Self::new(format!("stopping after {count} failures"), exit::TESTS_FAILED)
+    }
 }
 
 /// What decides an exit code.

@@ -34,6 +34,18 @@ pub struct Settings {
     pub collect_errors: u32,
     /// Whether plugins are asked about tests that took their worker down.
     pub plugins_see_crashes: bool,
+    /// `--dist=each`: where every worker's own tests begin, and where the last one's end; empty if tests are anybody's.
+    pub parts: Vec<u32>,
+}
+
+impl Settings {
+    /// Whether a worker is one that may be given a test.
+    fn may_have(&self, worker: WorkerId, test: TestIndex) -> bool {
+        match (self.parts.get(worker.at()), self.parts.get(worker.at() + 1)) {
+            (Some(start), Some(end)) => (*start..*end).contains(&test.0),
+            _ => self.parts.is_empty(),
+        }
+    }
 }
 
 /// The state of a run from the first worker to the last.
@@ -46,6 +58,11 @@ pub struct RunState {
     restarted: u32,
     limit_told: bool,
     stop: Option<Stop>,
+    /// The worker whose test met `--maxfail`, while that test is in its teardown: what ends it there ends the run, as
+    /// serially.
+    failing: Option<WorkerId>,
+    /// A worker left since none was to start another test, and nobody has said why.
+    left_early: bool,
     interrupted: bool,
     tally: Tally,
     complete: bool,
@@ -66,6 +83,8 @@ impl RunState {
             restarted: 0,
             limit_told: false,
             stop: None,
+            failing: None,
+            left_early: false,
             interrupted: false,
             tally: Tally { failures: settings.collect_errors, ..Tally::default() },
             complete: false,
@@ -92,6 +111,10 @@ impl RunState {
             Input::InternalError(worker, text) => self.internal_error(worker, text),
             Input::CrashSeen(test, again) => self.crash_seen(test, again),
             Input::PluginsGone => self.plugins_gone(),
+            Input::CollectionsDiffer => self.stop_run(Stop::new(
+                "different tests were collected, which --strict-collection forbids",
+                exit::COLLECTIONS_DIFFER,
+            )),
             Input::LeftOut => self.tally.left_out = true,
             Input::Interrupt(why) => self.interrupt(why),
         }
@@ -183,8 +206,28 @@ impl RunState {
     fn reported(&mut self, worker: WorkerId, test: TestIndex, report: Report) {
         let Some(entry) = self.workers.get_mut(worker.at()) else { return };
         if let Some(running) = entry.running.as_mut().filter(|running| running.test == test) {
+            let failed = count_failures(std::slice::from_ref(&report)) > 0;
             running.reports.push(report);
+            if failed {
+                self.failed(worker);
+            }
         }
+    }
+
+    /// A test has failed, and may have more to report: whatever happens from now on, happens after this.
+    fn failed(&mut self, worker: WorkerId) {
+        let limit = self.settings.maxfail;
+        let failures = self.failures();
+        if limit > 0 && failures >= limit && self.stop.is_none() {
+            self.stop_run(Stop::failures(failures));
+            self.failing = Some(worker);
+        }
+    }
+
+    /// Failures so far, those of running tests included.
+    fn failures(&self) -> u32 {
+        let running = self.workers.iter().filter_map(|entry| entry.running.as_ref());
+        self.tally.failures + running.map(|running| count_failures(&running.reports)).sum::<u32>()
     }
 
     fn done(&mut self, worker: WorkerId, test: TestIndex) {
@@ -208,9 +251,12 @@ impl RunState {
         self.emit(RunEvent::Finished { test, worker, verdict });
         self.tally.failures += failures;
         let limit = self.settings.maxfail;
-        if failures > 0 && limit > 0 && self.tally.failures >= limit {
-            let reason = format!("stopping after {} failures", self.tally.failures);
-            self.stop_run(Stop { reason, code: exit::TESTS_FAILED });
+        let all = self.failures();
+        if self.failing.take_if(|failing| *failing == worker).is_some() {
+            // Its teardown may have failed, too.
+            self.stop = Some(Stop::failures(all));
+        } else if failures > 0 && limit > 0 && all >= limit {
+            self.stop_run(Stop::failures(all));
         }
     }
 
@@ -221,7 +267,8 @@ impl RunState {
             return;
         }
         let lacks = mem::take(&mut entry.lacks);
-        let can_run = |test: TestIndex| lacks.is_empty() || !lacks.contains(&test);
+        let settings = &self.settings;
+        let can_run = |test: TestIndex| (lacks.is_empty() || !lacks.contains(&test)) && settings.may_have(worker, test);
         let batch = self.scheduler.top_up(worker, entry.load(), &can_run);
         // What plugins still look at may have to run again: somebody must be there for it.
         let queued = entry.load() + batch.len();
@@ -263,21 +310,19 @@ impl RunState {
 
     fn stopping(&mut self, worker: WorkerId, stopping: Stopping) {
         // A worker that was told to stop says so too: the first reason is the run's.
-        self.stop_run(stop_of(stopping));
+        if stopping.kind != "fail" && self.failing == Some(worker) {
+            self.overrule(stop_of(stopping));
+        } else {
+            self.stop_run(stop_of(stopping));
+        }
         self.stop_worker(worker);
     }
 
     fn session_ended(&mut self, worker: WorkerId, ended: &Ended) {
-        let mut stopped_by_page = false;
         if let Some(entry) = self.workers.get_mut(worker.at()).filter(|entry| entry.is_alive()) {
-            stopped_by_page = entry.running.is_none() && !entry.queue.is_empty();
+            // It saw the stop flag: whoever set it is about to say why.
+            self.left_early |= entry.running.is_none() && !entry.queue.is_empty();
             entry.phase = Phase::Over;
-        }
-        // It saw the stop flag before the failure that set it has its verdict: that test is still in its teardown.
-        let limit = self.settings.maxfail;
-        if stopped_by_page && limit > 0 && self.stop.is_none() {
-            let reason = format!("stopping after {limit} failures");
-            self.stop_run(Stop { reason, code: exit::TESTS_FAILED });
         }
         self.tally.ends.push((ended.before, ended.after));
     }
@@ -317,7 +362,7 @@ impl RunState {
     /// A worker that had not finished is gone and nobody asked it to go.
     fn bury(&mut self, worker: WorkerId, death: &Death, running: Option<Running>, failed_starts: u32) {
         let asks = self.settings.plugins_see_crashes && running.is_some();
-        let wanted = self.stop.is_none() && (self.scheduler.pending() > 0 || asks);
+        let wanted = self.stop.is_none() && (self.is_left_for(worker) || asks);
         let limit = self.settings.restarts;
         let last = running.as_ref().filter(|_| !asks).is_some_and(|running| self.is_last_failure(&running.reports));
         let restart = wanted && !last && self.restarted < limit && failed_starts < FAILED_STARTS;
@@ -327,8 +372,14 @@ impl RunState {
             self.emit(RunEvent::Notice(format!("worker {worker} wrote before it ended:\n{}", death.output.trim_end())));
         }
         if let Some(Running { test, reports }) = running {
-            let crashed =
-                Crashed { how: death.how.clone(), output: death.output.clone(), reports, elapsed: death.elapsed };
+            let crashed = Crashed {
+                how: death.how.clone(),
+                output: death.output.clone(),
+                // The first report that says something takes those before it along.
+                set_up: death.set_up && reports.is_empty(),
+                reports,
+                elapsed: death.elapsed,
+            };
             if asks {
                 self.asked.insert(test, (worker, Box::new(crashed.clone())));
                 self.effects.push(Effect::AskPlugins(test, worker, Box::new(crashed)));
@@ -344,6 +395,12 @@ impl RunState {
         } else if wanted {
             self.tell_limit(worker, failed_starts);
         }
+    }
+
+    /// Whether a test is pending that one in the place of this worker may run.
+    fn is_left_for(&self, worker: WorkerId) -> bool {
+        self.scheduler.pending() > 0
+            && (self.settings.parts.is_empty() || self.scheduler.has_for(&|test| self.settings.may_have(worker, test)))
     }
 
     /// Whether a crash after these reports meets `--maxfail`.
@@ -391,7 +448,9 @@ impl RunState {
 
     /// Whether a worker takes tests, or one can be started in the place of `worker`.
     fn someone_can_run(&mut self, worker: WorkerId) -> bool {
-        if self.workers.iter().any(|entry| matches!(entry.phase, Phase::Starting | Phase::Running)) {
+        let mut others = self.workers.iter().zip((0..).map(WorkerId));
+        let alike = |other| self.settings.parts.is_empty() || other == worker;
+        if others.any(|(entry, other)| alike(other) && matches!(entry.phase, Phase::Starting | Phase::Running)) {
             return true;
         }
         if self.restarted >= self.settings.restarts {
@@ -427,14 +486,23 @@ impl RunState {
     fn internal_error(&mut self, worker: Option<WorkerId>, text: String) {
         self.tally.internal_error = true;
         self.emit(RunEvent::InternalError { worker, text });
-        self.stop_run(Stop { reason: "internal error".to_owned(), code: exit::INTERNAL_ERROR });
+        self.stop_run(Stop::new("internal error", exit::INTERNAL_ERROR));
     }
 
     fn interrupt(&mut self, why: String) {
         self.interrupted = true;
         self.emit(RunEvent::Stopping { why });
-        self.stop_run(Stop { reason: "KeyboardInterrupt".to_owned(), code: exit::INTERRUPTED });
+        self.overrule(Stop::new("KeyboardInterrupt", exit::INTERRUPTED));
         self.effects.push(Effect::InterruptWorkers);
+    }
+
+    /// Stops the run, also if a failure has done so whose test is not over.
+    fn overrule(&mut self, stop: Stop) {
+        if self.failing.take().is_some() {
+            self.stop = Some(stop);
+        } else {
+            self.stop_run(stop);
+        }
     }
 
     fn stop_run(&mut self, stop: Stop) {
@@ -465,6 +533,11 @@ impl RunState {
             self.crashed(test, worker, crashed);
         }
         self.complete = true;
+        let limit = self.settings.maxfail;
+        if self.stop.is_none() && self.unsettled > 0 && self.left_early && limit > 0 {
+            // By the workers' own count, in which a failure of a test that ran again stays one.
+            self.stop = Some(Stop::failures(limit));
+        }
         if self.stop.is_none() && self.unsettled > 0 {
             self.tally.lost = self.unsettled;
             self.tally.never_started = self.unsettled == self.settled.len();
@@ -486,7 +559,7 @@ fn stop_of(stopping: Stopping) -> Stop {
         }
         _ => exit::INTERRUPTED,
     };
-    Stop { reason: stopping.reason, code }
+    Stop { detail: stopping.detail, ..Stop::new(stopping.reason, code) }
 }
 
 /// pytest's own rule for `testsfailed`.

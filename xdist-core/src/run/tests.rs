@@ -4,6 +4,9 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use proptest::prelude::*;
 
+mod each;
+mod stops;
+
 use super::*;
 use crate::event::{RunEvent, Verdict};
 use crate::exit;
@@ -106,7 +109,8 @@ impl World {
     fn of(mode: &str, settings: Settings) -> Self {
         let Settings { tests, workers, .. } = settings;
         let units = (0..tests).map(unit).collect();
-        let scheduler = for_mode(mode, &Job { tests, workers, units, ..Job::default() }).unwrap();
+        let parts = settings.parts.clone();
+        let scheduler = for_mode(mode, &Job { tests, workers, units, parts, ..Job::default() }).unwrap();
         let processes = (0..workers).map(|_| Process { alive: true, ..Process::default() }).collect();
         Self {
             tests,
@@ -512,14 +516,18 @@ fn a_worker_that_sees_the_stop_page_first_is_no_dead_worker() {
         world.step(worker, Act::Pass);
     }
     world.step(failing, Act::Pass);
-    // The failing test is in its teardown: it has set the page and has no verdict yet.
+    // The failing test has set the page, and its report has not been read yet.
     world.stop_page = true;
     world.step(sibling, Act::Pass);
     assert!(!world.processes[1].alive);
-    assert_eq!(world.state.stop().map(|stop| stop.code), Some(exit::TESTS_FAILED));
     world.step(failing, Act::Fail);
     world.run(&[(0, Act::Pass)]);
+    assert_eq!(world.replaced, 0);
     assert_eq!(world.state.exit_code(), exit::TESTS_FAILED);
+}
+
+fn exit_42() -> Stopping {
+    Stopping { kind: "exit".into(), reason: "enough".into(), code: Some(42), ..Stopping::default() }
 }
 
 #[test]
@@ -534,7 +542,7 @@ fn a_worker_that_sees_the_stop_page_before_the_reason_is_not_replaced() {
     world.step(sibling, Act::Pass);
     assert!(!world.processes[1].alive, "it left, and nobody took its place");
     assert!(world.state.stop().is_none());
-    world.feed(Input::Stopping(leaving, Stopping { kind: "exit".into(), reason: "enough".into(), code: Some(42) }));
+    world.feed(Input::Stopping(leaving, exit_42()));
     world.run(&[(0, Act::Pass)]);
     assert_eq!(world.state.exit_code(), 42);
 }

@@ -3,6 +3,7 @@
 //! To add a scheduler: implement [`Scheduler`] in a module of its own, name it in [`for_mode`], and run the properties in
 //! `tests.rs` over it.
 
+mod each;
 mod load;
 mod pace;
 mod reserve;
@@ -10,6 +11,7 @@ mod reserve;
 mod tests;
 mod units;
 
+pub use each::Each;
 pub use load::Load;
 pub use reserve::Reserve;
 pub use units::Units;
@@ -75,6 +77,8 @@ pub struct Job {
     pub chunk: Option<u32>,
     /// Which unit each test belongs to, for modes that keep units together; tests beyond its end are alone.
     pub units: Vec<u32>,
+    /// `each`: where every worker's tests begin, and where the last one's end.
+    pub parts: Vec<u32>,
     /// Units go out in the order of collection, not those with many tests first.
     pub keep_order: bool,
     /// Seconds that each test took when it last ran, or a guess; empty if nothing is known.
@@ -118,6 +122,7 @@ impl Job {
             seconds: tests.iter().map_while(|test| self.seconds.get(test.at()).copied()).collect(),
             round_trips: self.round_trips.clone(),
             groups: tests.iter().map_while(|test| self.groups.get(test.at()).copied()).collect(),
+            parts: Vec::new(),
             serial: Vec::new(),
             limits: Vec::new(),
             ..*self
@@ -135,6 +140,7 @@ pub fn long_first(mode: &str, job: &Job) -> u32 {
 pub fn for_mode(mode: &str, job: &Job) -> Option<Box<dyn Scheduler + Send>> {
     let make: fn(&Job) -> Box<dyn Scheduler + Send> = match mode {
         "auto" | "load" => |job| Box::new(Load::new(job)),
+        "each" => |job| Box::new(Each::new(job)),
         "worksteal" => |job| Box::new(Load::stealing(job)),
         "loadscope" | "loadfile" | "loadgroup" => |job| Box::new(Units::new(job)),
         _ => return None,

@@ -3,6 +3,7 @@
 
 mod abuse;
 mod deaths;
+mod fast;
 mod forks;
 mod leftovers;
 mod limits;

@@ -46,6 +46,8 @@ fn a_temporary_directory_that_is_missing_or_cannot_be_written() {
     check(|suite, run| run.var("TMPDIR", suite.path("nowhere")));
     // Nobody can make anything there, not even root.
     check(|_, run| run.var("TMPDIR", "/proc"));
+    // Where pytest makes its own, which no test of this suite asks for.
+    check(|_, run| run.var("PYTEST_DEBUG_TEMPROOT", "/proc"));
 }
 
 #[test]
@@ -53,6 +55,10 @@ fn a_home_that_is_missing_or_cannot_be_written() {
     check(|suite, run| run.var("HOME", suite.path("nowhere/at/all")).var("XDG_CACHE_HOME", ""));
     check(|_, run| run.var("HOME", "/proc").var("XDG_CACHE_HOME", ""));
     check(|_, run| run.after("unset HOME XDG_CACHE_HOME"));
+    let suite = suite();
+    let outcome = xdist(&suite, 2).var("HOME", "home").var("XDG_CACHE_HOME", "").run();
+    expect_all_passed(&suite, &outcome, 20);
+    assert!(!suite.path("home").exists(), "what is relative is nowhere");
 }
 
 #[test]

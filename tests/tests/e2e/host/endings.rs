@@ -141,6 +141,9 @@ def pytest_sessionfinish(session):
     assert!(sent.elapsed() < Duration::from_secs(12), "took {:?}\n{}", sent.elapsed(), outcome.describe());
     outcome.expect_code(2).expect_text("KeyboardInterrupt").expect_no_survivors().expect_no_text("INTERNALERROR");
     assert_eq!(outcome.counts().get("failed"), 1, "{}", outcome.describe());
+    // The tests that were running stand for the place, which is none in this program.
+    outcome.expect_text("xdist: 2 tests interrupted").expect_no_text("session.py");
+    assert_eq!(outcome.occurrences("INTERRUPTED test_a.py::test_waits["), 2, "{}", outcome.describe());
     assert_eq!(notes(&suite), ["finished"]);
     assert!(suite.junit().cases.iter().any(|case| case.attributes["name"] == "test_fails"));
     let cache = fs::read_to_string(suite.path(".pytest_cache/v/cache/lastfailed")).unwrap_or_default();

@@ -103,6 +103,7 @@ logreport test_a.py::test_warn teardown passed
 logfinish test_a.py::test_warn test_a.py
 logstart test_a.py::test_crash test_a.py
 testnodedown gw0 dead None
+logreport test_a.py::test_crash setup passed
 handlecrashitem test_a.py::test_crash test_a.py::test_crash failed
 logreport test_a.py::test_crash ??? failed
 logfinish test_a.py::test_crash test_a.py
@@ -172,13 +173,14 @@ fn the_order_is_that_of_pytest_xdist() {
     outcome.expect_code(1);
     expect_counts(&outcome);
     let mut theirs = controllers(&suite);
-    // There the replacement gets an id of its own and tells again what it did not collect, and the set-up of a test that
-    // crashed is told before the crash; the crash ends no test.
-    theirs.retain(|line| line != "logreport test_a.py::test_crash setup passed");
+    // There the replacement gets an id of its own and tells again what it did not collect; the crash ends no test.
     let first = theirs.iter().position(|line| line.starts_with("collectreport")).unwrap();
     let mut ours: Vec<_> = ORDER.lines().filter(|line| *line != "logfinish test_a.py::test_crash test_a.py").collect();
     let (collected, ready) =
         (ours.iter().position(|line| line.starts_with("collectreport")).unwrap(), "testnodeready gw0");
+    // Here the set-up of a test that crashed is told with the crash.
+    let set_up = ours.iter().position(|line| *line == "logreport test_a.py::test_crash setup passed").unwrap();
+    ours.swap(set_up - 1, set_up);
     // Here collecting comes before a worker is ready.
     let line = ours.remove(collected);
     let after = ours.iter().position(|line| *line == ready).unwrap();

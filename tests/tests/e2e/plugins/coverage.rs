@@ -116,5 +116,8 @@ fn what_the_living_workers_saw_counts_when_one_dies() {
 #[test]
 fn without_a_host_nothing_is_passed_over_in_silence() {
     let ours = plugged(&["--cov=pkg", "--cov-fail-under=50", "--plugin-host=never"]).run(By::Ours);
-    assert_ne!(ours.outcome.code(), 0, "{}", ours.outcome.describe());
+    ours.outcome.expect_code(4);
+    for option in ["--cov-fail-under", "--plugin-host=never"] {
+        assert!(ours.outcome.stderr.contains(option), "{}", ours.outcome.describe());
+    }
 }

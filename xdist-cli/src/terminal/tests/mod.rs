@@ -110,7 +110,7 @@ impl Run {
                 asked: 2,
                 fork: "collected".to_owned(),
                 fork_reason: String::new(),
-                long_first: 0,
+                ..Collected::default()
             }),
             events: Vec::new(),
             ended: Ended { elapsed: Duration::from_millis(1234), ..Ended::default() },
@@ -203,7 +203,7 @@ impl Run {
             reporter.tick_at(now).unwrap();
         }
         reporter.handle_at(&RunEvent::Ended(Box::new(self.ended.clone())), start).unwrap();
-        reporter.finish();
+        reporter.finish().unwrap();
         (out.text(), errors.text())
     }
 
@@ -326,6 +326,7 @@ fn crash() -> Crashed {
         how: "signal 11 (SIGSEGV)".to_owned(),
         output: "Fatal Python error: Segmentation fault\n\nCurrent thread 0x01 (most recent call first):\n  File \"tests/test_c.py\", line 9 in test_three\n".to_owned(),
         reports: vec![setup()],
+        set_up: false,
         elapsed: Duration::from_millis(300),
     }
 }

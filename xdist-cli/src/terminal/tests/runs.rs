@@ -127,6 +127,7 @@ fn a_worker_crashes_in_the_teardown_of_a_failed_test() {
         how: "exit code 3".to_owned(),
         output: String::new(),
         reports: vec![setup(), failed("TestB.test_two[a b]", "assert 1 == 2")],
+        set_up: false,
         elapsed: Duration::from_millis(300),
     };
     let run = Run::new().finished(1, 1, Verdict::Crashed(Box::new(crashed))).exit(1);
@@ -155,6 +156,19 @@ fn interrupted_by_the_user() {
     run.ended.reason = Some("KeyboardInterrupt".to_owned());
     run.ended.not_run = vec![TestIndex(3)];
     assert_snapshot!(run.output());
+}
+
+#[test]
+fn interrupted_by_a_test() {
+    let mut run = Run::new().pass(0, 0).finished(2, 1, Verdict::Interrupted).exit(2);
+    run.ended.reason = Some("KeyboardInterrupt".to_owned());
+    run.ended.detail =
+        "/p/test_a.py:3: KeyboardInterrupt\n(to show a full traceback on KeyboardInterrupt use --full-trace)\n"
+            .to_owned();
+    run.ended.not_run = vec![TestIndex(3)];
+    let output = run.output();
+    let shown: Vec<_> = output.lines().skip_while(|line| !line.starts_with("!!!")).take(2).collect();
+    assert_eq!(shown[1], "/p/test_a.py:3: KeyboardInterrupt", "{output}");
 }
 
 #[test]

@@ -41,8 +41,7 @@ fn fed(stream: &Moody) -> io::Result<()> {
         result = result.and(reporter.handle(event)).and(reporter.tick());
     }
     result = result.and(reporter.handle(&RunEvent::Ended(Box::new(run.ended.clone()))));
-    reporter.finish();
-    result
+    result.and(reporter.finish())
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! Single lines that must read as pytest's.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
 use xdist_core::report::Longrepr;
 
 use super::super::alone::Alone;
@@ -98,12 +101,26 @@ fn a_rerun_is_one_line_that_a_shell_reads_back() {
         ["a.py::t[a\nb]", "a.py::t[%s\t'\\]", "-a b.py::t", "a.py::t[!x $HOME `id` \"q\"]", "a.py::t[\u{85}\u{e4}]"]
     {
         let configured = Configured { alone: ["printf", "%s"].map(str::to_owned).into(), ..Configured::default() };
-        let script = Alone::new(&configured).command(&Names::default(), id);
+        let script = Alone::new(&configured).command(&Names::default(), id, None);
         assert!(!script.contains(char::is_control), "{script:?}");
         let said = std::process::Command::new("sh").arg("-c").arg(&script).output().unwrap();
         let expected = if id.starts_with('-') { format!("./{id}") } else { id.to_owned() };
         assert_eq!(String::from_utf8_lossy(&said.stdout), expected, "{script}");
     }
+}
+
+#[test]
+fn a_rerun_names_a_file_by_its_bytes() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join(OsStr::from_bytes(b"d\xff'%\xc3\xbc"));
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join(OsStr::from_bytes(b"test_\xfe.py")), "").unwrap();
+    let place = || root.path().to_path_buf();
+    let names = Names { rootdir: place(), invoked: place(), ..Names::default() };
+    let configured = Configured { alone: ["printf", "%s"].map(str::to_owned).into(), ..Configured::default() };
+    let script = Alone::new(&configured).command(&names, "d\\udcff'%\u{fc}/test_\\udcfe.py::test_x[\\udcff]", None);
+    let said = std::process::Command::new("sh").arg("-c").arg(&script).output().unwrap();
+    assert_eq!(said.stdout, b"d\xff'%\xc3\xbc/test_\xfe.py::test_x[\\udcff]", "{script}");
 }
 
 #[test]

@@ -7,7 +7,6 @@ import selectors
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
@@ -52,12 +51,12 @@ class Peer:
             self.closed = True
             return
         self.buffer += data
-        while len(self.buffer) >= 4:
-            size = struct.unpack(">I", self.buffer[:4])[0]
-            if len(self.buffer) < 4 + size:
+        while len(self.buffer) >= wire.PREFIX_SIZE:
+            end = wire.PREFIX_SIZE + wire.announced(self.buffer)
+            if len(self.buffer) < end:
                 return
-            message = wire.decode(self.buffer[4 : 4 + size])
-            self.buffer = self.buffer[4 + size :]
+            message = wire.decode(self.buffer[wire.PREFIX_SIZE : end])
+            self.buffer = self.buffer[end:]
             name, fields = (message, None) if isinstance(message, str) else next(iter(message.items()))
             if name == "hello":
                 self.hello = fields

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import struct
+import time
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
 import pytest
-from stand_in import Peer, StandIn
+from stand_in import DEADLINE, Peer, StandIn
 
 from xdist_worker.portable import pack, unpack
 
@@ -70,12 +73,19 @@ def collected(peer: Peer) -> None:
 
 
 def passed(peer: Peer, worker: int, index: int) -> None:
-    peer.send({"started": struct.pack("<II", worker, index)})
-    peer.send({"passed": struct.pack("<IIddd", worker, index, 0.1, 0.2, 0.3)})
+    began = struct.pack("<II", worker, index)
+    peer.send({"followed": began + struct.pack("<IIddd", worker | 1 << 31, index, 0.1, 0.2, 0.3)})
 
 
-def over(controller: StandIn, peer: Peer, code: int, reason: Optional[str] = None, error: Optional[str] = None) -> Any:
-    peer.send({"run_over": {"code": code, "reason": reason, "error": error, "not_run": 0}})
+def over(
+    controller: StandIn,
+    peer: Peer,
+    code: int,
+    reason: Optional[str] = None,
+    error: Optional[str] = None,
+    detail: str = "",
+) -> Any:
+    peer.send({"run_over": {"code": code, "reason": reason, "detail": detail, "error": error, "not_run": 0}})
     ended = controller.say(peer, "ended")
     controller.gone(peer)
     return ended
@@ -106,9 +116,9 @@ def test_a_run_as_plugins_see_it(project: Callable, stand_in: Callable) -> None:
     warning = {"module": "builtins", "name": "UserWarning", "args": ("careful",), "text": "careful"}
     warning.update(filename="test_a.py", lineno=1)
     peer.send({"event": {"warning": ["runtest", IDS[0], None, pack(warning)]}})
-    peer.send({"started": struct.pack("<II", 0, 1)})
+    peer.send({"followed": struct.pack("<II", 0, 1)})
     peer.send({"event": {"worker_died": ["gw0", "signal 9 (SIGKILL)", True]}})
-    peer.send({"event": {"crashed": ["gw0", 1, "signal 9 (SIGKILL)", "", []]}})
+    peer.send({"event": {"crashed": ["gw0", 1, "signal 9 (SIGKILL)", "", [], True]}})
     assert controller.say(peer, "crash_seen") == [1, True]
     peer.send({"configure_node": ["gw0", 1]})
     assert controller.say(peer, "node_configured")[:2] == ["gw0", 1]
@@ -134,6 +144,7 @@ def test_a_run_as_plugins_see_it(project: Callable, stand_in: Callable) -> None:
         f"warning {IDS[0]} careful",
         f"logstart {IDS[1]} test_a.py 1",
         "down gw0 signal 9 (SIGKILL) None",
+        f"logreport {IDS[1]} setup passed gw0 1",
         f"crash {IDS[1]}",
         f"logreport {IDS[1]} ??? failed gw0 1",
         f"logfinish {IDS[1]}",
@@ -150,6 +161,20 @@ def test_a_run_as_plugins_see_it(project: Callable, stand_in: Callable) -> None:
     for line in ("our line for the header", "2 workers", "[gw0] node down: signal 9 (SIGKILL)"):
         assert shown.count(line) == 1, shown
     assert "1 failed, 2 passed, 1 warning" in shown
+
+
+def test_an_interrupt_names_the_tests_that_were_running(project: Callable, stand_in: Callable) -> None:
+    controller = stand_in(project(conftest_py=CONFTEST))
+    peer = host(controller)
+    controller.say(peer, "host_ready")
+    collected(peer)
+    for worker, index in (("gw1", 1), ("gw0", 0)):
+        peer.send({"event": {"interrupted": [worker, index]}})
+    assert over(controller, peer, 2, "KeyboardInterrupt", detail="a.py:3: KeyboardInterrupt\n")["before"] == 2
+    shown = out(controller)
+    assert "xdist: 2 tests interrupted" in shown
+    assert f"INTERRUPTED {IDS[0]} (gw0)\nINTERRUPTED {IDS[1]} (gw1)\n" in shown
+    assert "KeyboardInterrupt !!" in shown and "!\na.py:3: KeyboardInterrupt\n=" in shown
 
 
 @pytest.mark.parametrize(
@@ -237,6 +262,40 @@ def test_a_plugin_that_raises_at_the_end(project: Callable, stand_in: Callable, 
     assert (ended["before"], ended["after"], ended["message"]) == (0, 3, message)
     shown = out(controller)
     assert "ValueError: a broken plugin" in shown and "xdist_worker" not in shown
+
+
+@pytest.mark.parametrize("hook", ["pytest_testnodeready(node)", "pytest_sessionfinish(session)"])
+def test_a_hook_that_takes_long_is_named_once(project: Callable, stand_in: Callable, hook: str) -> None:
+    body = "import os, time\n        while not os.path.exists('go'): time.sleep(0.01)\n"
+    root = project(conftest_py=f"def {hook}:\n        {body}")
+    controller = stand_in(root)
+    peer = host(controller)
+    controller.say(peer, "host_ready")
+    collected(peer)
+    peer.send({"event": {"worker_up": "gw0"}})
+    peer.send({"run_over": {"code": 0, "reason": None, "detail": "", "error": None, "not_run": 0}})
+    deadline = time.monotonic() + DEADLINE
+    while not peer.all("slow_hook"):
+        assert time.monotonic() < deadline
+        os.kill(peer.hello["pid"], signal.SIGURG)
+        controller.step(time.monotonic() + 0.05)
+    for _ in range(3):
+        os.kill(peer.hello["pid"], signal.SIGURG)
+    (root / "go").touch()
+    controller.say(peer, "ended")
+    assert [text.partition(":")[0] for text in peer.all("slow_hook")] == [f"{hook.partition('(')[0]} (conftest.py"]
+
+
+def test_quick_hooks_are_not_named(project: Callable, stand_in: Callable) -> None:
+    controller = stand_in(project(conftest_py="def pytest_runtest_logreport(report): pass\n"))
+    peer = host(controller)
+    controller.say(peer, "host_ready")
+    collected(peer)
+    for _ in range(50):
+        passed(peer, 0, 0)
+        os.kill(peer.hello["pid"], signal.SIGURG)
+    over(controller, peer, 0)
+    assert not peer.all("slow_hook")
 
 
 def test_a_plugin_that_raises_in_the_run(project: Callable, stand_in: Callable) -> None:

@@ -257,6 +257,9 @@ def test_a_test_that_stops_the_session(
     stopping = controller.say(worker, "stopping")
     assert stopping["kind"] == kind and stopping["reason"] == reason
     assert stopping.get("code") == (7 if code == 7 else None)
+    place, _, rest = stopping.get("detail", "").partition("\n")
+    assert place == (f"{root / 'test_a.py'}:8: KeyboardInterrupt" if kind == "interrupt" else "")
+    assert ("--full-trace" in rest) == (kind == "interrupt")
     assert controller.say(worker, "ended") == {"before": code, "after": code, "message": ""}
     controller.gone(worker)
     assert (root / "torn-down").exists() and not outcomes(worker)
@@ -269,6 +272,17 @@ def test_pytest_exit_in_a_hook(project: Callable, stand_in: Callable) -> None:
     worker.send({"run": [0, 1]})
     assert controller.say(worker, "stopping") == {"kind": "exit", "reason": "_pytest.outcomes.Exit: enough", "code": 5}
     assert controller.say(worker, "ended")["after"] == 5
+
+
+def test_a_warning_comes_after_the_reports_of_its_test(project: Callable, stand_in: Callable) -> None:
+    body = "import warnings\ndef test_a(): warnings.warn('w')\ndef test_b(): warnings.warn('w'); assert 0\n"
+    controller = stand_in(project(test_a_py=body))
+    worker = one_worker(controller)
+    worker.send({"run": [0, 1]})
+    worker.send("no_more")
+    controller.say(worker, "ended")
+    order = [name for name, _ in worker.said if name in ("passed", "passed_next", "done", "warning")]
+    assert order == ["passed_next", "warning", "done", "warning"]
 
 
 def test_an_interrupt_from_outside_ends_the_running_test(project: Callable, stand_in: Callable) -> None:

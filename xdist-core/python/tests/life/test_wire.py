@@ -108,8 +108,15 @@ def test_a_value_that_contains_itself_ends() -> None:
     ],
 )
 def test_ready_made_frames_say_what_encoded_ones_say(frame: bytes, message: object) -> None:
-    assert int.from_bytes(frame[:4], "big") == len(frame) - 4
-    assert wire.decode(frame[4:]) == message
+    assert wire.announced(frame) == len(frame) - wire.PREFIX_SIZE
+    assert wire.decode(frame[wire.PREFIX_SIZE :]) == message
+    assert frame[:4] == (len(frame) - 8).to_bytes(4, "big")
+
+
+@pytest.mark.parametrize("rubbish", [b"\0\0\0\x09\x81\xa6pa", b"\0" * 8, b"\xff" * 8, b"AAAAAAAA"])
+def test_what_is_no_frame_is_found_out_by_its_beginning(rubbish: bytes) -> None:
+    with pytest.raises(wire.WireError):
+        wire.announced(rubbish)
 
 
 @pytest.mark.parametrize("data", [b"", b"\xc1", b"\xa5ab", b"\x92\x01", b"\xcb\0", b"\x01\x01", b"\xa1\xff"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from .capture import keep_captured
 from .coverage import keep_data, worker_inputs
 from .finish import finish_collector, finish_worker
-from .memory import collect_own, freeze_imports, grow_old, pause_gc
+from .memory import collect_own, collect_rest, freeze_imports, grow_slowly, pause_gc
 from .rand import watch_seed
 from .repairs import prepare, repair
 from .stdio import redirect_stdio, restore_terminal
@@ -18,8 +18,9 @@ __all__ = [
     "finish_collector",
     "finish_worker",
     "collect_own",
+    "collect_rest",
     "freeze_imports",
-    "grow_old",
+    "grow_slowly",
     "keep_captured",
     "keep_data",
     "pause_gc",

@@ -6,6 +6,9 @@ import gc
 
 from .context import Worker
 
+# New objects until the youngest generation is looked through, and how often that is until the next older one is.
+_SELDOM = (20_000, 10, 100)
+
 _paused = False
 # Collections of the middle generation when this process was forked; `None` in processes that were not.
 _middle_at_fork: int | None = None
@@ -23,11 +26,29 @@ def freeze_imports() -> None:
 def grow_old(_config: object) -> None:
     """What there is counts as old, so that no process looks through all of it on its first occasion; none is hidden.
 
-    In the collector for its workers, and in the plugin host.
+    In the collector, for its workers.
     """
     if hasattr(gc, "freeze"):
         gc.freeze()
         gc.unfreeze()
+
+
+def grow_slowly() -> None:
+    """In the plugin host: what there is was looked through, and what comes stays, for the most part.
+
+    No test looks at the objects of this process, so they may be frozen.
+    """
+    if hasattr(gc, "freeze"):
+        gc.freeze()
+    if hasattr(gc, "set_threshold"):
+        gc.set_threshold(*_SELDOM)
+
+
+def collect_rest() -> None:
+    """In the plugin host, when the run is over: look for garbage once, as pytest looks for it several times more."""
+    if hasattr(gc, "freeze"):
+        gc.collect()
+        gc.freeze()
 
 
 def pause_gc() -> None:

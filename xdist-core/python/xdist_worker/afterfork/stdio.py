@@ -24,6 +24,9 @@ def _place(fd: int) -> tuple[int, int] | None:
 
 _last: dict[int, tuple[int, int] | None] = {fd: _place(fd) for fd in (0, 1, 2)}
 _null = os.stat(os.devnull)
+# How many modules there were and which came last, when they were looked at, and what came of it.
+_modules_seen: tuple[int, str | None] | None = None
+_extensions_seen = False
 
 OWN_RANGE = 200
 """Descriptors from here up are the program's own (its links, the saved terminal) and never exchanged."""
@@ -148,9 +151,17 @@ def _flush_c() -> None:
 
 
 def _has_extensions() -> bool:
-    """Whether a module of machine code from outside the standard library is loaded."""
-    for module in list(sys.modules.values()):
-        file = getattr(module, "__file__", None)
-        if isinstance(file, str) and file.endswith(".so") and "lib-dynload" not in file:
-            return True
-    return False
+    """Whether a module of machine code from outside the standard library is loaded.
+
+    To look at all modules copies their pages in a forked process: it is done anew only if modules have come or gone.
+    """
+    global _modules_seen, _extensions_seen
+    modules = (len(sys.modules), next(reversed(sys.modules), None))
+    if modules != _modules_seen:
+        _modules_seen, _extensions_seen = modules, any(map(_is_extension, list(sys.modules.values())))
+    return _extensions_seen
+
+
+def _is_extension(module: Any) -> bool:
+    file = getattr(module, "__file__", None)
+    return isinstance(file, str) and file.endswith(".so") and "lib-dynload" not in file

@@ -10,5 +10,9 @@ The run does not wait for it. `needs` decides whether a run has one.
 | `session` | the hooks and the loop of the host |
 | `nodes` | what plugins are given for a worker |
 | `scheduling` | what plugins ask of the way in which tests are dealt out |
+| `closing` | what the terminal shows of a run that was stopped |
+| `slow` | which hook of a plugin takes very long |
+| `following` | tests that pass with nothing to say, many at once |
+| `spared` | hooks that could do nothing at the end of this run |
 | `retold` | reports and warnings, made again from what workers sent |
 """

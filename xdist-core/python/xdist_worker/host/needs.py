@@ -83,20 +83,59 @@ KNOWN: dict[str, Callable[[Any], bool]] = {
 }
 """Top-level modules of plugins, and when they need a host."""
 
+BESIDE = frozenset(
+    (
+        "_hypothesis_pytestplugin",
+        "hypothesis",
+        "pytest_cov",
+        "pytest_html",
+        "pytest_instafail",
+        "pytest_jsonreport",
+        "pytest_reportlog",
+        "pytest_sugar",
+        "syrupy",
+    )
+)
+"""Of those, the ones that may be configured in the host while tests are collected.
+
+They prepare nothing that a worker uses. What pytest-cov tells workers, they know without it (`afterfork/coverage.py`).
+"""
+
+_PREPARING = frozenset(
+    ("pytest_xdist_setupnodes", "pytest_xdist_newgateway", "pytest_configure_node", "pytest_xdist_make_scheduler")
+)
+
 
 def reasons(config: Any) -> list[str]:
     """What asks for a host, as text, the most telling first; empty: nothing does."""
+    return needs(config)[0]
+
+
+def needs(config: Any) -> tuple[list[str], bool]:
+    """What asks for a host, and whether that has to be ready before anything is collected."""
     found: list[str] = []
+    first = bool(getattr(config.option, "cacheclear", False))
     for plugin in _foreign(config):
-        known = KNOWN.get(_top(plugin))
-        if known is not None:
-            if known(config):
-                found.append(_name(config, plugin))
+        top = _top(plugin)
+        known = KNOWN.get(top)
+        if known is None:
+            why = _asks(config, plugin)
+            if why:
+                found.append(f"{_name(config, plugin)} {why}")
+                first = True
             continue
-        why = _asks(config, plugin)
-        if why:
-            found.append(f"{_name(config, plugin)} {why}")
-    return sorted(set(found), key=found.index)
+        asks = known(config)
+        if asks:
+            found.append(_name(config, plugin))
+        if top not in BESIDE and (asks or not _PREPARING.isdisjoint(_hooks(config, plugin))):
+            first = True
+    return sorted(set(found), key=found.index), first
+
+
+def checks(config: Any) -> list[str]:
+    """Return the options in force that make a run fail by what a plugin finds out in a host, and nowhere else."""
+    gated = config.pluginmanager.has_plugin("_cov") and not _option("no_cov")(config)
+    return ["--cov-fail-under"] if gated and _option("cov_fail_under")(config) else []
 
 
 def _foreign(config: Any) -> Iterator[Any]:
@@ -129,9 +168,12 @@ def _is_conftest(plugin: Any) -> bool:
     return isinstance(file, str) and os.path.basename(file) == "conftest.py"
 
 
+def _hooks(config: Any, plugin: Any) -> set[str]:
+    return {caller.name for caller in config.pluginmanager.get_hookcallers(plugin) or ()}
+
+
 def _asks(config: Any, plugin: Any) -> str:
-    callers = config.pluginmanager.get_hookcallers(plugin) or ()
-    names = {caller.name for caller in callers}
+    names = _hooks(config, plugin)
     for name in (*sorted(CONTROLLER_HOOKS), "pytest_terminal_summary"):
         if name in names:
             return f"implements {name}"

@@ -16,9 +16,16 @@ class Spec:
     def __init__(self, text: str, name: str) -> None:
         self._spec = text
         self.popen = True
-        self.id = name
         self.execmodel = "main_thread_only"
         self.env: dict[str, str] = {}
+        for part in text.split("//"):
+            key, given, value = part.partition("=")
+            if key.startswith("env:"):
+                self.env[key[4:]] = value
+            elif not key.startswith("_"):
+                setattr(self, key, value if given else True)
+        # Nodes are known by it here, whatever the environment is called.
+        self.id = name
 
     def __getattr__(self, name: str) -> None:
         """A part that was not given."""
@@ -49,9 +56,10 @@ class Gateway:
 
     def _rinfo(self, update: bool = False) -> SimpleNamespace:
         """What is known of the interpreter at that place."""
+        info = self.node.workerinfo if self.node is not None else {}
         return SimpleNamespace(
-            executable=sys.executable,
-            version_info=tuple(sys.version_info),
+            executable=info.get("executable", sys.executable),
+            version_info=info.get("version_info", tuple(sys.version_info)),
             platform=sys.platform,
             cwd=os.getcwd(),
             pid=os.getpid(),
@@ -84,6 +92,13 @@ class Node:
             "cwd": os.getcwd(),
         }
 
+    def runs_on(self, interpreter: dict[str, str]) -> None:
+        """Know the interpreter, which is not that of this process."""
+        version = interpreter["version"]
+        numbers = tuple(int(part) for part in version.split(".")[:3] if part.isdigit())
+        info = {"version_info": (*numbers, "final", 0), "version": f"{version} ({interpreter['implementation']})"}
+        self.workerinfo.update(info, sysplatform=interpreter["platform"], executable=interpreter["executable"])
+
     def __repr__(self) -> str:
         return f"<WorkerController {self.gateway.id}>"
 
@@ -101,6 +116,8 @@ class NodeManager:
         self.specs = [Spec(text, f"gw{number}") for number, text in enumerate(specs)]
         self.roots: list[Path] = []
         self.nodes: dict[str, Node] = {}
+        # By worker, where it is not that of this process.
+        self.interpreters: dict[str, dict[str, str]] = {}
 
     def make(self, name: str) -> Node:
         """A node for the worker of that id, which nobody was told of yet."""
@@ -113,4 +130,6 @@ class NodeManager:
             "mainargv": list(self.mainargv),
         }
         node = self.nodes[name] = Node(self, gateway, content)
+        if name in self.interpreters:
+            node.runs_on(self.interpreters[name])
         return node

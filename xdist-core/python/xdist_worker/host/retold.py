@@ -21,7 +21,22 @@ class Tests:
     def __init__(self, ids: list[str], described: bytes) -> None:
         self.ids = ids
         self._described: list[Any] = unpack(described) or []
+        # By worker, where there are several environments: the tests of its own.
+        self._own: dict[str, list[int]] = {}
         self._takes_times = "start" in vars(TestReport("", ("", 0, ""), {}, "passed", None, "call"))
+
+    def describe(self, workers: list[str], tests: list[int], described: bytes) -> None:
+        """Take in what one of several environments says of its tests, which stand at these places among all."""
+        if not self._described:
+            self._described = [((nodeid.partition("::")[0], None, nodeid), ()) for nodeid in self.ids]
+        for index, known in zip(tests, unpack(described) or []):
+            self._described[index] = known
+        self._own.update(dict.fromkeys(workers, tests))
+
+    def of(self, worker: str) -> list[str]:
+        """Node ids of the tests that a worker has."""
+        tests = self._own.get(worker)
+        return list(self.ids) if tests is None else [self.ids[index] for index in tests]
 
     def location(self, index: int) -> tuple[str, int | None, str]:
         """Where a test stands."""
@@ -29,22 +44,36 @@ class Tests:
             return self._described[index][0]
         return self.ids[index].partition("::")[0], None, self.ids[index]
 
-    def passed(self, index: int, durations: tuple[float, ...], blanks: dict[str, bytes]) -> list[TestReport]:
-        """The three reports of a test that passed with nothing to say; `blanks` are empty attributes by phase."""
+    def passed(
+        self, index: int, durations: tuple[float, ...], blanks: dict[str, bytes], marks: dict[str, Any]
+    ) -> list[TestReport]:
+        """The three reports of a test that passed with nothing to say, marked with attributes that all reports have.
+
+        `blanks` are empty attributes by phase.
+        """
         location, names = self._described[index] if index < len(self._described) else (self.location(index), ())
-        nodeid = self.ids[index]
         moment = time.time() - sum(durations)
-        made = []
+        # pytest makes one; the others are its equals but for what is a report's own.
+        made = vars(TestReport(self.ids[index], location, {}, "passed", None, "setup"))  # type: ignore[arg-type]
+        reports = []
         for when, duration in zip(_PHASES, durations):
-            extra = unpack(blanks[when]) if when in blanks else {}
+            report = TestReport.__new__(TestReport)
+            own = report.__dict__
+            own.update(made)
+            own["when"] = when
+            own["duration"] = duration
+            own["keywords"] = dict.fromkeys(names, 1)
+            own["user_properties"] = []
+            own["sections"] = []
             if self._takes_times:
-                extra.update(start=moment, stop=moment + duration)
-            keywords = dict.fromkeys(names, 1)
-            made.append(
-                TestReport(nodeid, location, keywords, "passed", None, when, duration=duration, **extra)  # type: ignore[arg-type]
-            )
+                own["start"] = moment
+                own["stop"] = moment + duration
+            if when in blanks:
+                own.update(unpack(blanks[when]))
+            own.update(marks)
+            reports.append(report)
             moment += duration
-        return made
+        return reports
 
     def crashed(self, index: int, worker: str, how: str, output: str) -> TestReport:
         """The report of a test that took its worker down."""

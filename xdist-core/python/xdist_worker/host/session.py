@@ -6,22 +6,24 @@ Exceptions that plugins raise here are pytest's to report, as in any session.
 from __future__ import annotations
 
 import signal
-import struct
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Set, Tuple
 
 import pytest
 
+from ..afterfork import collect_rest
 from ..link import Link, name_of
 from ..portable import pack, plain, unpack
+from .closing import settle_place, show_interrupted
+from .following import Hook, records, written_at_once
 from .nodes import Node, NodeManager
 from .retold import Tests, report_of, warning_of
 from .scheduling import settle
+from .slow import SlowHook
+from .spared import spare
 
 NAME = "dsession"
 """Under which the plugin is registered, as pytest-xdist's is."""
 
-_STARTED = struct.Struct("<II")
-_PASSED = struct.Struct("<IIddd")
 _BASE_INPUT = frozenset(("workerid", "workercount", "testrunuid", "mainargv"))
 
 
@@ -65,9 +67,16 @@ class HostHooks:
         self._blanks: Dict[str, Dict[str, bytes]] = {}
         self._notices: List[str] = []
         self._not_run = 0
+        self._interrupted: List[Tuple[int, str]] = []
+        # Names of attributes that reports of workers had, beside those of plain passes.
+        self._names: Set[str] = set()
+        self._logstart = Hook(config, "pytest_runtest_logstart", "nodeid", "location")
+        self._logreport = Hook(config, "pytest_runtest_logreport", "report")
+        self._logfinish = Hook(config, "pytest_runtest_logfinish", "nodeid", "location")
         self.nodemanager = NodeManager(config, list(setup["specs"]), setup["testrunuid"], list(setup["mainargv"]))
         self.sched = SchedulerView(config)
         self.terminal = config.pluginmanager.get_plugin("terminalreporter")
+        SlowHook(link).listen()
 
     # The session.
 
@@ -139,7 +148,9 @@ class HostHooks:
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Say again what the user should know of the run."""
         for text in self._notices:
-            terminalreporter.write_sep("=", f"xdist: {text}", red=True, bold=True)
+            terminalreporter.write_sep("=", f"xdist: {text.splitlines()[0]}", red=True, bold=True)
+        running = [(self._tests.ids[index], worker) for index, worker in sorted(self._interrupted)]
+        show_interrupted(terminalreporter, running)
         if self._not_run:
             total = len(self._tests.ids) if self._tests is not None else self._not_run
             terminalreporter.write_line(f"xdist: {self._not_run} of {total} tests did not run", red=True)
@@ -160,21 +171,22 @@ class HostHooks:
                 if name == "configure_node":
                     worker, incarnation = message[name]
                     self._link.send({"node_configured": [worker, incarnation, pack(self._configure(worker))]})
-                elif name == "started":
-                    self._started(*_STARTED.unpack(message[name]))
-                elif name == "passed":
-                    worker, index, *durations = _PASSED.unpack(message[name])
-                    self._passed(f"gw{worker}", index, durations)
+                elif name == "followed":
+                    with written_at_once(self.terminal):
+                        self._follow(message[name])
                 elif name == "event":
                     self._take(message[name])
         finally:
             signal.signal(signal.SIGINT, before)
         self._not_run = message[name]["not_run"]
+        spare(self.config, self._names)
+        collect_rest()
         self._end(session, **message[name])
         return True
 
-    @staticmethod
-    def _end(session: Any, code: int, reason: Optional[str], error: Optional[str], **_more: Any) -> None:
+    def _end(
+        self, session: Any, code: int, reason: Optional[str], detail: str, error: Optional[str], **_more: Any
+    ) -> None:
         """End the loop as serial pytest's would end."""
         if code == pytest.ExitCode.USAGE_ERROR and error:
             lines = [line[7:] if line.startswith("ERROR: ") else line for line in error.splitlines()]
@@ -186,8 +198,9 @@ class HostHooks:
                 session.testsfailed = max(1, session.testsfailed)
         elif reason.startswith("Interrupted: "):
             raise session.Interrupted(reason.partition(": ")[2])
-        elif reason == "KeyboardInterrupt":
-            raise KeyboardInterrupt
+        elif reason.startswith("KeyboardInterrupt"):
+            settle_place(self.terminal, reason, detail)
+            raise KeyboardInterrupt(*filter(None, [reason.partition(": ")[2]]))
         elif reason.startswith("_pytest.outcomes.Exit: "):
             raise pytest.exit.Exception(reason.partition(": ")[2], returncode=code)
         elif code == 1:
@@ -232,8 +245,14 @@ class HostHooks:
         reports: List[bytes],
         deselected: int,
         lines: List[str],
+        environments: Any = (),
     ) -> None:
         self._tests = Tests(ids, described)
+        for one in environments:
+            self._tests.describe(one["workers"], one["tests"], one["described"])
+            for worker in one["workers"]:
+                self.nodemanager.interpreters[worker] = one["interpreter"]
+                self._node(worker).runs_on(one["interpreter"])
         session, config = self._session, self.config
         session.testscollected = len(ids)
         for raw in reports:
@@ -258,7 +277,7 @@ class HostHooks:
         node = self._node(worker)
         hook = self.config.hook
         hook.pytest_testnodeready(node=node)
-        hook.pytest_xdist_node_collection_finished(node=node, ids=list(self._tests.ids) if self._tests else [])
+        hook.pytest_xdist_node_collection_finished(node=node, ids=self._tests.of(worker) if self._tests else [])
 
     def _on_worker_died(self, worker: str, how: str, replaced: bool) -> None:
         node = self._node(worker)
@@ -275,25 +294,37 @@ class HostHooks:
             node.workeroutput = found
         self.config.hook.pytest_testnodedown(node=node, error=None)
 
-    def _started(self, _worker: int, index: int) -> None:
+    def _follow(self, data: bytes) -> None:
         tests = self._tests
-        self.config.hook.pytest_runtest_logstart(nodeid=tests.ids[index], location=tests.location(index))
+        for number, index, durations in records(data):
+            if durations is None:
+                self._logstart(tests.ids[index], tests.location(index))
+            else:
+                self._passed(f"gw{number}", index, durations)
 
-    def _passed(self, worker: str, index: int, durations: List[float]) -> None:
-        for report in self._tests.passed(index, durations, self._blanks.get(worker, {})):
-            self._log(worker, index, report)
+    def _passed(self, worker: str, index: int, durations: Tuple[float, ...]) -> None:
+        marks = self._marks(worker, index)
+        for report in self._tests.passed(index, durations, self._blanks.get(worker, {}), marks):
+            self._logreport(report)
         self._finished(index)
         self._heed_stop()
 
     def _on_blanks(self, worker: str, when: str, blanks: bytes) -> None:
+        self._names.update(unpack(blanks))
         self._blanks.setdefault(worker, {})[when] = blanks
 
     def _on_reported(self, worker: str, index: int, reports: List[bytes]) -> None:
         self._retell(worker, index, reports)
         self._finished(index)
 
-    def _on_crashed(self, worker: str, index: int, how: str, output: str, reports: List[bytes]) -> None:
+    def _on_crashed(
+        self, worker: str, index: int, how: str, output: str, reports: List[bytes], set_up: bool
+    ) -> None:
         retold = [report_of(self.config, raw) for raw in reports]
+        if set_up:
+            # Nobody knows how long it took.
+            made = self._tests.passed(index, (0.0,), self._blanks.get(worker, {}), self._marks(worker, index))
+            retold += [(known, ()) for known in made]
         report = self._tests.crashed(index, worker, how, output)
         failed = next((known for known, _ in retold if known.failed and not hasattr(known, "wasxfail")), None)
         if failed is None:
@@ -313,26 +344,37 @@ class HostHooks:
         sched.pending.clear()
         self._link.send({"crash_seen": [index, again]})
 
+    def _on_interrupted(self, worker: str, index: int) -> None:
+        self._interrupted.append((index, worker))
+
     def _finished(self, index: int) -> None:
         tests = self._tests
-        self.config.hook.pytest_runtest_logfinish(nodeid=tests.ids[index], location=tests.location(index))
+        self._logfinish(tests.ids[index], tests.location(index))
 
     def _retell(self, worker: str, index: int, reports: List[bytes]) -> None:
         for raw in reports:
             report, attributes = report_of(self.config, raw)
             self._log(worker, index, report, attributes)
 
+    def _marks(self, worker: str, index: int) -> Dict[str, Any]:
+        """What reports carry beside their own."""
+        return {
+            "node": self._node(worker),
+            "worker_id": worker,
+            "testrun_uid": self.nodemanager.testrunuid,
+            "item_index": index,
+        }
+
     def _mark(self, worker: str, index: int, report: Any) -> None:
-        report.node = self._node(worker)
-        report.worker_id = worker
-        report.testrun_uid = self.nodemanager.testrunuid
-        report.item_index = index
+        self._names.update(vars(report))
+        for name, value in self._marks(worker, index).items():
+            setattr(report, name, value)
 
     def _log(self, worker: str, index: int, report: Any, attributes: Any = ()) -> None:
         self._mark(worker, index, report)
         if attributes:
             self._set_attributes(report, attributes)
-        self.config.hook.pytest_runtest_logreport(report=report)
+        self._logreport(report)
 
     def _junit(self) -> Any:
         from _pytest.junitxml import xml_key

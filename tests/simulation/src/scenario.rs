@@ -125,6 +125,7 @@ impl Scenario {
                 restarts: if random.chance(0.3) { random.below(4) } else { MANY },
                 collect_errors: 0,
                 plugins_see_crashes: random.chance(0.2),
+                parts: Vec::new(),
             },
             seconds: (0..tests).map(|_| scale * random.log_normal(sigma)).collect(),
             deeds: (0..tests).map(|_| deed(&mut random, trouble)).collect(),
@@ -247,6 +248,7 @@ fn job(random: &mut Random, mode: &str, tests: u32, workers: u32) -> Job {
         } else {
             (0..tests).map(|_| random.below(keys)).collect()
         },
+        parts: Vec::new(),
         keep_order: random.chance(0.5),
         ..Job::default()
     }

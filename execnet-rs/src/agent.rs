@@ -1,0 +1,91 @@
+//! The server at the far end of a link, on the host where things are to happen: it starts processes, accepts connections
+//! of processes on its host, and describes the host.
+//!
+//! The same code serves a gateway of this process (over memory), a program's standard input and output
+//! ([`serve_stdio`]), and whatever byte stream somebody authenticated ([`serve`]). Everything that was started for a link
+//! ends with it.
+//!
+//! | service | first message | then |
+//! |---|---|---|
+//! | `process` | `{argv, cwd, make_cwd, env, nice, stdin, stdout, stderr}`, the last three channels or None | the agent sends the process id, and `{code}` or `{signal}` at the end; it takes `{signal}` |
+//! | `listen` | None | the agent sends the path of a unix socket, then `(channel, process id)` for each connection |
+//! | `info` | None | the agent sends a description and closes |
+
+mod info;
+mod listen;
+mod process;
+mod stdio;
+
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::JoinSet;
+
+use crate::channel::{Channel, ReceiveError, RemoteError};
+use crate::link::{Link, LinkError, Options};
+use crate::mux::{LinkEnd, Side};
+
+/// Serves one link until it ends. Then everything that was started for it has ended too.
+///
+/// # Errors
+/// If the link cannot be set up.
+///
+/// # Cancellation
+/// Dropping the future ends the link and kills what was started for it.
+pub async fn serve<R, W>(reader: R, writer: W, options: Options) -> Result<LinkEnd, LinkError>
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
+    let link = Link::start(reader, writer, options).await?;
+    let mut services = JoinSet::new();
+    let end = loop {
+        tokio::select! {
+            request = link.request() => match request {
+                Ok(request) => {
+                    let channel = Channel::of_request(&link, &request);
+                    services.spawn(serve_channel(request.service, channel));
+                }
+                Err(end) => break end,
+            },
+            Some(_) = services.join_next() => {}
+        }
+    };
+    // Dropped tasks drop their processes, which kills them.
+    services.shutdown().await;
+    Ok(end)
+}
+
+/// Serves one link over this process's standard input and output. These are moved out of the way: what this process or its
+/// children print goes to standard error, and cannot disturb the link.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_stdio() -> Result<LinkEnd, LinkError> {
+    let (reader, writer) = stdio::take()?;
+    serve(reader, writer, Options::new(Side::Acceptor, "stdio")).await
+}
+
+async fn serve_channel(service: String, channel: Channel) {
+    let served = match service.as_str() {
+        "process" => process::serve(&channel).await,
+        "listen" => listen::serve(&channel).await,
+        "info" => info::serve(&channel).await,
+        _ => Err(RemoteError::new("LookupError", format!("no service `{service}` here"))),
+    };
+    match served {
+        Ok(()) => channel.close(),
+        Err(error) => channel.fail(&error),
+    }
+}
+
+/// What a service says when the system refuses something.
+fn refused(what: &str, error: &io::Error) -> RemoteError {
+    RemoteError::new("OSError", format!("{what}: {error}"))
+}
+
+impl From<ReceiveError> for RemoteError {
+    fn from(error: ReceiveError) -> Self {
+        Self::new("ProtocolError", error.to_string())
+    }
+}

@@ -1,0 +1,79 @@
+//! A child process that leaves nothing behind: its own process group, its end told to whoever asks, killed as a tree.
+
+use std::io;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tokio::process::Command;
+use tokio::sync::watch;
+
+use crate::process::{HowEnded, kill_tree, signal_group, signal_rest_of_group};
+
+/// A child process. When this is dropped, the child and what it started are killed.
+#[derive(Debug)]
+pub(crate) struct Child {
+    pid: u32,
+    ended: watch::Receiver<Option<HowEnded>>,
+}
+
+/// The ends of a child's standard streams that are pipes.
+#[derive(Debug, Default)]
+pub(crate) struct Pipes {
+    pub(crate) stdin: Option<tokio::process::ChildStdin>,
+    pub(crate) stdout: Option<tokio::process::ChildStdout>,
+    pub(crate) stderr: Option<tokio::process::ChildStderr>,
+}
+
+impl Child {
+    /// Starts a command at the head of a process group of its own.
+    pub(crate) fn spawn(command: &mut Command) -> io::Result<(Self, Pipes)> {
+        let mut child = command.process_group(0).spawn()?;
+        let pid = child.id().ok_or_else(|| io::Error::other("the process has ended before it was seen"))?;
+        let pipes = Pipes { stdin: child.stdin.take(), stdout: child.stdout.take(), stderr: child.stderr.take() };
+        let (tell, ended) = watch::channel(None);
+        tokio::spawn(async move {
+            // Where somebody else reaps this process's children, nobody here can learn how it ended.
+            let how = child.wait().await.map_or(HowEnded::Unknown, HowEnded::from_exit_status);
+            let _ = tell.send(Some(how));
+        });
+        Ok((Self { pid, ended }, pipes))
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Waits for the end. Cancel safe.
+    pub(crate) async fn wait(&self) -> HowEnded {
+        let mut ended = self.ended.clone();
+        let how = ended.wait_for(Option::is_some).await.ok().and_then(|how| *how);
+        how.unwrap_or(HowEnded::Unknown)
+    }
+
+    /// Waits for the end, if it comes in time.
+    pub(crate) async fn wait_within(&self, limit: Duration) -> Option<HowEnded> {
+        tokio::time::timeout(limit, self.wait()).await.ok()
+    }
+
+    /// Sends a signal to the whole group.
+    pub(crate) fn signal(&self, signal: Signal) {
+        if self.ended.borrow().is_none() {
+            signal_group(self.pid, signal);
+        }
+    }
+
+    /// Kills it and everything that it started.
+    pub(crate) fn kill(&self) {
+        if self.ended.borrow().is_some() {
+            signal_rest_of_group(self.pid, Signal::KILL);
+        } else {
+            kill_tree(self.pid);
+        }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

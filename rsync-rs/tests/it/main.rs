@@ -1,0 +1,10 @@
+//! The synchroniser on real directories.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod crash;
+mod faults;
+mod fidelity;
+mod links;
+mod many;
+mod support;
+mod turns;

@@ -1,0 +1,172 @@
+//! What the interpreters of an environment are started with, and the one place where they are started.
+//!
+//! Everything else of the engine asks for a process and hears of its connection and its end; who starts it, and on which
+//! host, is this module's affair alone.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use execnet_rs::xspec::XSpec;
+use rustix::process::Pid;
+
+/// The first lines that an interpreter runs: `xdist_worker/bootstrap.py` says what they do.
+const BOOT: &str = include_str!("../../python/xdist_worker/boot.txt");
+
+/// An interpreter with its surroundings. Equal ones share a fork server and a collector.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Launch {
+    /// Program and arguments.
+    pub(super) python: Vec<String>,
+    /// The same, if a spec asks for it by name.
+    pub(super) asked: Option<Vec<String>>,
+    /// Variables set beside those that are inherited, in the order of their names.
+    variables: Vec<(String, String)>,
+    /// Where it starts; made if it is missing.
+    folder: Option<PathBuf>,
+    /// Added to the niceness.
+    nice: i32,
+    no_bytecode: bool,
+}
+
+/// What is to be started.
+pub(super) struct Program<'a> {
+    /// The folder of the worker package.
+    pub(super) package: &'a Path,
+    /// Where it connects.
+    pub(super) socket: &'a Path,
+    /// What follows on its command line.
+    pub(super) words: &'a [&'a str],
+    /// Named pipes for its stdout and stderr; without them it has ours, and our stdin too unless it is in the
+    /// background.
+    pub(super) streams: Option<&'a [String; 2]>,
+    /// In a process group of its own, without stdin.
+    pub(super) background: bool,
+}
+
+impl Launch {
+    /// This interpreter, in our own surroundings.
+    pub(super) fn plain(python: Vec<String>) -> Self {
+        Self { python, ..Self::default() }
+    }
+
+    /// What a spec asks for; `usual` where it names no interpreter, paths as seen from `cwd`.
+    pub(super) fn of_spec(spec: &XSpec, usual: &[String], cwd: &Path) -> Self {
+        let mut asked = spec.python();
+        if let Some(program) = asked.iter_mut().flatten().next().filter(|program| program.contains('/')) {
+            *program = cwd.join(&*program).display().to_string();
+        }
+        // It may be the usual one, by its name.
+        let asked = asked.filter(|asked| asked != usual);
+        let mut variables: Vec<_> = spec.env().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        variables.sort_unstable();
+        Self {
+            python: asked.clone().unwrap_or_else(|| usual.to_vec()),
+            asked,
+            variables,
+            folder: spec.chdir().map(|folder| cwd.join(folder)),
+            nice: spec.nice().unwrap_or(0),
+            no_bytecode: spec.dont_write_bytecode(),
+        }
+    }
+
+    /// What tells this environment from others with the same interpreter, short; empty if nothing does.
+    pub(super) fn peculiarities(&self) -> String {
+        let folder = self.folder.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+        let variables = self.variables.iter().map(|(name, value)| format!("{name}={value}"));
+        let nice = (self.nice != 0).then(|| format!("nice{}", self.nice));
+        let bytecode = self.no_bytecode.then(|| "B".to_owned());
+        folder.into_iter().chain(variables).chain(nice).chain(bytecode).collect::<Vec<_>>().join(",")
+    }
+
+    /// Words of a shell command that make its surroundings, as far as a single word can.
+    pub(super) fn in_shell(&self) -> Vec<String> {
+        if self.variables.is_empty() {
+            return Vec::new();
+        }
+        let variables = self.variables.iter().map(|(name, value)| format!("{name}={value}"));
+        std::iter::once("env".to_owned()).chain(variables).collect()
+    }
+
+    /// Starts `python … -c BOOT <package> <socket> <words>`; returns the number of the process.
+    pub(super) fn start(&self, program: &Program<'_>) -> io::Result<u32> {
+        let (python, arguments) = self.python.split_first().map_or(("python3", &[][..]), |(p, a)| (p.as_str(), a));
+        let mut command = Command::new(python);
+        command.args(arguments);
+        if self.no_bytecode {
+            command.arg("-B");
+        }
+        command.arg("-c").arg(BOOT).arg(program.package).arg(program.socket).args(program.words);
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        if let Some(folder) = &self.folder {
+            enter(&mut command, folder)?;
+        }
+        if let Some([stdout, stderr]) = program.streams {
+            command.stdout(writer(stdout)?).stderr(writer(stderr)?);
+        }
+        if program.background {
+            command.stdin(Stdio::null()).process_group(0);
+        }
+        let pid = command.spawn()?.id();
+        if self.nice != 0 {
+            renice(pid, self.nice)?;
+        }
+        Ok(pid)
+    }
+}
+
+/// Has a program start in a folder, which is made if only itself is missing.
+fn enter(command: &mut Command, folder: &Path) -> io::Result<()> {
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("chdir={}: {error}", folder.display()));
+    match std::fs::create_dir(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(named(error)),
+        _ => {}
+    }
+    if !std::fs::metadata(folder).map_err(named)?.is_dir() {
+        return Err(named(io::ErrorKind::NotADirectory.into()));
+    }
+    command.current_dir(folder).env("PWD", folder);
+    Ok(())
+}
+
+fn writer(pipe: &str) -> io::Result<File> {
+    File::options().write(true).open(pipe)
+}
+
+/// Adds to the niceness of a process that has forked nothing yet.
+fn renice(pid: u32, by: i32) -> io::Result<()> {
+    let process = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    let before = rustix::process::getpriority_process(process)?;
+    rustix::process::setpriority_process(process, before + by).map_err(|error| {
+        let error = io::Error::from(error);
+        execnet_rs::process::signal_process(pid, rustix::process::Signal::KILL);
+        io::Error::new(error.kind(), format!("nice={by}: {error}"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn launch(spec: &str) -> Launch {
+        Launch::of_spec(&XSpec::parse(spec).unwrap(), &["python3".to_owned()], Path::new("/here"))
+    }
+
+    #[test]
+    fn paths_are_seen_from_where_xdist_was_started() {
+        assert_eq!(launch("popen//python=venv/bin/python -X dev").python, ["/here/venv/bin/python", "-X", "dev"]);
+        assert_eq!(launch("popen//python=/opt/python").python, ["/opt/python"]);
+        assert_eq!(launch("popen//python=python3.12").python, ["python3.12"]);
+        assert_eq!(launch("popen//chdir=sub").folder.as_deref(), Some(Path::new("/here/sub")));
+    }
+
+    #[test]
+    fn the_order_of_variables_makes_no_other_environment() {
+        assert_eq!(launch("popen//env:B=2//env:A=1"), launch("popen//env:A=1//env:B=2//id=x"));
+        assert_ne!(launch("popen//env:A=1"), launch("popen//env:A=2"));
+        assert_eq!(launch("popen//chdir=sub//env:A=1//nice=3").peculiarities(), "sub,A=1,nice3");
+        assert_eq!(launch("popen").peculiarities(), "");
+    }
+}
