@@ -108,6 +108,10 @@ fn summary(face: &Face, collected: &Collected, out: &mut String) {
     } else if collected.workers > 0 && !collected.fork.is_empty() {
         put!(*out, "{}\n", fork(&collected.fork, &collected.fork_reason));
     }
+    if collected.workers > 0 && collected.long_first > 0 {
+        let tests = plural(collected.long_first as usize, "test");
+        put!(*out, "order: {tests} that took long first (--no-history: as collected)\n");
+    }
 }
 
 /// `fork: imported: tests/conftest.py:3: …`.
@@ -139,10 +143,6 @@ fn environments(collected: &Collected, out: &mut String) {
             put!(*out, ", {}", fork(&one.fork, &one.fork_reason));
         }
         put!(*out, " ({})\n", interpreter.executable);
-    }
-    if collected.workers > 0 && collected.long_first > 0 {
-        let tests = plural(collected.long_first as usize, "test");
-        put!(*out, "order: {tests} that took long first (--no-history: as collected)\n");
     }
 }
 

@@ -23,7 +23,7 @@ use crate::fork::ForkLevel;
 use crate::history::History;
 use crate::protocol::{Ended, ToPython};
 use crate::run::{Input, RunState, Settings};
-use crate::schedule;
+use crate::schedule::{self, Job};
 
 impl Engine<'_> {
     /// Environments by what each worker asks for.
@@ -314,7 +314,7 @@ impl Engine<'_> {
         let verdicts = layout.tests();
         let parts = layout.parts.clone();
         self.layout = Some(layout);
-        let job = if nothing { schedule::Job::default() } else { self.job(&collection, &distribution, workers) };
+        let job = if nothing { Job::default() } else { self.job(&distribution, &collection, verdicts, workers) };
         self.tell_collected(&distribution, workers, schedule::long_first(&distribution.mode, &job));
         if nothing {
             // Collectors end their sessions as serial runs would and say how.
@@ -323,6 +323,7 @@ impl Engine<'_> {
         if self.environments_differ(distribution.each()) {
             return self.wind_up();
         }
+        let job = Job { parts: parts.clone(), ..job };
         let Some(scheduler) = schedule::for_mode(&distribution.mode, &job) else {
             return self.fail("no scheduler for this mode");
         };
@@ -341,6 +342,29 @@ impl Engine<'_> {
             self.begin_run_in(id, workers);
         }
         self.match_waiting();
+    }
+
+    /// What there is to deal out, and what is known of it.
+    fn job(&mut self, distribution: &Distribution, collection: &Collection, tests: u32, workers: u32) -> Job {
+        // Under `each` a test runs in many places: what is known or said of tests does not fit.
+        let each = distribution.each();
+        let cache = self.facts.cache.as_ref().filter(|_| !self.request.no_history && !each);
+        self.history = cache.map(|cache| History::read(PathBuf::from(&cache.dir), &collection.ids));
+        // `--stepwise` goes on where it stopped: its tests have an order.
+        let known = self.history.as_ref().filter(|_| collection.stepwise.is_none());
+        Job {
+            tests,
+            first: collection.failed_first,
+            workers,
+            chunk: self.facts.dist.maxschedchunk,
+            units: collection.units.clone(),
+            keep_order: self.facts.dist.keep_order,
+            seconds: known.map(History::seconds).unwrap_or_default(),
+            groups: collection.groups.clone(),
+            serial: if each { Vec::new() } else { collection.serial.clone() },
+            limits: if each { Vec::new() } else { collection.limits() },
+            ..Job::default()
+        }
     }
 
     /// Says how the collections of environments differ; true if the run is not to take place because of it.
@@ -382,32 +406,6 @@ impl Engine<'_> {
         entry.translation = translation;
         entry.tell(ToPython::Become);
         self.environment_mut(id).session = None;
-    }
-
-    /// What there is to deal out, and what is known of it.
-    fn job(&mut self, collection: &Collection, distribution: &Distribution, workers: u32) -> schedule::Job {
-        let (tests, parts) =
-            self.layout.as_ref().map(|layout| (layout.tests(), layout.parts.clone())).unwrap_or_default();
-        // Under `each` a test has a verdict in many places, and what is known of tests says nothing of those.
-        let each = distribution.each();
-        let cache = self.facts.cache.as_ref().filter(|_| !self.request.no_history && !each);
-        self.history = cache.map(|cache| History::read(PathBuf::from(&cache.dir), &collection.ids));
-        // `--stepwise` goes on where it stopped: its tests have an order.
-        let known = self.history.as_ref().filter(|_| collection.stepwise.is_none());
-        schedule::Job {
-            tests,
-            first: collection.failed_first,
-            workers,
-            chunk: self.facts.dist.maxschedchunk,
-            units: collection.units.clone(),
-            parts,
-            keep_order: self.facts.dist.keep_order,
-            seconds: known.map(History::seconds).unwrap_or_default(),
-            round_trips: Vec::new(),
-            groups: collection.groups.clone(),
-            serial: if each { Vec::new() } else { collection.serial.clone() },
-            limits: if each { Vec::new() } else { collection.limits() },
-        }
     }
 
     fn tell_collected(&mut self, distribution: &Distribution, workers: u32, long_first: u32) {

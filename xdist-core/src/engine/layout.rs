@@ -213,8 +213,8 @@ fn merged(found: &[Found], places: &[Vec<TestIndex>], tests: usize) -> Collectio
         display: spread(all().map(|(one, places)| (&one.display, places)), tests),
         places: spread(all().map(|(one, places)| (&one.places, places)), tests),
         units: units(&all().collect::<Vec<_>>(), tests),
-        // Hints of one environment say nothing of another's order.
-        groups: if found.len() == 1 { first.groups.clone() } else { Vec::new() },
+        // Numbers of several collections mean nothing together.
+        groups: Vec::new(),
         serial: serial(&all().collect::<Vec<_>>()),
         resources: resources(&all().collect::<Vec<_>>()),
         deselected: all().map(|(one, _)| one.deselected).max().unwrap_or_default(),
