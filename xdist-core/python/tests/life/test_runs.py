@@ -306,9 +306,16 @@ def test_an_interrupt_from_outside_ends_the_running_test(project: Callable, stan
     assert (root / "torn-down").exists()
 
 
+def sleeps(pid: int) -> bool:
+    """Whether the system has this process wait for something (proc(5): the state behind the name)."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+
+
 def test_an_interrupt_while_waiting(project: Callable, stand_in: Callable) -> None:
     controller = stand_in(project(test_a_py=EIGHT))
     worker = one_worker(controller)
+    # Between saying that it is ready and waiting, a signal would be heard only when something arrives.
+    controller.until(lambda: sleeps(worker.hello["pid"]))
     os.kill(worker.hello["pid"], signal.SIGINT)
     assert controller.say(worker, "stopping")["kind"] == "interrupt"
     assert controller.say(worker, "ended")["before"] == 2
