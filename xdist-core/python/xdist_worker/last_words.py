@@ -7,9 +7,10 @@ process has died in a test.
 
 from __future__ import annotations
 
-import mmap
 import os
 import struct
+
+from .mapped import mapped_file
 
 SIZE = 16384
 _LENGTH = struct.Struct("<I")
@@ -20,14 +21,7 @@ class LastWords:
     """The text of the test at hand."""
 
     def __init__(self, path: str) -> None:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        try:
-            # A hole in the file would be a fatal signal later, where there is no room left.
-            if os.write(fd, bytes(SIZE)) != SIZE:
-                raise OSError(f"no room for {path}")
-            self._map = mmap.mmap(fd, SIZE)
-        finally:
-            os.close(fd)
+        self._map = mapped_file(path, SIZE, os.O_TRUNC)
         self._length = 0
         self.empty = True
 

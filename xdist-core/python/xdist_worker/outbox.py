@@ -16,11 +16,12 @@ ends this process and in whatever order its writes become visible.
 
 from __future__ import annotations
 
-import mmap
 import os
 import struct
 from binascii import crc32
 from typing import Any, Optional
+
+from .mapped import mapped_file
 
 SLOTS = 1024
 _HEADER = 64
@@ -36,17 +37,7 @@ class Outbox:
     """This worker's records."""
 
     def __init__(self, path: str) -> None:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            # A hole in the file would be a fatal signal later, where there is no room left.
-            if os.write(fd, bytes(_SIZE)) != _SIZE:
-                raise OSError(f"no room for {path}")
-            self._map = mmap.mmap(fd, _SIZE)
-        except BaseException:
-            os.unlink(path)
-            raise
-        finally:
-            os.close(fd)
+        self._map = mapped_file(path, _SIZE, os.O_EXCL)
         self.path = path
         self._written = 0
 
