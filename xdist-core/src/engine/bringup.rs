@@ -313,8 +313,8 @@ impl Engine<'_> {
         };
         let verdicts = layout.tests();
         let parts = layout.parts.clone();
+        let job = if nothing { Job::default() } else { self.job(&distribution, &layout, workers) };
         self.layout = Some(layout);
-        let job = if nothing { Job::default() } else { self.job(&distribution, &collection, verdicts, workers) };
         self.tell_collected(&distribution, workers, schedule::long_first(&distribution.mode, &job));
         if nothing {
             // Collectors end their sessions as serial runs would and say how.
@@ -323,7 +323,6 @@ impl Engine<'_> {
         if self.environments_differ(distribution.each()) {
             return self.wind_up();
         }
-        let job = Job { parts: parts.clone(), ..job };
         let Some(scheduler) = schedule::for_mode(&distribution.mode, &job) else {
             return self.fail("no scheduler for this mode");
         };
@@ -345,7 +344,8 @@ impl Engine<'_> {
     }
 
     /// What there is to deal out, and what is known of it.
-    fn job(&mut self, distribution: &Distribution, collection: &Collection, tests: u32, workers: u32) -> Job {
+    fn job(&mut self, distribution: &Distribution, layout: &Layout, workers: u32) -> Job {
+        let collection = &layout.collection;
         // Under `each` a test runs in many places: what is known or said of tests does not fit.
         let each = distribution.each();
         let cache = self.facts.cache.as_ref().filter(|_| !self.request.no_history && !each);
@@ -353,11 +353,12 @@ impl Engine<'_> {
         // `--stepwise` goes on where it stopped: its tests have an order.
         let known = self.history.as_ref().filter(|_| collection.stepwise.is_none());
         Job {
-            tests,
+            tests: layout.tests(),
             first: collection.failed_first,
             workers,
             chunk: self.facts.dist.maxschedchunk,
             units: collection.units.clone(),
+            parts: layout.parts.clone(),
             keep_order: self.facts.dist.keep_order,
             seconds: known.map(History::seconds).unwrap_or_default(),
             groups: collection.groups.clone(),
