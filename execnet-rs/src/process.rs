@@ -304,6 +304,17 @@ impl OpenFiles {
     pub fn limit() -> Option<u64> {
         getrlimit(Resource::Nofile).current
     }
+
+    /// Whether this process could open so many more files now.
+    ///
+    /// # Errors
+    /// What the system would say, if it could not.
+    pub fn room_for(count: u64) -> io::Result<()> {
+        let Some(limit) = Self::limit() else { return Ok(()) };
+        // Without `/proc` nobody knows, and whoever opens a file will see. The look at it takes one itself.
+        let open = std::fs::read_dir("/proc/self/fd").map_or(0, |files| files.count() as u64).saturating_sub(1);
+        if open + count > limit { Err(Errno::MFILE.into()) } else { Ok(()) }
+    }
 }
 
 /// The signals that this process ignores, bit n-1 for signal n: what `nohup` or a shell wished. None where the system does

@@ -20,12 +20,16 @@ use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 use execnet_rs::guard::{GUARD_ARGUMENT, Guard, guard_main};
+use execnet_rs::process::OpenFiles;
 use xdist_core::engine::{self, EngineError, Request};
 use xdist_core::exit;
 use xdist_core::interpreter::{Disk, Surroundings, search};
 
 use self::args::{Action, Invocation};
 use self::watcher::Watcher;
+
+/// Files that no run can do without, beside those that are open when it starts: its runtime ends the program without them.
+const BASE_FILES: u64 = 12;
 
 /// The whole program.
 pub fn main() -> ExitCode {
@@ -50,6 +54,12 @@ pub fn main() -> ExitCode {
 }
 
 fn run(invocation: Invocation, mainargv: Vec<String>) -> u8 {
+    let open_files = OpenFiles::raise();
+    if let Err(error) = OpenFiles::room_for(BASE_FILES) {
+        let limit = OpenFiles::limit().unwrap_or_default();
+        let what = format_args!("cannot start: {error}; raise the limit of {limit} (`ulimit -n`)");
+        return complain(&what, exit::INTERNAL_ERROR);
+    }
     // First of all, while this process has one thread and no child.
     let mut guard = match Guard::start() {
         Ok(guard) => guard,
@@ -76,7 +86,7 @@ fn run(invocation: Invocation, mainargv: Vec<String>) -> u8 {
         Err(error) => return complain(&format_args!("cannot start: {error}"), exit::INTERNAL_ERROR),
     };
     let mut watcher = Watcher::new();
-    let outcome = runtime.block_on(engine::run(request, &mut guard, &mut watcher));
+    let outcome = runtime.block_on(engine::run(request, open_files, &mut guard, &mut watcher));
     let code = match outcome {
         Ok(code) => watcher.finish(code),
         Err(error @ EngineError::NoInterpreter(_)) => complain(&error, exit::NO_INTERPRETER),

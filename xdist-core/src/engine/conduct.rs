@@ -1,8 +1,9 @@
 //! From the collection to the last worker: messages in, the run state machine's effects out.
 
+use std::io;
 use std::time::Instant;
 
-use execnet_rs::process::HowEnded;
+use execnet_rs::process::{HowEnded, OpenFiles};
 use rustix::process::Signal;
 
 use super::Engine;
@@ -14,6 +15,16 @@ use crate::fork::ForkLevel;
 use crate::ids::{TestIndex, WorkerId};
 use crate::protocol::{Ended, ForkRequest, FromPython, HostEvent, Role, ToPython};
 use crate::run::{Effect, Input};
+
+/// Named pipes for what a worker writes.
+const STREAM_FILES: u64 = 2;
+/// A worker's connection, and its outbox.
+const LINK_FILES: u64 = 2;
+const WORKER_FILES: u64 = STREAM_FILES + LINK_FILES;
+/// What the controller opens beside: a file to write, `/proc` to read.
+const SPARE_FILES: u64 = 6;
+/// Where the limit is higher than what workers take by so much, open files need not be counted.
+const PLENTY: u64 = 200;
 
 impl Engine<'_> {
     pub(super) fn message(&mut self, member: MemberId, message: FromPython) {
@@ -207,6 +218,17 @@ impl Engine<'_> {
         }
     }
 
+    /// Whether one more worker's files can be opened, beside those that others are still to open. Where there is too
+    /// little room for all, some do the work: without looking ahead, all would get stuck half-way.
+    fn room_for_worker(&self) -> io::Result<()> {
+        let living = self.members.living();
+        let awaited = living.iter().filter(|id| !self.members.get(**id).was_linked()).count() as u64;
+        if OpenFiles::limit().is_none_or(|limit| limit > PLENTY + living.len() as u64 * WORKER_FILES) {
+            return Ok(());
+        }
+        OpenFiles::room_for(awaited * LINK_FILES + STREAM_FILES + SPARE_FILES)
+    }
+
     /// Starts one worker from the best process there is.
     pub(super) fn start_worker(&mut self, worker: WorkerId, incarnation: u32) {
         if self.awaits_plugins(worker, incarnation) {
@@ -217,6 +239,9 @@ impl Engine<'_> {
         let mut entry = Member::new(MemberRole::Worker(worker, incarnation), home, &name, incarnation);
         entry.leads_group = true;
         let member = self.members.add(entry);
+        if let Err(error) = self.room_for_worker() {
+            return self.refused(member, &format!("no descriptors for it: {error}"));
+        }
         let [stdout, stderr] = match self.open_streams(member) {
             Ok(paths) => paths,
             Err(error) => return self.refused(member, &format!("no named pipes for its output: {error}")),

@@ -222,8 +222,13 @@ struct Engine<'a> {
 ///
 /// # Errors
 /// Only what kept the run from taking place; everything else is told to the observer and is in the exit code.
-pub async fn run(request: Request, guard: &mut Guard, observer: &mut dyn Observer) -> Result<u8, EngineError> {
-    let mut engine = Engine::new(request, guard, observer)?;
+pub async fn run(
+    request: Request,
+    open_files: OpenFiles,
+    guard: &mut Guard,
+    observer: &mut dyn Observer,
+) -> Result<u8, EngineError> {
+    let mut engine = Engine::new(request, open_files, guard, observer)?;
     engine.start()?;
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -247,8 +252,12 @@ pub async fn run(request: Request, guard: &mut Guard, observer: &mut dyn Observe
 }
 
 impl<'a> Engine<'a> {
-    fn new(request: Request, guard: &'a mut Guard, observer: &'a mut dyn Observer) -> Result<Self, EngineError> {
-        let open_files = OpenFiles::raise();
+    fn new(
+        request: Request,
+        open_files: OpenFiles,
+        guard: &'a mut Guard,
+        observer: &'a mut dyn Observer,
+    ) -> Result<Self, EngineError> {
         let directory = place::make().map_err(system("cannot make a directory for temporary files"))?;
         guard.directory(directory.path());
         let (happenings, inbox) = mpsc::channel(WAITING);
