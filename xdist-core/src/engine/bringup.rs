@@ -318,7 +318,7 @@ impl Engine<'_> {
         let parts = layout.parts.clone();
         let job = if nothing { Job::default() } else { self.job(&distribution, &layout, workers) };
         self.layout = Some(layout);
-        self.tell_collected(&distribution, workers, schedule::long_first(&distribution.mode, &job));
+        self.tell_collected(&distribution, workers, schedule::moved(&distribution.mode, &job));
         if nothing {
             // Collectors end their sessions as serial runs would and say how.
             return self.wind_up();
@@ -364,6 +364,8 @@ impl Engine<'_> {
             parts: layout.parts.clone(),
             keep_order: self.facts.dist.keep_order,
             seconds: known.map(History::seconds).unwrap_or_default(),
+            files: known.map(|known| known.files().to_vec()).unwrap_or_default(),
+            set_ups: known.map(History::set_ups).unwrap_or_default(),
             groups: collection.groups.clone(),
             serial: if each { Vec::new() } else { collection.serial.clone() },
             limits: if each { Vec::new() } else { collection.limits() },
@@ -412,7 +414,7 @@ impl Engine<'_> {
         self.environment_mut(id).session = None;
     }
 
-    fn tell_collected(&mut self, distribution: &Distribution, workers: u32, long_first: u32) {
+    fn tell_collected(&mut self, distribution: &Distribution, workers: u32, moved: schedule::Moved) {
         let Some(layout) = &self.layout else { return };
         let collection = layout.collection.clone();
         let used = self.environments.iter().filter(|one| one.is_used());
@@ -435,7 +437,7 @@ impl Engine<'_> {
             asked: distribution.workers,
             fork: first.fork,
             fork_reason: first.fork_reason,
-            long_first,
+            moved,
             environments,
             each: distribution.each(),
         })));
