@@ -8,14 +8,15 @@ use rustix::process::{Pid, Signal, getpriority_process, setpriority_process};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::process::Command;
 
+use super::program::Care;
 use super::refused;
 use crate::channel::{Channel, RemoteError};
 use crate::child::Child;
-use crate::process::HowEnded;
+use crate::process::{HowEnded, is_group};
 use crate::value::Value;
 
 /// Bytes of output that travel at once.
-const PIECE: usize = 64 * 1024;
+pub(super) const PIECE: usize = 64 * 1024;
 
 /// A stream of the process: a channel, or nothing.
 fn stream_of(channel: &Channel, request: &Value, key: &str) -> Result<Option<Channel>, RemoteError> {
@@ -53,6 +54,8 @@ fn command_of(request: &Value) -> Result<Command, RemoteError> {
         }
         // Otherwise it would be the program that is said to be missing.
         std::fs::read_dir(&cwd).map_err(|error| refused(&cwd.to_string_lossy(), &error))?;
+        // As a shell would leave it: programs believe it over what the system says.
+        command.env("PWD", std::path::absolute(&cwd).map_err(|error| refused(&cwd.to_string_lossy(), &error))?);
         command.current_dir(cwd);
     }
     if let Some(Value::Dict(env)) = request.get("env") {
@@ -63,7 +66,37 @@ fn command_of(request: &Value) -> Result<Command, RemoteError> {
     Ok(command)
 }
 
-pub(super) async fn serve(channel: &Channel) -> Result<(), RemoteError> {
+/// A process that the agent has started, and its guard knows.
+struct Started<'a> {
+    child: Child,
+    care: &'a Care,
+}
+
+impl<'a> Started<'a> {
+    fn new(child: Child, care: &'a Care) -> Self {
+        care.group(child.pid());
+        care.limit_files(child.pid());
+        Self { child, care }
+    }
+
+    /// It has ended; what it left running in its group ends when nobody holds the process any more.
+    fn ended(&self) {
+        if is_group(self.child.pid()) {
+            self.care.rest(self.child.pid());
+        } else {
+            self.care.forget(self.child.pid());
+        }
+    }
+}
+
+impl Drop for Started<'_> {
+    fn drop(&mut self) {
+        self.child.kill();
+        self.care.forget(self.child.pid());
+    }
+}
+
+pub(super) async fn serve(channel: &Channel, care: &Care) -> Result<(), RemoteError> {
     let request = channel.receive().await?;
     let mut command = command_of(&request)?;
     let stdin = stream_of(channel, &request, "stdin")?;
@@ -74,6 +107,8 @@ pub(super) async fn serve(channel: &Channel) -> Result<(), RemoteError> {
     command.stderr(if stderr.is_some() { Stdio::piped() } else { Stdio::inherit() });
     let program = command.as_std().get_program().to_string_lossy().into_owned();
     let (child, pipes) = Child::spawn(&mut command).map_err(|error| refused(&program, &error))?;
+    let started = Started::new(child, care);
+    let child = &started.child;
     if let Some(nice) = request.get("nice").and_then(Value::as_int).and_then(|nice| i32::try_from(nice).ok()) {
         renice(child.pid(), nice).map_err(|error| refused("nice", &error.into()))?;
     }
@@ -92,12 +127,12 @@ pub(super) async fn serve(channel: &Channel) -> Result<(), RemoteError> {
             how = child.wait() => {
                 let _ = channel.send(ended(how)).await;
                 channel.finish();
-                // What it left running in its group ends when nobody holds the process any more.
+                started.ended();
                 while channel.next().await.is_ok_and(|order| order.is_some()) {}
                 return Ok(());
             }
             order = channel.receive() => match order {
-                Ok(order) => signal(&child, &order),
+                Ok(order) => signal(child, &order),
                 Err(_) => return Ok(()),
             },
         }
@@ -118,7 +153,7 @@ fn signal(child: &Child, order: &Value) {
     }
 }
 
-fn ended(how: HowEnded) -> Value {
+pub(super) fn ended(how: HowEnded) -> Value {
     match how {
         HowEnded::Exited(code) => Value::dict([("code", code)]),
         HowEnded::Signaled(signal) => Value::dict([("signal", signal)]),

@@ -106,12 +106,7 @@ impl Process {
     pub async fn wait(&self) -> Result<HowEnded, ReceiveError> {
         let ended = self.ended.get_or_try_init(|| async {
             let how = self.control.receive().await?;
-            let number = |key: &str| how.get(key).and_then(Value::as_int).and_then(|number| i32::try_from(number).ok());
-            Ok::<_, ReceiveError>(match (number("code"), number("signal")) {
-                (Some(code), _) => HowEnded::Exited(code),
-                (None, Some(signal)) => HowEnded::Signaled(signal),
-                (None, None) => HowEnded::Unknown,
-            })
+            Ok::<_, ReceiveError>(how_ended(&how))
         });
         ended.await.copied()
     }
@@ -125,6 +120,16 @@ impl Process {
     /// Kills it and what it has started.
     pub fn kill(&self) {
         self.signal(Signal::KILL);
+    }
+}
+
+/// Reads `{code}` or `{signal}`.
+pub(super) fn how_ended(how: &Value) -> HowEnded {
+    let number = |key: &str| how.get(key).and_then(Value::as_int).and_then(|number| i32::try_from(number).ok());
+    match (number("code"), number("signal")) {
+        (Some(code), _) => HowEnded::Exited(code),
+        (None, Some(signal)) => HowEnded::Signaled(signal),
+        (None, None) => HowEnded::Unknown,
     }
 }
 
@@ -154,6 +159,13 @@ impl Connections {
             return Ok((connection, pid));
         }
         Err(GatewayError::Answer(format!("{} for a connection", said.kind())))
+    }
+
+    /// The process that made this connection is gone: the connection ends with what was sent, also if another process
+    /// still holds it.
+    pub fn drain(&self, connection: &Channel) {
+        // On a link that has ended there is nothing to drain.
+        let _ = self.channel.try_send(connection.reference());
     }
 }
 
