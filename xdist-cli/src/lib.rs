@@ -65,7 +65,7 @@ fn run(invocation: Invocation, mainargv: Vec<String>) -> u8 {
         Ok(guard) => guard,
         Err(error) => return complain(&format_args!("cannot start a watchdog process: {error}"), exit::INTERNAL_ERROR),
     };
-    let surroundings = match Surroundings::of_this_process(invocation.python.clone()) {
+    let surroundings = match Surroundings::of_this_process(invocation.python.clone(), &invocation.pytest_args) {
         Ok(surroundings) => surroundings,
         Err(error) => {
             return complain(&format_args!("the working directory cannot be used: {error}"), exit::USAGE_ERROR);

@@ -297,7 +297,10 @@ impl Engine<'_> {
             let collection = one.collection.clone()?;
             Some(Found { label: one.label.clone(), workers: one.workers.clone(), collection })
         });
-        let layout = Layout::new(found.collect(), distribution.each());
+        let mut layout = Layout::new(found.collect(), distribution.each());
+        if !self.split_by_host(&mut layout.collection) {
+            return;
+        }
         let collection = layout.collection.clone();
         let errors = collection.reports.iter().filter(|report| report.outcome == "failed").count();
         let refused = errors > 0 && !self.facts.continue_on_collection_errors;

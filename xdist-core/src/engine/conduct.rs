@@ -59,6 +59,7 @@ impl Engine<'_> {
             }
             FromPython::InternalError(text) => self.internal_error_in(member, text),
             FromPython::HostReady(ready) => self.host_ready(ready),
+            FromPython::Units(units) => self.host_split(units),
             FromPython::NodeConfigured(worker, incarnation, input) => {
                 self.node_configured(&worker, incarnation, input);
             }

@@ -15,6 +15,7 @@ use super::environment::HOME;
 use super::happening::MemberId;
 use super::members::{Member, MemberRole};
 use super::settings::Distribution;
+use super::splitting::Splitting;
 use super::{Engine, Stage};
 use crate::collection::Collection;
 use crate::event::{Collected, Crashed, Environment, RunEvent, Verdict};
@@ -63,6 +64,7 @@ pub(super) struct Host {
     inputs: HashMap<(WorkerId, u32), ByteBuf>,
     differing: Vec<String>,
     handles_crashes: bool,
+    pub(super) splitting: Splitting,
     /// Workers that wait for plugins to configure them: replacements, or all that are not forked after collection.
     waiting: Vec<(WorkerId, u32)>,
     /// Crashes that plugins look at: the test as they know it, and the run's.
@@ -99,6 +101,7 @@ impl Engine<'_> {
             inputs: HashMap::new(),
             differing: Vec::new(),
             handles_crashes: false,
+            splitting: Splitting::default(),
             waiting: Vec::new(),
             asked: Vec::new(),
             ask_at: Instant::now() + PATIENCE,
@@ -162,6 +165,10 @@ impl Engine<'_> {
         host.inputs = (0..).map(|number| (WorkerId(number), 0)).zip(ready.inputs).collect();
         host.differing = ready.differing;
         host.handles_crashes = ready.handles_crashes;
+        host.splitting = Splitting::wanted(ready.splits);
+        if let Some(distribution) = &mut self.distribution {
+            distribution.mode = ready.mode;
+        }
         let (early, waiting) = (std::mem::take(&mut host.early), std::mem::take(&mut host.waiting));
         for message in early {
             self.send_host(message);
@@ -236,7 +243,7 @@ impl Engine<'_> {
     }
 
     /// Sends the host a message, after everything that came before.
-    fn send_host(&mut self, message: ToPython) {
+    pub(super) fn send_host(&mut self, message: ToPython) {
         self.tell_followed();
         let Some(host) = self.live_host() else { return };
         if !host.ready {

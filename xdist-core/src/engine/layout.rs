@@ -213,6 +213,7 @@ fn merged(found: &[Found], places: &[Vec<TestIndex>], tests: usize) -> Collectio
         display: spread(all().map(|(one, places)| (&one.display, places)), tests),
         places: spread(all().map(|(one, places)| (&one.places, places)), tests),
         units: units(&all().collect::<Vec<_>>(), tests),
+        group_names: spread(all().map(|(one, places)| (&one.group_names, places)), tests),
         // Numbers of several collections mean nothing together.
         groups: Vec::new(),
         serial: serial(&all().collect::<Vec<_>>()),

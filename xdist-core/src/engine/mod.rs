@@ -12,6 +12,7 @@
 //! | `conduct` | from the collection to the last worker |
 //! | `finish` | stopping, deadlines, the end |
 //! | `host` | the plugin host, if the run has one |
+//! | `splitting` | which tests stay together by a plugin's scheduler |
 //! | `members`, `link`, `output`, `page` | processes, their connections, what they write, the page they read |
 //! | `outbox` | the file in which a worker leaves word of fast tests |
 //! | `place` | where the run's private directory lies |
@@ -36,6 +37,7 @@ mod page;
 mod place;
 mod remains;
 mod settings;
+mod splitting;
 mod start;
 mod translate;
 mod warnings;
