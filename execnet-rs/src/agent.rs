@@ -8,10 +8,10 @@
 //!
 //! | service | first message | then |
 //! |---|---|---|
-//! | `process` | `{argv, cwd, make_cwd, env, nice, stdin, stdout, stderr}`, the last three channels or None | the agent sends the process id, and `{code}` or `{signal}` at the end; it takes `{signal}` |
+//! | `process` | `{argv, cwd, make_cwd, env, nice, stdin, stdout, stderr}`, the last three channels or None, the last two also paths | the agent sends the process id, and `{code}` or `{signal}` at the end; it takes `{signal}` |
 //! | `listen` | None | the agent sends the path of a unix socket, then `(channel, process id)` for each connection; it takes channels of connections whose process is gone, which it ends with what was sent |
 //! | `children` | None | the agent sends None; it takes `{watch, leads}` and sends `{pid, code}` or `{pid, signal}` at the end, and takes `{signal, pid, to}` with `to` one of `process`, `group`, `rest`; it sends `{stopped}` |
-//! | `directory` | None | the agent sends the path of a private directory, then one answer to each order: `{order, name, …}` with `order` one of `pipe` (`to`: channel), `drain`, `write` (`at`, `bytes`), `read` and `take` (`last`: bytes) |
+//! | `directory` | None | the agent sends the path of a private directory, then one answer to each order: `{order, name, …}` with `order` one of `pipe` (`to`: channel), `drain`, `write` (`at`, `bytes`), `read` (`at`, `length`), `take` (`last`: bytes) |
 //! | `store` | `{owner, key, files}`, the last a list of `(path, length, CRC-32)` | the agent sends None if files are missing, and takes a list of `(path, contents)`; it sends the path of the directory |
 //! | `info` | None | the agent sends a description and closes |
 

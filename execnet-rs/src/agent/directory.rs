@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -82,9 +82,11 @@ fn obey(channel: &Channel, directory: &Path, pipes: &mut Pipes, order: &Value) -
             file.write_all_at(bytes, number("at").unwrap_or(0))?;
             Ok(Value::None)
         }
-        "read" => read(&path, number("last").unwrap_or(LARGEST_READ).min(LARGEST_READ)),
+        "read" => read(&path, number("at").unwrap_or(0), number("length").unwrap_or(LARGEST_READ)),
         "take" => {
-            let read = read(&path, number("last").unwrap_or(LARGEST_READ).min(LARGEST_READ))?;
+            let last = number("last").unwrap_or(LARGEST_READ);
+            let length = path.symlink_metadata().map_or(0, |found| found.len());
+            let read = read(&path, length.saturating_sub(last), last)?;
             if read != Value::None {
                 std::fs::remove_file(&path)?;
             }
@@ -94,15 +96,15 @@ fn obey(channel: &Channel, directory: &Path, pipes: &mut Pipes, order: &Value) -
     }
 }
 
-/// The last so many bytes of a file; None if there is no such file.
-fn read(path: &Path, last: u64) -> io::Result<Value> {
-    let file = match File::open(path) {
+/// At most so many bytes of a file; None if there is no such file.
+fn read(path: &Path, at: u64, length: u64) -> io::Result<Value> {
+    let mut file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Value::None),
         file => file?,
     };
-    let length = file.metadata()?.len();
-    let mut bytes = vec![0; usize::try_from(length.min(last)).unwrap_or_default()];
-    file.read_exact_at(&mut bytes, length.saturating_sub(last))?;
+    file.seek(SeekFrom::Start(at))?;
+    let mut bytes = Vec::new();
+    file.take(length.min(LARGEST_READ)).read_to_end(&mut bytes)?;
     Ok(bytes.into())
 }
 

@@ -1,6 +1,7 @@
 //! Any program, with its standard streams as channels of bytes.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::os::unix::ffi::OsStringExt;
 use std::process::Stdio;
 
@@ -17,6 +18,34 @@ use crate::value::Value;
 
 /// Bytes of output that travel at once.
 pub(super) const PIECE: usize = 64 * 1024;
+
+/// Where an output of the process goes.
+enum Output {
+    Nowhere,
+    Stream(Channel),
+    /// A file, or a named pipe.
+    File(File),
+}
+
+impl Output {
+    fn of(channel: &Channel, request: &Value, key: &str) -> Result<Self, RemoteError> {
+        if let Some(path @ (Value::Str(_) | Value::Bytes(_))) = request.get(key) {
+            let path = os_text(path)?;
+            let file = File::options().write(true).open(&path);
+            return Ok(Self::File(file.map_err(|error| refused(&path.to_string_lossy(), &error))?));
+        }
+        Ok(stream_of(channel, request, key)?.map_or(Self::Nowhere, Self::Stream))
+    }
+
+    /// What the process is given for it, and the channel that its pipe leads to.
+    fn split(self, nowhere: Stdio) -> (Stdio, Option<Channel>) {
+        match self {
+            Self::Nowhere => (nowhere, None),
+            Self::Stream(channel) => (Stdio::piped(), Some(channel)),
+            Self::File(file) => (file.into(), None),
+        }
+    }
+}
 
 /// A stream of the process: a channel, or nothing.
 fn stream_of(channel: &Channel, request: &Value, key: &str) -> Result<Option<Channel>, RemoteError> {
@@ -100,11 +129,9 @@ pub(super) async fn serve(channel: &Channel, care: &Care) -> Result<(), RemoteEr
     let request = channel.receive().await?;
     let mut command = command_of(&request)?;
     let stdin = stream_of(channel, &request, "stdin")?;
-    let stdout = stream_of(channel, &request, "stdout")?;
-    let stderr = stream_of(channel, &request, "stderr")?;
-    let piped = |wanted: bool| if wanted { Stdio::piped() } else { Stdio::null() };
-    command.stdin(piped(stdin.is_some())).stdout(piped(stdout.is_some()));
-    command.stderr(if stderr.is_some() { Stdio::piped() } else { Stdio::inherit() });
+    let (output, stdout) = Output::of(channel, &request, "stdout")?.split(Stdio::null());
+    let (error, stderr) = Output::of(channel, &request, "stderr")?.split(Stdio::inherit());
+    command.stdin(if stdin.is_some() { Stdio::piped() } else { Stdio::null() }).stdout(output).stderr(error);
     let program = command.as_std().get_program().to_string_lossy().into_owned();
     let (child, pipes) = Child::spawn(&mut command).map_err(|error| refused(&program, &error))?;
     let started = Started::new(child, care);

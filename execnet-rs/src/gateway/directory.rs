@@ -53,15 +53,15 @@ impl Directory {
         async move { written.await.map(drop) }
     }
 
-    /// The last so many bytes of a file there; None if there is no such file.
+    /// At most so many bytes of a file there, from this place on; None if there is no such file.
     ///
     /// # Errors
     /// As [`Directory::pipe`].
-    pub async fn read(&self, name: &str, last: u64) -> Result<Option<Vec<u8>>, GatewayError> {
-        Ok(bytes_of(&self.order("read", name, [("last", last.into())]).await?))
+    pub async fn read(&self, name: &str, at: u64, length: u64) -> Result<Option<Vec<u8>>, GatewayError> {
+        Ok(bytes_of(&self.order("read", name, [("at", Value::from(at)), ("length", length.into())]).await?))
     }
 
-    /// As [`Directory::read`]; the file is removed.
+    /// The last so many bytes of a file there, which is removed; None if there is no such file.
     ///
     /// # Errors
     /// As [`Directory::pipe`].

@@ -18,6 +18,7 @@ pub struct ProcessRequest {
     env: Vec<(Value, Value)>,
     nice: Option<i32>,
     streams: [bool; 3],
+    files: [Option<Value>; 3],
 }
 
 impl ProcessRequest {
@@ -30,6 +31,13 @@ impl ProcessRequest {
     #[must_use]
     pub fn cwd(mut self, directory: impl Into<Value>) -> Self {
         self.cwd = Some(directory.into());
+        self
+    }
+
+    /// The directory in which it starts is made, with those above it, if it is missing.
+    #[must_use]
+    pub fn make_cwd(mut self) -> Self {
+        self.make_cwd = true;
         self
     }
 
@@ -65,6 +73,20 @@ impl ProcessRequest {
     #[must_use]
     pub fn with_stderr(mut self) -> Self {
         self.streams[2] = true;
+        self
+    }
+
+    /// Its standard output goes to a file or named pipe of the host, which is there.
+    #[must_use]
+    pub fn stdout_to(mut self, path: impl Into<Value>) -> Self {
+        self.files[1] = Some(path.into());
+        self
+    }
+
+    /// Its standard error goes to a file or named pipe of the host, which is there.
+    #[must_use]
+    pub fn stderr_to(mut self, path: impl Into<Value>) -> Self {
+        self.files[2] = Some(path.into());
         self
     }
 }
@@ -202,6 +224,7 @@ impl Gateway {
                 *stream = Some(control.sibling()?);
             }
         }
+        let [_, output, error] = request.files;
         let stream = |index: usize| streams[index].as_ref().map_or(Value::None, Channel::reference);
         let asked = Value::dict([
             ("argv", Value::List(request.argv)),
@@ -210,8 +233,8 @@ impl Gateway {
             ("env", Value::Dict(request.env)),
             ("nice", request.nice.into()),
             ("stdin", stream(0)),
-            ("stdout", stream(1)),
-            ("stderr", stream(2)),
+            ("stdout", output.unwrap_or_else(|| stream(1))),
+            ("stderr", error.unwrap_or_else(|| stream(2))),
         ]);
         control.send(asked).await?;
         let started = control.receive().await?;

@@ -7,6 +7,7 @@ use execnet_rs::process::HowEnded;
 use execnet_rs::value::Value;
 use rustix::process::Signal;
 
+use crate::processes::all_of;
 use crate::{agent, gone, with_popen, with_spec};
 
 fn with_agent<F: Future<Output = ()>>(test: impl FnOnce(Gateway) -> F) {
@@ -67,8 +68,8 @@ fn a_directory_has_files_and_pipes_and_ends() {
         let path = directory.path().to_owned();
         directory.write("page", 0, vec![0; 8]).await.unwrap();
         directory.write("page", 6, vec![7]).await.unwrap();
-        assert_eq!(directory.read("page", 3).await.unwrap(), Some(vec![0, 7, 0]));
-        assert_eq!(directory.take("page", 100).await.unwrap(), Some(vec![0, 0, 0, 0, 0, 0, 7, 0]));
+        assert_eq!(directory.read("page", 5, 100).await.unwrap(), Some(vec![0, 7, 0]));
+        assert_eq!(directory.take("page", 2).await.unwrap(), Some(vec![7, 0]));
         assert_eq!(directory.take("page", 100).await.unwrap(), None);
         assert!(directory.write("../page", 0, vec![0]).await.is_err());
 
@@ -80,6 +81,13 @@ fn a_directory_has_files_and_pipes_and_ends() {
         directory.drain("out");
         assert_eq!(pipe.receive().await.unwrap(), Value::from(b"written\n".to_vec()));
         assert_eq!(pipe.next().await.unwrap(), None);
+
+        let pipe = directory.pipe("err").await.unwrap();
+        let request = ProcessRequest::new(&["sh", "-c", "echo out; echo err >&2"]);
+        let request = request.stdout_to(format!("{path}/err")).stderr_to(format!("{path}/err"));
+        gateway.process(request).await.unwrap().wait().await.unwrap();
+        directory.drain("err");
+        assert_eq!(all_of(&pipe).await, b"out\nerr\n");
 
         assert!(std::path::Path::new(&path).is_dir());
         drop((directory, pipe));

@@ -73,6 +73,8 @@ pub struct Death {
     pub elapsed: Duration,
     /// Whether the running test's set-up was over.
     pub set_up: bool,
+    /// Whether its host is gone with it: nobody can take its place.
+    pub host_lost: bool,
 }
 
 /// Something to be done.

@@ -96,6 +96,14 @@ impl RunState {
         }
     }
 
+    /// A worker that never is: its environment did not come up. Call before anything happens.
+    pub fn absent(&mut self, worker: WorkerId) {
+        if let Some(entry) = self.workers.get_mut(worker.at()) {
+            entry.phase = Phase::Gone;
+            self.scheduler.give_back(worker, Vec::new());
+        }
+    }
+
     /// Takes in what happened and returns what is to be done.
     pub fn handle(&mut self, input: Input) -> Vec<Effect> {
         match input {
@@ -336,6 +344,7 @@ impl RunState {
             entry.failed_starts += 1;
         }
         let failed_starts = entry.failed_starts;
+        entry.host_lost = death.host_lost;
         let worked = mem::take(&mut entry.worked);
         let idle = running.is_none() && queue.is_empty();
         // With tests left it saw the stop flag: whoever set it is about to say why, and a replacement would see it too.
@@ -365,7 +374,7 @@ impl RunState {
         let wanted = self.stop.is_none() && (self.is_left_for(worker) || asks);
         let limit = self.settings.restarts;
         let last = running.as_ref().filter(|_| !asks).is_some_and(|running| self.is_last_failure(&running.reports));
-        let restart = wanted && !last && self.restarted < limit && failed_starts < FAILED_STARTS;
+        let restart = wanted && !last && !death.host_lost && self.restarted < limit && failed_starts < FAILED_STARTS;
         // The verdict may stop the run (--maxfail), so the worker's end is told first.
         self.emit(RunEvent::WorkerDied { worker, how: death.how.clone(), replaced: restart });
         if running.is_none() && !death.output.trim().is_empty() {
@@ -392,7 +401,7 @@ impl RunState {
         }
         if restart {
             self.replace(worker);
-        } else if wanted {
+        } else if wanted && !death.host_lost {
             self.tell_limit(worker, failed_starts);
         }
     }
@@ -452,6 +461,9 @@ impl RunState {
         let alike = |other| self.settings.parts.is_empty() || other == worker;
         if others.any(|(entry, other)| alike(other) && matches!(entry.phase, Phase::Starting | Phase::Running)) {
             return true;
+        }
+        if self.workers[worker.at()].host_lost {
+            return false;
         }
         if self.restarted >= self.settings.restarts {
             self.tell_limit(worker, 0);

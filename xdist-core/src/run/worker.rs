@@ -40,6 +40,8 @@ pub(super) struct Worker {
     pub(super) lacks: HashSet<TestIndex>,
     /// Whether this incarnation began a test.
     pub(super) worked: bool,
+    /// Whether the host is gone on which one in its place would live.
+    pub(super) host_lost: bool,
 }
 
 impl Worker {
@@ -52,6 +54,7 @@ impl Worker {
             running: None,
             lacks: HashSet::new(),
             worked: false,
+            host_lost: false,
         }
     }
 
