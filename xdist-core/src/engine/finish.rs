@@ -104,6 +104,10 @@ impl Engine<'_> {
             return Ok(());
         }
         let how = self.members.get(member).exited().unwrap_or(HowEnded::Unknown);
+        if self.site_of(member) != HERE {
+            // Its end and its last words came by different ways: only now both are known.
+            self.end_group(member, how);
+        }
         if worker.is_none() {
             self.orphaned_forks(member);
         }

@@ -373,8 +373,10 @@ impl<'a> Engine<'a> {
                 }
             }
             Happening::Remains(member, how, remains) => {
-                self.members.get_mut(member).remains = Some(remains);
-                self.exited(member, how)?;
+                if self.members.get(member).exited().is_none() {
+                    self.members.get_mut(member).remains = Some(remains);
+                    self.exited(member, how)?;
+                }
             }
             Happening::NoRoom(why) => self.no_room(&why),
             Happening::Stopped(site, pid) => self.stopped(site, pid),
@@ -392,7 +394,9 @@ impl<'a> Engine<'a> {
 
     /// A process has ended, and what it left on its host is known.
     fn exited(&mut self, member: MemberId, how: HowEnded) -> Result<(), EngineError> {
-        self.end_group(member, how);
+        if self.site_of(member) == HERE {
+            self.end_group(member, how);
+        }
         self.members.get_mut(member).exit(how);
         self.bury(member)
     }
