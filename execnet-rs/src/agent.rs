@@ -32,8 +32,8 @@ use tokio::task::JoinSet;
 use crate::channel::{Channel, ReceiveError, RemoteError};
 use crate::link::{Link, LinkError, Options};
 use crate::mux::{LinkEnd, Side};
-pub use program::Program;
 use program::Care;
+pub use program::Program;
 
 /// Serves one link until it ends. Then everything that was started for it has ended too.
 ///

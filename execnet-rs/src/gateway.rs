@@ -37,8 +37,8 @@ pub use children::{Descendants, Signalled};
 pub use directory::Directory;
 pub use info::{HostInfo, InterpreterInfo, Status};
 pub use process::{Connections, Process, ProcessRequest};
-pub use store::Stored;
 use python::Interpreter;
+pub use store::Stored;
 
 /// Bytes on their way between this process and an agent in it.
 const MEMORY: usize = 256 * 1024;

@@ -216,9 +216,11 @@ pub(crate) fn tree_of(pid: u32) -> Vec<u32> {
     found
 }
 
-/// Kills a process, its group, and whatever it has started that is still its descendant.
+/// Kills a process, its group, and whatever it has started that is still its descendant. A guard among them (see
+/// [`crate::guard`]) stays, and does what it is there for.
 pub fn kill_tree(pid: u32) {
-    let tree = tree_of(pid);
+    let mut tree = tree_of(pid);
+    tree.retain(|pid| !crate::guard::is_guard(*pid));
     signal_group(pid, Signal::KILL);
     for pid in tree {
         signal_process(pid, Signal::KILL);

@@ -175,6 +175,8 @@ pub struct Interpreter {
     pub implementation: String,
     /// `sys.platform`.
     pub platform: String,
+    /// Where it was started.
+    pub cwd: String,
     /// `9.2.0`.
     pub pytest: String,
     /// `1.6.0`.

@@ -34,7 +34,8 @@ impl Gateway {
         channel.send(Value::dict(asked)).await?;
         let mut said = channel.receive().await?;
         if said == Value::None {
-            let files = files.iter().map(|(path, contents)| Value::Tuple(vec![(*path).into(), contents.to_vec().into()]));
+            let files =
+                files.iter().map(|(path, contents)| Value::Tuple(vec![(*path).into(), contents.to_vec().into()]));
             channel.send(Value::List(files.collect())).await?;
             said = channel.receive().await?;
         }

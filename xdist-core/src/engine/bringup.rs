@@ -21,8 +21,8 @@ use crate::collection::Collection;
 use crate::event::{Collected, Environment, RunEvent};
 use crate::exit;
 use crate::fork::ForkLevel;
-use crate::ids::WorkerId;
 use crate::history::History;
+use crate::ids::WorkerId;
 use crate::protocol::{Ended, ToPython};
 use crate::run::{Input, RunState, Settings};
 use crate::schedule::{self, Job};
@@ -171,7 +171,7 @@ impl Engine<'_> {
             return;
         }
         if self.goes_on_without(id) {
-            return self.leave_out(id, why);
+            return self.leave_out(id, &why);
         }
         self.failed.push((id, why));
         let distant = self.environment(id).site != HERE;
@@ -342,7 +342,12 @@ impl Engine<'_> {
         let job = if nothing { Job::default() } else { self.job(&distribution, &layout, workers) };
         self.layout = Some(layout);
         let missing = absent.iter().filter(|worker| worker.0 < workers).count();
-        self.tell_collected(&distribution, workers, u32::try_from(missing).unwrap_or(u32::MAX), schedule::long_first(&distribution.mode, &job));
+        self.tell_collected(
+            &distribution,
+            workers,
+            u32::try_from(missing).unwrap_or(u32::MAX),
+            schedule::long_first(&distribution.mode, &job),
+        );
         if nothing {
             // Collectors end their sessions as serial runs would and say how.
             return self.wind_up();
@@ -363,7 +368,9 @@ impl Engine<'_> {
             parts,
         };
         let mut run = RunState::new(settings, scheduler);
-        absent.into_iter().for_each(|worker| run.absent(worker));
+        for worker in absent {
+            run.absent(worker);
+        }
         self.run = Some(run);
         self.stage = Stage::Running;
         for id in (0..self.environments.len()).map(EnvironmentId) {

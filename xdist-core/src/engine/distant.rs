@@ -6,11 +6,13 @@ use std::time::Duration;
 use execnet_rs::process::HowEnded;
 use rustix::process::Signal;
 
-use super::environment::{EnvironmentId, HOME};
+use super::environment::{Environment, EnvironmentId, HOME};
 use super::settings::Distribution;
 use super::site::{HERE, Remote, Site, SiteId, State, connect_all};
 use super::{Engine, EngineError, Stage, hosts};
 use crate::event::RunEvent;
+use crate::ids::WorkerId;
+use crate::run::Succession;
 
 impl Engine<'_> {
     /// Starts to connect to the hosts that workers are on.
@@ -46,9 +48,9 @@ impl Engine<'_> {
     }
 
     /// A host that served the run is gone, with every process there.
-    pub(super) fn site_lost(&mut self, site: SiteId, why: String) -> Result<(), EngineError> {
+    pub(super) fn site_lost(&mut self, site: SiteId, why: &str) -> Result<(), EngineError> {
         let name = self.site(site).name.clone();
-        let before = std::mem::replace(&mut self.sites[site.0].state, State::Gone(why.clone()));
+        let before = std::mem::replace(&mut self.sites[site.0].state, State::Gone(why.to_owned()));
         if let State::Up(remote) = before {
             // It may be there and silent: whatever leads to it ends.
             let gateway = remote.gateway.clone();
@@ -59,6 +61,7 @@ impl Engine<'_> {
         }
         for id in self.environments_on(site) {
             self.environment_failed(id, format!("its host is lost: {why}"));
+            self.move_workers(id);
         }
         for member in self.members.living() {
             let entry = self.members.get_mut(member);
@@ -75,6 +78,35 @@ impl Engine<'_> {
             self.exited(member, HowEnded::Unknown)?;
         }
         Ok(())
+    }
+
+    /// The workers of a lost environment belong to another one from here on, where they are replaced if need be.
+    fn move_workers(&mut self, id: EnvironmentId) {
+        let each = self.distribution.as_ref().is_some_and(Distribution::each);
+        let there = |one: &Environment| one.is_used() && !matches!(self.site(one.site).state, State::Gone(_));
+        let Some(other) = self.environments.iter().position(there).filter(|_| self.run.is_some() && !each) else {
+            return;
+        };
+        let Some(first) = self.environments[other].workers.first().copied() else { return };
+        let moved = std::mem::take(&mut self.environment_mut(id).workers);
+        for worker in moved {
+            if let Some(layout) = &mut self.layout {
+                layout.moves(worker, first);
+            }
+            self.moved.push(worker);
+            self.environments[other].workers.push(worker);
+        }
+    }
+
+    /// Whether another one can take a dead worker's place.
+    pub(super) fn succession(&self, worker: WorkerId) -> Succession {
+        if self.site_gone(self.environment(self.environment_of(worker)).site).is_some() {
+            Succession::Nowhere
+        } else if self.moved.contains(&worker) {
+            Succession::Elsewhere
+        } else {
+            Succession::There
+        }
     }
 
     fn environments_on(&self, site: SiteId) -> Vec<EnvironmentId> {
@@ -95,7 +127,7 @@ impl Engine<'_> {
     }
 
     /// The run goes on without an environment of another host.
-    pub(super) fn leave_out(&mut self, id: EnvironmentId, why: String) {
+    pub(super) fn leave_out(&mut self, id: EnvironmentId, why: &str) {
         let one = self.environment_mut(id);
         one.absent = std::mem::take(&mut one.workers);
         let members = [one.server, one.session];

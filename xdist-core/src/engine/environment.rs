@@ -81,8 +81,7 @@ pub(super) fn sorted(specs: &[XSpec], sites: &[SiteId], home: Environment, cwd: 
     let usual = home.launch.python.clone();
     let mut all = vec![Environment { spec: "popen".to_owned(), ..home }];
     for ((spec, worker), site) in specs.iter().zip((0..).map(WorkerId)).zip(sites.iter().copied()) {
-        let launch =
-            if site == HERE { Launch::of_spec(spec, &usual, cwd) } else { Launch::of_distant_spec(spec) };
+        let launch = if site == HERE { Launch::of_spec(spec, &usual, cwd) } else { Launch::of_distant_spec(spec) };
         let same = |known: &Environment| known.launch == launch && known.site == site;
         let at = all.iter().position(same).unwrap_or_else(|| {
             all.push(Environment { spec: spec.as_str().to_owned(), launch, site, ..Environment::default() });

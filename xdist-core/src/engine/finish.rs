@@ -221,13 +221,11 @@ impl Engine<'_> {
         let incarnation = self.members.get(member).incarnation;
         let remains = match self.members.get_mut(member).remains.take() {
             Some(remains) => *remains,
-            None if site == HERE => {
-                Remains::here(self.page.as_ref(), self.directory.path(), worker, incarnation)
-            }
+            None if site == HERE => Remains::here(self.page.as_ref(), self.directory.path(), worker, incarnation),
             None => Remains::default(),
         };
         let (phase, set_up) = page::phase(remains.phase);
-        let host_lost = self.site_gone(site).is_some();
+        let succession = self.succession(worker);
         let entry = self.members.get_mut(member);
         if remains.lost_link {
             UNLINKED.clone_into(&mut entry.cause);
@@ -252,7 +250,7 @@ impl Engine<'_> {
         if !captured.is_empty() {
             output = format!("{output}{}{captured}", if output.is_empty() { "" } else { "\n" });
         }
-        let death = Death { how: how_text, clean, output, elapsed, set_up, host_lost };
+        let death = Death { how: how_text, clean, output, elapsed, set_up, succession };
         self.feed(Input::Gone(worker, death));
     }
 

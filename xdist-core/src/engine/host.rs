@@ -315,9 +315,9 @@ impl Engine<'_> {
         self.tell_host(event);
     }
 
-    /// What the host is told of environments, if there are several.
+    /// What the host is told of environments, if there are others than its own.
     fn environments_for_host(&self, collected: &Collected) -> Vec<HostEnvironment> {
-        if collected.environments.len() < 2 {
+        if collected.environments.len() < 2 && self.home().is_used() {
             return Vec::new();
         }
         let described = |one: &Environment| {

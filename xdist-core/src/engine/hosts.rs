@@ -97,9 +97,9 @@ fn is_popen(spec: &XSpec) -> bool {
 /// The part of a spec that leads to a host, with its id or without.
 fn way(spec: &XSpec, with_id: bool) -> Result<XSpec, String> {
     spec.transport().map_err(|error| error.to_string())?;
-    let kept = spec.parts().filter(|(key, _)| {
-        (!SURROUNDINGS.contains(key) && !key.starts_with("env:")) || (with_id && *key == "id")
-    });
+    let kept = spec
+        .parts()
+        .filter(|(key, _)| (!SURROUNDINGS.contains(key) && !key.starts_with("env:")) || (with_id && *key == "id"));
     let parts = kept.map(|(key, value)| value.map_or_else(|| key.to_owned(), |value| format!("{key}={value}")));
     XSpec::parse(&parts.collect::<Vec<_>>().join("//")).map_err(|error| error.to_string())
 }
@@ -125,9 +125,13 @@ mod tests {
 
     #[test]
     fn a_host_has_one_gateway_whatever_runs_there() {
-        let found = hosts(&["2*ssh=a//python=p", "popen", "ssh=b", "ssh=a//env:A=1//chdir=x", "ssh=a//ssh_config=f"], &[]);
+        let found =
+            hosts(&["2*ssh=a//python=p", "popen", "ssh=b", "ssh=a//env:A=1//chdir=x", "ssh=a//ssh_config=f"], &[]);
         let found = found.unwrap();
-        assert_eq!(found.gateways.iter().map(XSpec::as_str).collect::<Vec<_>>(), ["ssh=a", "ssh=b", "ssh=a//ssh_config=f"]);
+        assert_eq!(
+            found.gateways.iter().map(XSpec::as_str).collect::<Vec<_>>(),
+            ["ssh=a", "ssh=b", "ssh=a//ssh_config=f"]
+        );
         assert_eq!(found.of_workers, [Some(0), Some(0), None, Some(1), Some(0), Some(2)]);
         assert_eq!(name(&found.gateways[1]), "b");
     }

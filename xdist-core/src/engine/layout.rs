@@ -67,6 +67,15 @@ impl Layout {
         Self { collection, found, places, translations, environments, parts }
     }
 
+    /// From here on a worker has the tests of another's environment. Under `each` its tests stay what they are.
+    pub(super) fn moves(&mut self, worker: WorkerId, to: WorkerId) {
+        if let Some(at) = self.environment(to).filter(|_| self.parts.is_empty())
+            && let Some(slot) = self.environments.get_mut(worker.at())
+        {
+            *slot = at;
+        }
+    }
+
     /// Number of verdicts that the run is to have.
     pub(super) fn tests(&self) -> u32 {
         self.parts.last().copied().unwrap_or_else(|| count(&self.collection.ids))

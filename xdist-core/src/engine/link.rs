@@ -79,7 +79,6 @@ impl Reader {
         self.decoder.push(&self.chunk[..count]);
         Ok(count > 0)
     }
-
 }
 
 /// All complete messages, and what is wrong with the one after them.
@@ -251,7 +250,8 @@ async fn read_channel(
     let fault = loop {
         let (messages, fault) = messages(&mut reader.decoder);
         // Records in a file of another host cannot be seen from here.
-        let messages: Vec<_> = messages.into_iter().filter(|message| !matches!(message, FromPython::Outbox(_))).collect();
+        let messages: Vec<_> =
+            messages.into_iter().filter(|message| !matches!(message, FromPython::Outbox(_))).collect();
         if !messages.is_empty() && happenings.send(Happening::Messages(member, messages)).await.is_err() {
             return;
         }

@@ -205,6 +205,8 @@ struct Engine<'a> {
     gateways: Group,
     /// Hosts that are being connected to.
     connecting: JoinSet<()>,
+    /// Workers whose host was lost, and who belong to another environment since.
+    moved: Vec<WorkerId>,
     /// What is to be said once the header was shown.
     notices: Vec<String>,
     /// Environments that could not be brought up, and why.
@@ -315,6 +317,7 @@ impl<'a> Engine<'a> {
             sites: vec![Site::here()],
             gateways: hosts::group(),
             connecting: JoinSet::new(),
+            moved: Vec::new(),
             notices: Vec::new(),
             failed: Vec::new(),
             host: None,
@@ -382,7 +385,7 @@ impl<'a> Engine<'a> {
             Happening::Stopped(site, pid) => self.stopped(site, pid),
             Happening::SiteUp(site, Ok(remote)) => self.site_up(site, remote),
             Happening::SiteUp(site, Err(why)) => self.site_failed(site, &why),
-            Happening::SiteLost(site, why) => self.site_lost(site, why)?,
+            Happening::SiteLost(site, why) => self.site_lost(site, &why)?,
             Happening::Started(member, started) => self.started_there(member, started),
             Happening::NoStreams(member, why) => {
                 self.refused(member, &format!("no named pipes for its output: {why}"));

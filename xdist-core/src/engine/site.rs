@@ -127,7 +127,15 @@ impl Engine<'_> {
                     let entry = self.members.get_mut(member);
                     entry.open_stream();
                     let pending = remote.pending();
-                    tokio::spawn(pump_channel(Arc::clone(remote), pending, name, member, stderr, happenings, entry.death()));
+                    tokio::spawn(pump_channel(
+                        Arc::clone(remote),
+                        pending,
+                        name,
+                        member,
+                        stderr,
+                        happenings,
+                        entry.death(),
+                    ));
                 }
             }
         }

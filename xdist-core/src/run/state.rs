@@ -8,7 +8,7 @@ use std::mem;
 
 use super::outcome::{Stop, Tally};
 use super::worker::{Phase, Running, Worker};
-use super::{Death, Effect, Input};
+use super::{Death, Effect, Input, Succession};
 use crate::event::{Crashed, RunEvent, Verdict};
 use crate::exit;
 use crate::ids::{TestIndex, WorkerId};
@@ -344,7 +344,7 @@ impl RunState {
             entry.failed_starts += 1;
         }
         let failed_starts = entry.failed_starts;
-        entry.host_lost = death.host_lost;
+        entry.succession = death.succession;
         let worked = mem::take(&mut entry.worked);
         let idle = running.is_none() && queue.is_empty();
         // With tests left it saw the stop flag: whoever set it is about to say why, and a replacement would see it too.
@@ -374,7 +374,8 @@ impl RunState {
         let wanted = self.stop.is_none() && (self.is_left_for(worker) || asks);
         let limit = self.settings.restarts;
         let last = running.as_ref().filter(|_| !asks).is_some_and(|running| self.is_last_failure(&running.reports));
-        let restart = wanted && !last && !death.host_lost && self.restarted < limit && failed_starts < FAILED_STARTS;
+        let possible = self.succeeds(worker, death.succession);
+        let restart = wanted && !last && possible && self.restarted < limit && failed_starts < FAILED_STARTS;
         // The verdict may stop the run (--maxfail), so the worker's end is told first.
         self.emit(RunEvent::WorkerDied { worker, how: death.how.clone(), replaced: restart });
         if running.is_none() && !death.output.trim().is_empty() {
@@ -401,8 +402,20 @@ impl RunState {
         }
         if restart {
             self.replace(worker);
-        } else if wanted && !death.host_lost {
+        } else if wanted && possible {
             self.tell_limit(worker, failed_starts);
+        }
+    }
+
+    /// Whether one is started in the place of a worker, as far as hosts decide it.
+    fn succeeds(&self, worker: WorkerId, succession: Succession) -> bool {
+        match succession {
+            Succession::There => true,
+            Succession::Nowhere => false,
+            Succession::Elsewhere => {
+                let others = self.workers.iter().zip((0..).map(WorkerId)).filter(|(_, other)| *other != worker);
+                !others.into_iter().any(|(entry, _)| matches!(entry.phase, Phase::Starting | Phase::Running))
+            }
         }
     }
 
@@ -462,7 +475,7 @@ impl RunState {
         if others.any(|(entry, other)| alike(other) && matches!(entry.phase, Phase::Starting | Phase::Running)) {
             return true;
         }
-        if self.workers[worker.at()].host_lost {
+        if self.workers[worker.at()].succession == Succession::Nowhere {
             return false;
         }
         if self.restarted >= self.settings.restarts {

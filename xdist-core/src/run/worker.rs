@@ -2,6 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
+use super::Succession;
 use crate::ids::TestIndex;
 use crate::report::Report;
 
@@ -40,8 +41,8 @@ pub(super) struct Worker {
     pub(super) lacks: HashSet<TestIndex>,
     /// Whether this incarnation began a test.
     pub(super) worked: bool,
-    /// Whether the host is gone on which one in its place would live.
-    pub(super) host_lost: bool,
+    /// Whether another one can take its place, as was said when it died.
+    pub(super) succession: Succession,
 }
 
 impl Worker {
@@ -54,7 +55,7 @@ impl Worker {
             running: None,
             lacks: HashSet::new(),
             worked: false,
-            host_lost: false,
+            succession: Succession::There,
         }
     }
 

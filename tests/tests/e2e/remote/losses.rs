@@ -7,23 +7,31 @@ use xdist_tests::{Running, Suite};
 
 use super::{expect_clean, spec, xdist};
 
-/// Tests of which one, on a worker of the other host, waits until it is killed.
+/// Tests of which one, on the other host, waits until it is killed.
 const WAITING: &str = "
 import os, pathlib, pytest, time
 
 @pytest.mark.parametrize('number', range(40))
-def test_it(number, worker_id):
-    if worker_id == 'gw1' and number:
+def test_it(number):
+    if os.environ.get('FAR') and number:
         pathlib.Path(os.environ['E2E_TRUTH']).with_name('waits').touch()
         time.sleep(600)
     time.sleep(0.01)
 ";
 
+/// The other host, whose tests wait.
+fn waiting(far: &Suite) -> String {
+    format!("{}//env:FAR=1", spec(far))
+}
+
 /// Sends the agent of a run a signal, once a test waits there.
 fn strike(run: &mut Running, suite: &Suite, signal: Signal) {
     let waits = suite.truth_path().with_file_name("waits");
     run.wait_for("a test to wait", |_| waits.exists());
-    let agents = run.processes().into_iter().filter(|one| one.command.contains("--stdio") && one.command.contains("socketserver "));
+    let agents = run
+        .processes()
+        .into_iter()
+        .filter(|one| one.command.contains("--stdio") && one.command.contains("socketserver "));
     let agents: Vec<i32> = agents.filter(|one| !one.command.starts_with("python")).map(|one| one.pid).collect();
     // The command line of `xdist` itself names it, too.
     let agent = agents.into_iter().find(|pid| *pid != run.pid()).unwrap();
@@ -32,7 +40,7 @@ fn strike(run: &mut Running, suite: &Suite, signal: Signal) {
 
 fn check(signal: Signal, why: &str, limit: u64) {
     let (suite, far) = (Suite::one(WAITING), Suite::one(WAITING));
-    let mut run = xdist(&suite).args(["--tx", "popen", "--tx", &spec(&far)]).junit().limit(limit).start();
+    let mut run = xdist(&suite).args(["--tx", "popen", "--tx", &waiting(&far)]).junit().limit(limit).start();
     strike(&mut run, &suite, signal);
     let outcome = run.finish();
     outcome.expect_code(1).expect_text(why).expect_text("the loss of its host");
@@ -57,9 +65,8 @@ fn an_agent_that_falls_silent() {
 
 #[test]
 fn the_only_host_is_lost() {
-    let tests = WAITING.replace("gw1", "gw0");
-    let (suite, far) = (Suite::one(&tests), Suite::one(&tests));
-    let mut run = xdist(&suite).args(["--tx", &spec(&far)]).start();
+    let (suite, far) = (Suite::one(WAITING), Suite::one(WAITING));
+    let mut run = xdist(&suite).args(["--tx", &waiting(&far)]).start();
     strike(&mut run, &suite, Signal::KILL);
     let outcome = run.finish();
     outcome.expect_code(1).expect_text("the loss of its host");
@@ -70,7 +77,7 @@ fn the_only_host_is_lost() {
 #[test]
 fn nothing_is_left_when_xdist_is_killed() {
     let (suite, far) = (Suite::one(WAITING), Suite::one(WAITING));
-    let mut run = xdist(&suite).args(["--tx", "popen", "--tx", &spec(&far)]).start();
+    let mut run = xdist(&suite).args(["--tx", "popen", "--tx", &waiting(&far)]).start();
     let waits = suite.truth_path().with_file_name("waits");
     run.wait_for("a test to wait", |_| waits.exists());
     run.signal(Signal::KILL);
@@ -83,7 +90,7 @@ fn nothing_is_left_when_xdist_is_killed() {
 #[test]
 fn an_interrupt_ends_tests_there() {
     let (suite, far) = (Suite::one(WAITING), Suite::one(WAITING));
-    let mut run = xdist(&suite).args(["--tx", "popen", "--tx", &spec(&far)]).start();
+    let mut run = xdist(&suite).args(["--tx", "popen", "--tx", &waiting(&far)]).start();
     let waits = suite.truth_path().with_file_name("waits");
     run.wait_for("a test to wait", |_| waits.exists());
     run.signal(Signal::INT);

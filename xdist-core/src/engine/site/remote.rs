@@ -46,9 +46,7 @@ impl Drop for Pending {
 
 impl Remote {
     /// Has the agent at the end of a gateway serve the run. Also returned: who tells of processes there that were stopped.
-    pub(crate) async fn begin(
-        gateway: Gateway,
-    ) -> Result<(Self, tokio::sync::mpsc::UnboundedReceiver<u32>), String> {
+    pub(crate) async fn begin(gateway: Gateway) -> Result<(Self, tokio::sync::mpsc::UnboundedReceiver<u32>), String> {
         let services = async {
             let (key, files) = (python::digest(), python::files());
             tokio::try_join!(
