@@ -342,12 +342,8 @@ impl Engine<'_> {
         let job = if nothing { Job::default() } else { self.job(&distribution, &layout, workers) };
         self.layout = Some(layout);
         let missing = absent.iter().filter(|worker| worker.0 < workers).count();
-        self.tell_collected(
-            &distribution,
-            workers,
-            u32::try_from(missing).unwrap_or(u32::MAX),
-            schedule::long_first(&distribution.mode, &job),
-        );
+        let missing = u32::try_from(missing).unwrap_or(u32::MAX);
+        self.tell_collected(&distribution, workers, missing, schedule::moved(&distribution.mode, &job));
         if nothing {
             // Collectors end their sessions as serial runs would and say how.
             return self.wind_up();
@@ -397,6 +393,8 @@ impl Engine<'_> {
             parts: layout.parts.clone(),
             keep_order: self.facts.dist.keep_order,
             seconds: known.map(History::seconds).unwrap_or_default(),
+            files: known.map(|known| known.files().to_vec()).unwrap_or_default(),
+            set_ups: known.map(History::set_ups).unwrap_or_default(),
             groups: collection.groups.clone(),
             serial: if each { Vec::new() } else { collection.serial.clone() },
             limits: if each { Vec::new() } else { collection.limits() },
@@ -445,7 +443,7 @@ impl Engine<'_> {
         self.environment_mut(id).session = None;
     }
 
-    fn tell_collected(&mut self, distribution: &Distribution, workers: u32, missing: u32, long_first: u32) {
+    fn tell_collected(&mut self, distribution: &Distribution, workers: u32, missing: u32, moved: schedule::Moved) {
         let Some(layout) = &self.layout else { return };
         let collection = layout.collection.clone();
         let used = self.environments.iter().zip((0..).map(EnvironmentId)).filter(|(one, _)| one.is_used());
@@ -468,7 +466,7 @@ impl Engine<'_> {
             asked: distribution.workers,
             fork: first.fork,
             fork_reason: first.fork_reason,
-            long_first,
+            moved,
             environments,
             each: distribution.each(),
         })));
