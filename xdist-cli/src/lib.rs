@@ -79,6 +79,7 @@ fn run(invocation: Invocation, mainargv: Vec<String>) -> u8 {
         fork: invocation.fork,
         plugin_host: invocation.plugin_host,
         no_history: invocation.no_history,
+        require_all_hosts: invocation.require_all_hosts,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {

@@ -13,7 +13,7 @@ use serde_bytes::ByteBuf;
 
 use super::environment::HOME;
 use super::happening::MemberId;
-use super::members::{Member, MemberRole};
+use super::members::MemberRole;
 use super::settings::Distribution;
 use super::splitting::Splitting;
 use super::{Engine, Stage};
@@ -94,7 +94,7 @@ impl Engine<'_> {
     /// Has the session fork the host, or the fork server where conftests have seen the world of a worker.
     pub(super) fn start_host(&mut self, session: MemberId, distribution: &Distribution) {
         self.stage = Stage::Hosting;
-        let member = self.members.add(Member::new(MemberRole::Host, HOME, "host", 0));
+        let member = self.add_member(MemberRole::Host, HOME, "host", 0);
         self.host = Some(Host {
             member,
             ready: false,
@@ -315,9 +315,9 @@ impl Engine<'_> {
         self.tell_host(event);
     }
 
-    /// What the host is told of environments, if there are several.
+    /// What the host is told of environments, if there are others than its own.
     fn environments_for_host(&self, collected: &Collected) -> Vec<HostEnvironment> {
-        if collected.environments.len() < 2 {
+        if collected.environments.len() < 2 && self.home().is_used() {
             return Vec::new();
         }
         let described = |one: &Environment| {
