@@ -1,0 +1,6 @@
+//! The built program at work: real connections, real sessions, real interpreters.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "what goes wrong in a test fails it")]
+
+mod serving;
+mod support;
