@@ -69,6 +69,7 @@ fn own() -> Vec<Arg> {
             "Neither read nor write how long tests took: what took long is else started first, where that makes the run \
              shorter",
         ),
+        value("trust", "HOST:PORT").help("Ask for the token of the socketserver there, and keep it for runs to come"),
         flag("pytest-help").help("Show pytest's own help"),
         flag("pytest-version").help("Show pytest's own version"),
         flag("version").short('V').help("Show the version of xdist"),
