@@ -86,6 +86,7 @@ impl Arguments {
 /// Reads `90`, `30s`, `5m`, `12h`, `7d`, `2w`.
 fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let count: u64 = digits.parse().map_err(|_| "a whole number and a unit are needed, such as 12h".to_owned())?;
     let second = match &text[digits.len()..] {
         "" | "s" => 1,
         "m" => 60,
@@ -94,7 +95,6 @@ fn duration(text: &str) -> Result<Duration, String> {
         "w" => 7 * 86_400,
         unit => return Err(format!("no unit of time `{unit}`; there are s, m, h, d and w")),
     };
-    let count: u64 = digits.parse().map_err(|_| "a whole number and a unit are needed, such as 12h".to_owned())?;
     // Some centuries, which every clock can hold.
     count
         .checked_mul(second)

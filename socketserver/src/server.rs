@@ -1,6 +1,7 @@
 //! The server: everything that happens comes to one loop, which owns who is trying, who is in, and how it ends.
 
 mod announce;
+mod keyring;
 mod signals;
 
 use std::collections::HashMap;
@@ -24,13 +25,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 
+use self::keyring::Keyring;
 use self::signals::Signals;
 use crate::arguments::Arguments;
 use crate::audit::Audit;
 use crate::door::{self, Guest, House};
 use crate::gate::{self, Gate, Limits, Offence, Source, Ticket};
 use crate::sessions::{Handover, Processes};
-use crate::store::{Entry, Store, StoreError};
+use crate::store::{Entry, StoreError};
 use crate::watch::Watch;
 use crate::{FAILED, USAGE_ERROR, complain, listen};
 
@@ -42,17 +44,12 @@ const BREATH: Duration = Duration::from_millis(100);
 
 /// What the tasks share.
 struct Shared {
-    key: ServerKey,
-    tokens: Mutex<HashMap<TokenId, Entry>>,
+    keyring: Keyring,
     gate: Mutex<Gate>,
     audit: Audit,
 }
 
 impl Shared {
-    fn tokens(&self) -> MutexGuard<'_, HashMap<TokenId, Entry>> {
-        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn gate(&self) -> MutexGuard<'_, Gate> {
         self.gate.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -60,11 +57,11 @@ impl Shared {
 
 impl House for Shared {
     fn key(&self) -> &ServerKey {
-        &self.key
+        self.keyring.key()
     }
 
     fn token(&self, id: TokenId) -> Option<Entry> {
-        self.tokens().get(&id).cloned()
+        self.keyring.get(id)
     }
 
     fn may_compute(&self) -> bool {
@@ -87,7 +84,6 @@ struct Live {
 
 struct Server {
     shared: Arc<Shared>,
-    store: Store,
     processes: Processes,
     max_sessions: usize,
     oneshot: bool,
@@ -100,8 +96,6 @@ struct Server {
     /// The tasks that accept.
     accepting: Vec<AbortHandle>,
     stopping: bool,
-    /// What was wrong with token files when they were read last.
-    wrong: Vec<String>,
 }
 
 /// Serves until it is told to stop.
@@ -136,19 +130,10 @@ impl Server {
         };
         let log = arguments.log.as_deref();
         let audit = Audit::open(log).map_err(failed(&log.unwrap_or("".as_ref()).to_string_lossy()))?;
-        let store = Store::of_this_user()?;
-        let key = store.key()?;
-        let (tokens, mut wrong) = store.tokens(&key)?;
-        if !wrong.is_empty() {
-            // What is wrong before anybody came is for the user to put right.
-            return Err(wrong.swap_remove(0));
-        }
-        let tokens = tokens.into_iter().map(|entry| (entry.token.id(), entry)).collect();
-        let gate = Gate::new(Limits::default());
-        let shared = Shared { key, tokens: Mutex::new(tokens), gate: Mutex::new(gate), audit };
+        let gate = Mutex::new(Gate::new(Limits::default()));
+        let shared = Shared { keyring: Keyring::open()?, gate, audit };
         Ok(Self {
             shared: Arc::new(shared),
-            store,
             processes: Processes::adopt().map_err(failed("processes"))?,
             max_sessions: usize::from(arguments.max_sessions),
             oneshot: arguments.oneshot,
@@ -159,21 +144,20 @@ impl Server {
             served: 0,
             accepting: Vec::new(),
             stopping: false,
-            wrong: Vec::new(),
         })
     }
 
     async fn serve(&mut self, listeners: Vec<TcpListener>, grace: Duration) -> io::Result<()> {
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<_>>>()?;
         let mut signals = Signals::new()?;
-        let watch = Watch::begin(self.store.tokens_directory())?;
+        let watch = Watch::begin(self.shared.keyring.store().tokens_directory())?;
         let (arrive, mut arrived) = mpsc::channel(1);
         for listener in listeners {
             self.accepting.push(tokio::spawn(accept(listener, arrive.clone())).abort_handle());
         }
         drop(arrive);
         self.shared.audit.say("listening", json!({ "addresses": addresses, "pid": std::process::id() }));
-        announce::print(&addresses, &self.shared.tokens());
+        announce::print(&addresses, &self.shared.keyring.entries());
         let mut patience = std::pin::pin!(tokio::time::sleep(gate::CENTURY));
         loop {
             tokio::select! {
@@ -254,7 +238,7 @@ impl Server {
         if self.stopping {
             return Err("the server stops".to_owned());
         }
-        if !self.shared.tokens().contains_key(&entry.token.id()) {
+        if !self.shared.keyring.has(entry.token.id()) {
             return Err(format!("the token `{}` was revoked", entry.name));
         }
         if let Some(expires) = entry.expires.filter(|_| entry.is_expired(Timestamp::now())) {
@@ -330,34 +314,11 @@ impl Server {
 
     /// Reads the tokens again, and ends the sessions of those that are gone.
     fn reload(&mut self) {
-        let mut before = std::mem::take(&mut *self.shared.tokens());
-        let mut now = HashMap::new();
-        let (entries, errors) = match self.store.tokens(&self.shared.key) {
-            Ok(found) => found,
-            Err(error) => (Vec::new(), vec![error]),
-        };
-        now.extend(entries.into_iter().map(|entry| (entry.token.id(), entry)));
-        // What could not be read for want of anything is as it was. What others can get at is no token.
-        for error in &errors {
-            if let StoreError::Private(PrivateError::System { path, error }) = error
-                && error.kind() != io::ErrorKind::NotFound
-            {
-                let (kept, gone) = before.into_iter().partition(|(_, entry)| entry.path.starts_with(path));
-                let _: &HashMap<_, _> = &kept;
-                now.extend(kept);
-                before = gone;
-            }
-        }
-        *self.shared.tokens() = now;
-        let wrong: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        if wrong != self.wrong {
-            for why in &wrong {
-                self.shared.audit.say("bad_token_file", json!({ "why": why }));
-            }
-            self.wrong = wrong;
+        for why in self.shared.keyring.reload() {
+            self.shared.audit.say("bad_token_file", json!({ "why": why }));
         }
         let shared = Arc::clone(&self.shared);
-        self.end_all(|live| !shared.tokens().contains_key(&live.token), "its token was revoked");
+        self.end_all(|live| !shared.keyring.has(live.token), "its token was revoked");
     }
 }
 

@@ -1,23 +1,20 @@
 //! What the user is told when the server listens.
 
-use std::collections::HashMap;
 use std::io::Write;
 use std::net::SocketAddr;
-
-use execnet_rs::transport::socket::token::TokenId;
 
 use crate::listen::reachable;
 use crate::store::{Entry, FIRST};
 
 /// Prints it to standard output; a closed one is nobody's fault.
-pub(super) fn print(addresses: &[SocketAddr], tokens: &HashMap<TokenId, Entry>) {
+pub(super) fn print(addresses: &[SocketAddr], tokens: &[Entry]) {
     let _ = std::io::stdout().lock().write_all(text(addresses, tokens).as_bytes());
 }
 
-fn text(addresses: &[SocketAddr], tokens: &HashMap<TokenId, Entry>) -> String {
+fn text(addresses: &[SocketAddr], tokens: &[Entry]) -> String {
     let listening: Vec<String> = addresses.iter().map(ToString::to_string).collect();
     let listening = listening.join(" and ");
-    let mut entries: Vec<&Entry> = tokens.values().collect();
+    let mut entries: Vec<&Entry> = tokens.iter().collect();
     entries.sort_by_key(|entry| (entry.name != FIRST, &entry.name));
     let Some(entry) = entries.first() else {
         return format!(
