@@ -294,9 +294,15 @@ impl Server {
                 process.forsake().await;
             }
             let wanted = async { wanted.await.unwrap_or("the server stops") };
-            let why = process.end(wanted).await;
+            let words = process.end(wanted).await;
             let seconds = (began.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
-            shared.audit.say("session_ended", json!({ "session": session, "why": why, "seconds": seconds }));
+            shared.audit.say(
+                "session_ended",
+                json!({
+                    "session": session, "why": words.end, "seconds": seconds,
+                    "received": words.received, "sent": words.sent,
+                }),
+            );
             session
         });
         if self.oneshot {

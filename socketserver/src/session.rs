@@ -9,6 +9,7 @@ use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use execnet_rs::agent::serve;
@@ -27,7 +28,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::FAILED;
-use crate::sessions::Handover;
+use crate::sessions::{Handover, LastWords};
 
 /// How long the client may take for its greeting.
 const GREETING: Duration = Duration::from_secs(10);
@@ -74,6 +75,7 @@ async fn talk(stream: OwnedFd, mut control: StdUnixStream) -> io::Result<()> {
     // The first frame of each side was the handshake's.
     let reader = SealedReader::new(reader, Opener::new(&handover.keys.receive, 1)?);
     let writer = SealedWriter::new(writer, Sealer::new(&handover.keys.send, 1)?);
+    let (received, sent) = (reader.count(), writer.count());
     let mut options = Options::new(Side::Acceptor, handover.peer.as_str());
     options.greeting = GREETING;
     control.set_nonblocking(true)?;
@@ -86,10 +88,12 @@ async fn talk(stream: OwnedFd, mut control: StdUnixStream) -> io::Result<()> {
             Err(error) => error.to_string(),
         },
         // Nothing comes but the end: the server wants it, or is gone.
-        _ = control.read(&mut word) => return Ok(()),
+        _ = control.read(&mut word) => String::new(),
         _ = terminated.recv() => "SIGTERM".to_owned(),
     };
-    control.write_all(end.as_bytes()).await
+    let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    let words = LastWords { end, received: count(&received), sent: count(&sent) };
+    control.write_all(words.to_text().as_bytes()).await
 }
 
 /// Kills everything below this process, and waits until it is gone.

@@ -65,6 +65,28 @@ impl Handover {
     }
 }
 
+/// What a session process says when it ends by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LastWords {
+    /// Why it ends.
+    pub(crate) end: String,
+    /// Bytes that came, and went.
+    pub(crate) received: u64,
+    pub(crate) sent: u64,
+}
+
+impl LastWords {
+    pub(crate) fn to_text(&self) -> String {
+        format!("{} {} {}", self.received, self.sent, self.end)
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(3, ' ');
+        let (received, sent) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        Some(Self { end: parts.next()?.to_owned(), received, sent })
+    }
+}
+
 /// The children of this process that are sessions, and those that were there before it.
 #[derive(Clone)]
 pub(crate) struct Processes {
@@ -160,7 +182,7 @@ impl SessionProcess {
 
     /// Waits until it has ended, or ends it once `wanted` is there. Then nothing that it started is left. Tells why it
     /// ended, in its own words where it has some.
-    pub(crate) async fn end(mut self, wanted: impl Future<Output = &'static str>) -> String {
+    pub(crate) async fn end(mut self, wanted: impl Future<Output = &'static str>) -> LastWords {
         let mut ended = std::pin::pin!(self.processes.children.wait(self.pid));
         let mut because = None;
         let how = tokio::select! {
@@ -181,10 +203,12 @@ impl SessionProcess {
         let _ = tokio::time::timeout(Duration::from_secs(1), control.read_to_string(&mut words)).await;
         self.processes.ours().remove(&self.pid);
         self.processes.sweep().await;
-        match because {
-            Some(why) => why.to_owned(),
-            None if how == HowEnded::Exited(0) && !words.is_empty() => words,
-            None => format!("the session process ended: {how}"),
-        }
+        let said = LastWords::read(&words);
+        let end = match (because, &said) {
+            (Some(why), _) => why.to_owned(),
+            (None, Some(said)) if how == HowEnded::Exited(0) => said.end.clone(),
+            (None, _) => format!("the session process ended: {how}"),
+        };
+        LastWords { end, ..said.unwrap_or_default() }
     }
 }

@@ -6,7 +6,11 @@ use std::time::Duration;
 
 use execnet_rs::gateway::{Gateway, GatewayError};
 use execnet_rs::group::Group;
+use execnet_rs::link::{Link, Options};
+use execnet_rs::mux::Side;
+use execnet_rs::transport::socket::connect::connect;
 
+use crate::relay::{Change, Relay, source};
 use crate::support::{Place, Server, program, run};
 
 async fn doubles(gateway: &Gateway) {
@@ -33,6 +37,23 @@ fn a_client_with_the_token_runs_source() {
     assert!(began["client"].as_str().unwrap().contains("execnet-rs"), "{began}");
     let ended = server.event("session_ended");
     assert_eq!(ended["session"], began["session"]);
+    assert!(ended["received"].as_u64().unwrap() > 1000 && ended["sent"].as_u64().unwrap() > 100, "{ended}");
+}
+
+#[test]
+fn an_agent_greets_before_it_hears_from_the_client() {
+    // Connection, handshake, proof: three round trips, and not a fourth for the greetings.
+    let server = Server::start(&[]);
+    run(async {
+        let relay = Relay::start(server.address, source(0), Change::Nothing).await;
+        let (host, port, token) = ("127.0.0.1", relay.address.port(), server.token());
+        let (reader, _writer) = connect(host, port, &token).await.unwrap();
+        let sent = relay.sent.lock().unwrap().len();
+        let (silence, _kept) = tokio::io::duplex(1 << 16);
+        let link = Link::start(reader, silence, Options::new(Side::Initiator, "test")).await.unwrap();
+        assert!(link.hello().software.contains("execnet-rs"));
+        assert_eq!(relay.sent.lock().unwrap().len(), sent, "the client has said nothing more");
+    });
 }
 
 #[test]

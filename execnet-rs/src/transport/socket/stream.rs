@@ -4,6 +4,8 @@ use std::future::Future;
 use std::io;
 use std::ops::Range;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
@@ -25,12 +27,18 @@ pub struct SealedReader<R> {
     arrived: Range<usize>,
     /// What is opened and not taken.
     plain: Range<usize>,
+    count: Arc<AtomicU64>,
 }
 
 impl<R> SealedReader<R> {
     /// Reads the frames that `inner` gives.
     pub fn new(inner: R, opener: Opener) -> Self {
-        Self { inner, opener, buffer: vec![0; ROOM], arrived: 0..0, plain: 0..0 }
+        Self { inner, opener, buffer: vec![0; ROOM], arrived: 0..0, plain: 0..0, count: Arc::default() }
+    }
+
+    /// How many bytes have come, frames and all; goes on counting.
+    pub fn count(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.count)
     }
 
     /// Gives what is opened, as far as there is room for it.
@@ -80,6 +88,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for SealedReader<R> {
             let room = &mut this.buffer[this.arrived.end..];
             let count = ready!(pin!(this.inner.read(room)).poll(context))?;
             this.arrived.end += count;
+            this.count.fetch_add(count as u64, Ordering::Relaxed);
             if count == 0 {
                 // An end between frames may be one: the link above knows whether a goodbye was said.
                 let whole = this.arrived.is_empty();
@@ -95,12 +104,18 @@ pub struct SealedWriter<W> {
     sealer: Sealer,
     sealed: Vec<u8>,
     written: usize,
+    count: Arc<AtomicU64>,
 }
 
 impl<W> SealedWriter<W> {
     /// Writes frames to `inner`.
     pub fn new(inner: W, sealer: Sealer) -> Self {
-        Self { inner, sealer, sealed: Vec::new(), written: 0 }
+        Self { inner, sealer, sealed: Vec::new(), written: 0, count: Arc::default() }
+    }
+
+    /// How many bytes have gone, frames and all; goes on counting.
+    pub fn count(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.count)
     }
 }
 
@@ -109,7 +124,10 @@ impl<W: AsyncWrite + Unpin> SealedWriter<W> {
         while let Some(rest) = self.sealed.get(self.written..).filter(|rest| !rest.is_empty()) {
             match ready!(Pin::new(&mut self.inner).poll_write(context, rest))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                count => self.written += count,
+                count => {
+                    self.written += count;
+                    self.count.fetch_add(count as u64, Ordering::Relaxed);
+                }
             }
         }
         self.sealed.clear();
