@@ -2,6 +2,8 @@
 //!
 //! `popen` needs none, `command=ARGV` is here; others plug in by [`Transport`] (see [`crate::group::Group::register`]).
 
+pub mod ssh;
+
 use std::future::Future;
 use std::io;
 use std::pin::Pin;

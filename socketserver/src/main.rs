@@ -17,8 +17,15 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     match (arguments.next(), arguments.next()) {
         (Some(only), None) if only == "--stdio" => stdio(),
+        (Some(only), None) if only == "--version" => version(),
         _ => complain(&"serving over TCP is not built yet; `socketserver --stdio` serves one controller", USAGE_ERROR),
     }
+}
+
+/// What a controller asks an agent that it has put on a host.
+fn version() -> ExitCode {
+    let said = writeln!(std::io::stdout().lock(), "socketserver {}", env!("CARGO_PKG_VERSION"));
+    if said.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
 }
 
 fn stdio() -> ExitCode {

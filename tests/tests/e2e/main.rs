@@ -26,6 +26,7 @@ mod real;
 mod rerun;
 mod reserved;
 mod signals;
+mod ssh;
 mod stopping;
 mod terminal;
 mod usage;
