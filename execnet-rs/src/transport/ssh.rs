@@ -13,9 +13,18 @@ mod agents;
 mod arguments;
 mod bootstrap;
 mod dialogue;
+#[cfg(feature = "ssh2")]
+mod keys;
+#[cfg(feature = "ssh2")]
+mod known_hosts;
+#[cfg(feature = "ssh2")]
+mod library;
 mod pacing;
 mod plan;
 mod program;
+#[cfg(feature = "ssh2")]
+mod reach;
+mod said;
 mod settings;
 
 use std::io::ErrorKind;
@@ -48,8 +57,31 @@ pub struct SshTransport {
 enum Trouble {
     /// The server has too many that it has not let in yet; a moment later it may not.
     Busy(String),
+    /// Only the ssh program can do it, or say why not.
+    Beyond(String),
     /// Nothing will change by itself.
     Final(String),
+}
+
+/// Who makes a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Client {
+    /// This process where that is enough, the program otherwise.
+    Either,
+    /// This process, `ssh_client=ssh2`.
+    Library,
+    /// The program, `ssh_client=openssh`.
+    Program,
+}
+
+impl Client {
+    fn of(spec: &XSpec) -> Self {
+        match spec.get("ssh_client") {
+            Some("ssh2") => Self::Library,
+            Some("openssh") => Self::Program,
+            _ => Self::Either,
+        }
+    }
 }
 
 impl SshTransport {
@@ -103,15 +135,20 @@ impl SshTransport {
         }
     }
 
-    async fn try_to_connect(&self, plan: &Plan, via: Option<&Gateway>) -> Result<Connected, ConnectError> {
+    async fn connect_patiently(
+        &self,
+        plan: &Plan,
+        client: Client,
+        via: Option<&Gateway>,
+    ) -> Result<Connected, ConnectError> {
         let mut attempt = 0;
         loop {
             let turn = self.pacing.turn(plan.host()).await;
-            let tried = program::connect(plan, via).await;
+            let tried = connect_once(plan, client, via).await;
             drop(turn);
             match tried {
                 Ok(connected) => return Ok(connected),
-                Err(Trouble::Final(text)) => return Err(ConnectError::Other(text)),
+                Err(Trouble::Final(text) | Trouble::Beyond(text)) => return Err(ConnectError::Other(text)),
                 Err(Trouble::Busy(text)) => {
                     let Some(pause) = pacing::pause(attempt, pacing::chance()) else {
                         return Err(ConnectError::Other(text));
@@ -125,11 +162,37 @@ impl SshTransport {
     }
 }
 
+/// One try, by the one client and then maybe by the other.
+async fn connect_once(plan: &Plan, client: Client, via: Option<&Gateway>) -> Result<Connected, Trouble> {
+    // What goes through another host is a program there.
+    if client == Client::Program || via.is_some() {
+        return program::connect(plan, via).await;
+    }
+    match in_this_process(plan).await {
+        Err(Trouble::Beyond(why)) if client == Client::Either => {
+            tracing::debug!(host = plan.host(), why, "by the ssh program");
+            program::connect(plan, None).await
+        }
+        result => result,
+    }
+}
+
+#[cfg(feature = "ssh2")]
+async fn in_this_process(plan: &Plan) -> Result<Connected, Trouble> {
+    library::connect(plan).await
+}
+
+#[cfg(not(feature = "ssh2"))]
+#[expect(clippy::unused_async, reason = "as with the feature")]
+async fn in_this_process(_: &Plan) -> Result<Connected, Trouble> {
+    Err(Trouble::Beyond("this program was built without connections of its own by ssh (feature `ssh2`)".to_owned()))
+}
+
 impl Transport for SshTransport {
     fn connect<'a>(&'a self, spec: &'a XSpec, via: Option<&'a Gateway>) -> Connecting<'a> {
         Box::pin(async move {
             let plan = self.plan(spec).await?;
-            self.try_to_connect(&plan, via).await
+            self.connect_patiently(&plan, Client::of(spec), via).await
         })
     }
 }

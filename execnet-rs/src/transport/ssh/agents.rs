@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use sha2::{Digest, Sha256};
+use ring::digest::{SHA256, digest};
 
 use super::bootstrap::Offer;
 
@@ -98,7 +98,7 @@ impl Agents {
             return Some((known.hash.clone(), size));
         }
         let bytes = std::fs::read(path).ok()?;
-        let hash = hexadecimal(&Sha256::digest(&bytes));
+        let hash = hexadecimal(digest(&SHA256, &bytes).as_ref());
         lock().insert(path.to_owned(), Known { changed, size, hash: hash.clone() });
         Some((hash, bytes.len() as u64))
     }

@@ -11,7 +11,7 @@ use super::agents::{Agent, Agents};
 use super::bootstrap::{Listener, Said};
 
 /// How long a host may take for a word, once it has let us in: its start-up files may be slow.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What is sent at once.
 const PIECE: usize = 64 * 1024;

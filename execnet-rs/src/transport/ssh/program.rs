@@ -2,7 +2,7 @@
 
 use std::io;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
@@ -11,14 +11,12 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::plan::Plan;
+use super::said::Said;
 use super::{Trouble, dialogue};
 use crate::channel::byte_stream;
 use crate::child::Child;
 use crate::gateway::{Gateway, ProcessRequest};
 use crate::transport::{Connected, Keeper};
-
-/// Bytes that are kept of what the program says.
-const MOST_SAID: usize = 8 * 1024;
 
 /// How long the program may take to end, and its last words to arrive, after its stream has ended.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -52,7 +50,8 @@ pub(super) async fn connect(plan: &Plan, via: Option<&Gateway>) -> Result<Connec
     let (Some(stdin), Some(stdout), Some(stderr)) = (pipes.stdin, pipes.stdout, pipes.stderr) else {
         return Err(Trouble::Final(format!("`{program}` has no streams")));
     };
-    let listening = tokio::spawn(said.clone().hear(stderr));
+    let ears = Arc::clone(&said);
+    let listening = tokio::spawn(async move { ears.hear(stderr).await });
     talk(plan, stdout, stdin, Keeper::child(child), (&said, Some(listening)), first).await
 }
 
@@ -101,37 +100,6 @@ fn is_busy(complaint: &str) -> bool {
     complaint.contains("Exceeded MaxStartups")
         || (early.iter().any(|word| complaint.contains(word))
             && turned_away.iter().any(|word| complaint.contains(word)))
-}
-
-/// What a program says on standard error: kept for an error that may follow; once there is a link, passed on.
-#[derive(Debug, Default)]
-struct Said(Mutex<(Vec<u8>, bool)>);
-
-impl Said {
-    async fn hear<R: AsyncRead + Unpin>(self: Arc<Self>, mut from: R) {
-        let mut chunk = vec![0; 4096];
-        while let Ok(count @ 1..) = from.read(&mut chunk).await {
-            let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if said.1 {
-                let _ = io::Write::write_all(&mut io::stderr().lock(), &chunk[..count]);
-            } else {
-                said.0.extend_from_slice(&chunk[..count]);
-                let more = said.0.len().saturating_sub(MOST_SAID);
-                said.0.drain(..more);
-            }
-        }
-    }
-
-    fn pass_on(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).1 = true;
-    }
-
-    /// As one line.
-    fn text(&self) -> String {
-        let said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = String::from_utf8_lossy(&said.0);
-        text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
-    }
 }
 
 /// Runs a program for what it prints, on standard output and on standard error. How it ended may be somebody else's to know.

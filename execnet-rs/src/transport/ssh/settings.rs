@@ -6,7 +6,7 @@ use std::collections::HashMap;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Settings(HashMap<String, Vec<String>>);
 
-#[cfg_attr(not(test), expect(dead_code, reason = "what connections of this process will ask for"))]
+#[cfg_attr(not(any(test, feature = "ssh2")), expect(dead_code, reason = "what connections of this process ask for"))]
 impl Settings {
     /// Reads lines of a name, a space and a value.
     pub(super) fn read(text: &str) -> Self {

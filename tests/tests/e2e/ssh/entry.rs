@@ -1,8 +1,9 @@
 //! Who is let in, and which hosts are believed.
 
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use xdist_tests::Sshd;
+use xdist_tests::{Sshd, until};
 
 use super::{CLIENTS, ask, enter, refusal, run};
 
@@ -54,7 +55,7 @@ fn a_host_with_another_key_than_before_is_refused() {
 fn a_hashed_entry_and_one_of_several_key_types_are_enough() {
     let sshd = Sshd::start();
     let known = sshd.path("known_hosts");
-    let hashed = std::process::Command::new("ssh-keygen").args(["-q", "-H", "-f"]).arg(&known).output().unwrap();
+    let hashed = Command::new("ssh-keygen").args(["-q", "-H", "-f"]).arg(&known).output().unwrap();
     assert!(hashed.status.success() && std::fs::read_to_string(&known).unwrap().starts_with("|1|"));
     for client in CLIENTS {
         run(async { enter(&sshd, client).await.0.terminate(Duration::from_secs(5)).await });
@@ -96,7 +97,10 @@ fn a_key_with_a_passphrase_is_no_reason_to_wait() {
 #[test]
 fn a_host_that_is_not_there_is_named() {
     let sshd = Sshd::start();
-    sshd.configure("Port 1");
+    sshd.configure("Port 1\nHostKeyAlias elsewhere");
+    let known = std::fs::read_to_string(sshd.path("known_hosts")).unwrap();
+    let (_, key) = known.split_once(' ').unwrap();
+    std::fs::write(sshd.path("known_hosts"), format!("elsewhere {key}")).unwrap();
     for client in CLIENTS {
         let why = refusal(&sshd, client);
         assert!(why.contains("Connection refused") && why.contains("box"), "{client}: {why}");
@@ -112,4 +116,57 @@ fn options_of_ssh_that_make_no_sense_are_refused() {
         let error = group.make_gateway("ssh=box uptime").await.unwrap_err().to_string();
         assert!(error.contains("one host"), "{error}");
     });
+}
+
+#[test]
+fn all_keys_of_an_agent_are_tried() {
+    let sshd = Sshd::start();
+    sshd.make_key("stranger", "rsa");
+    let socket = sshd.path("agent");
+    // Its parent's end is its own.
+    let mut agent = Command::new("ssh-agent").arg("-D").arg("-a").arg(&socket).stdout(Stdio::null()).spawn().unwrap();
+    assert!(until(Duration::from_secs(10), || socket.exists()));
+    for key in ["stranger", "id"] {
+        let mut adding = Command::new("ssh-add");
+        assert!(adding.arg("-q").arg(sshd.path(key)).env("SSH_AUTH_SOCK", &socket).status().unwrap().success());
+    }
+    std::fs::rename(sshd.path("id"), sshd.path("moved")).unwrap();
+    std::fs::remove_file(sshd.path("id.pub")).unwrap();
+    sshd.configure(&format!("IdentityAgent {}\nIdentitiesOnly no", socket.display()));
+    for client in CLIENTS {
+        run(async { enter(&sshd, client).await.0.terminate(Duration::from_secs(5)).await });
+    }
+    // Keys that are not named are not shown.
+    sshd.configure(&format!("IdentityAgent {}\nIdentitiesOnly yes", socket.display()));
+    for client in CLIENTS {
+        refusal(&sshd, client);
+    }
+    agent.kill().unwrap();
+    agent.wait().unwrap();
+}
+
+#[test]
+fn what_this_process_cannot_do_the_program_does() {
+    let (jump, sshd) = (Sshd::start(), Sshd::start());
+    let config = std::fs::read_to_string(jump.path("ssh_config")).unwrap().replace("Host box", "Host jump");
+    sshd.configure(&format!("ProxyJump jump\n{config}\nHost box"));
+    let forced = refusal(&sshd, "ssh2");
+    assert!(forced.contains("proxyjump"), "{forced}");
+    run(async {
+        let group = super::group();
+        group.make_gateway(&sshd.spec()).await.unwrap();
+        assert!(!jump.servers().is_empty());
+        group.terminate(Duration::from_secs(5)).await;
+    });
+}
+
+#[test]
+fn what_this_process_can_do_takes_no_program() {
+    let sshd = Sshd::with("LogLevel DEBUG1", "");
+    run(async {
+        let group = super::group();
+        group.make_gateway(&sshd.spec()).await.unwrap();
+        group.terminate(Duration::from_secs(5)).await;
+    });
+    assert!(sshd.log().contains("remote software version libssh2"), "{}", sshd.log());
 }

@@ -17,7 +17,7 @@ use xdist_tests::{Sshd, socketserver_binary};
 const LIMIT: Duration = Duration::from_mins(1);
 
 /// The ways to a host.
-const CLIENTS: [&str; 1] = ["openssh"];
+const CLIENTS: [&str; 2] = ["openssh", "ssh2"];
 
 fn run<T>(test: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use sha2::{Digest, Sha256};
+use ring::digest::{SHA256, digest};
 
 use super::super::agents::hexadecimal;
 use super::*;
@@ -29,7 +29,7 @@ fn need() -> Said {
 }
 
 fn offer(agent: &[u8]) -> Offer {
-    let hash = hexadecimal(&Sha256::digest(agent));
+    let hash = hexadecimal(digest(&SHA256, agent).as_ref());
     Offer { platform: platform(), hash, size: agent.len() as u64 }
 }
 
