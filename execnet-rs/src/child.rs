@@ -27,7 +27,12 @@ pub(crate) struct Pipes {
 impl Child {
     /// Starts a command at the head of a process group of its own.
     pub(crate) fn spawn(command: &mut Command) -> io::Result<(Self, Pipes)> {
-        let mut child = command.process_group(0).spawn()?;
+        Self::spawn_in_foreground(command.process_group(0))
+    }
+
+    /// Starts a command in this process's group, as a program has to be that asks something on the terminal.
+    pub(crate) fn spawn_in_foreground(command: &mut Command) -> io::Result<(Self, Pipes)> {
+        let mut child = command.spawn()?;
         let pid = child.id().ok_or_else(|| io::Error::other("the process has ended before it was seen"))?;
         let pipes = Pipes { stdin: child.stdin.take(), stdout: child.stdout.take(), stderr: child.stderr.take() };
         let (tell, ended) = watch::channel(None);

@@ -26,10 +26,13 @@ mod program;
 mod reach;
 mod said;
 mod settings;
+mod vagrant;
 
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::Mutex;
 
 use super::{ConnectError, Connected, Connecting, Transport};
 use crate::gateway::Gateway;
@@ -39,6 +42,7 @@ use arguments::Arguments;
 use pacing::Pacing;
 use plan::Plan;
 use settings::Settings;
+use vagrant::Machine;
 
 /// How long the program may take to say which settings count. `Match exec` may ask other hosts.
 const ASKING: Duration = Duration::from_secs(20);
@@ -48,8 +52,10 @@ const ASKING: Duration = Duration::from_secs(20);
 pub struct SshTransport {
     agents: Agents,
     program: String,
+    vagrant: String,
     terminal: bool,
     pacing: Arc<Pacing>,
+    asking: Arc<Mutex<()>>,
 }
 
 /// Why there is no connection.
@@ -59,8 +65,20 @@ enum Trouble {
     Busy(String),
     /// Only the ssh program can do it, or say why not.
     Beyond(String),
+    /// Somebody who can be asked could help.
+    Asks(String),
     /// Nothing will change by itself.
     Final(String),
+}
+
+impl Trouble {
+    /// The same for somebody who can be asked.
+    fn asks(self) -> Self {
+        match self {
+            Self::Final(text) => Self::Asks(text),
+            other => other,
+        }
+    }
 }
 
 /// Who makes a connection.
@@ -87,13 +105,17 @@ impl Client {
 impl SshTransport {
     /// The usual one: agents of this program, the `ssh` of `PATH`, and nobody is asked for anything.
     pub fn new(agents: Agents) -> Self {
-        Self { agents, program: "ssh".to_owned(), terminal: false, pacing: Arc::default() }
+        let (program, vagrant) = ("ssh".to_owned(), "vagrant".to_owned());
+        Self { agents, program, vagrant, terminal: false, pacing: Arc::default(), asking: Arc::default() }
     }
 
-    /// Lets the ssh program ask on the terminal for passphrases, and whether a host's key is right.
+    /// Lets the ssh program ask on the terminal for passphrases, and whether an unknown host's key is right. Without a
+    /// terminal, or in the background, nobody is asked.
     #[must_use]
     pub fn with_terminal(mut self) -> Self {
-        self.terminal = true;
+        let terminal = std::fs::File::open("/dev/tty");
+        let group = terminal.ok().and_then(|terminal| rustix::termios::tcgetpgrp(terminal).ok());
+        self.terminal = group == Some(rustix::process::getpgrp());
         self
     }
 
@@ -104,19 +126,33 @@ impl SshTransport {
         self
     }
 
-    async fn plan(&self, spec: &XSpec) -> Result<Plan, ConnectError> {
-        let xspec::Transport::Ssh { arguments, config, vagrant } =
+    /// Another vagrant program.
+    #[must_use]
+    pub fn with_vagrant(mut self, program: impl Into<String>) -> Self {
+        self.vagrant = program.into();
+        self
+    }
+
+    /// The way to the host of a spec, and the machine whose configuration it needs.
+    async fn plan(&self, spec: &XSpec) -> Result<(Plan, Option<Machine>), ConnectError> {
+        let xspec::Transport::Ssh { mut arguments, mut config, vagrant } =
             spec.transport().map_err(|error| ConnectError::Other(error.to_string()))?
         else {
             return Err(ConnectError::Other(format!("`{spec}` does not go by ssh")));
         };
-        debug_assert!(!vagrant);
+        let mut machine = None;
+        if vagrant {
+            let made = vagrant::settings_of(&self.vagrant, &arguments.join(" ")).await.map_err(ConnectError::Other)?;
+            arguments = vec![made.name.clone()];
+            config = Some(made.path.display().to_string());
+            machine = Some(made);
+        }
         let arguments = Arguments::sort(&arguments).map_err(ConnectError::Other)?;
         let agents = self.agents.clone();
         let finding = tokio::task::spawn_blocking(move || agents.find());
         let settings = self.settings(config.as_deref(), &arguments).await?;
         let agents = finding.await.unwrap_or_default();
-        Ok(Plan { program: self.program.clone(), config, arguments, settings, agents, terminal: self.terminal })
+        Ok((Plan { program: self.program.clone(), config, arguments, settings, agents }, machine))
     }
 
     async fn settings(&self, config: Option<&str>, arguments: &Arguments) -> Result<Settings, ConnectError> {
@@ -144,11 +180,13 @@ impl SshTransport {
         let mut attempt = 0;
         loop {
             let turn = self.pacing.turn(plan.host()).await;
-            let tried = connect_once(plan, client, via).await;
+            let tried = self.connect_once(plan, client, via).await;
             drop(turn);
             match tried {
                 Ok(connected) => return Ok(connected),
-                Err(Trouble::Final(text) | Trouble::Beyond(text)) => return Err(ConnectError::Other(text)),
+                Err(Trouble::Final(text) | Trouble::Beyond(text) | Trouble::Asks(text)) => {
+                    return Err(ConnectError::Other(text));
+                }
                 Err(Trouble::Busy(text)) => {
                     let Some(pause) = pacing::pause(attempt, pacing::chance()) else {
                         return Err(ConnectError::Other(text));
@@ -160,20 +198,29 @@ impl SshTransport {
             }
         }
     }
-}
 
-/// One try, by the one client and then maybe by the other.
-async fn connect_once(plan: &Plan, client: Client, via: Option<&Gateway>) -> Result<Connected, Trouble> {
-    // What goes through another host is a program there.
-    if client == Client::Program || via.is_some() {
-        return program::connect(plan, via).await;
-    }
-    match in_this_process(plan).await {
-        Err(Trouble::Beyond(why)) if client == Client::Either => {
-            tracing::debug!(host = plan.host(), why, "by the ssh program");
-            program::connect(plan, None).await
+    /// One try, by the one client and then maybe by the other.
+    async fn connect_once(&self, plan: &Plan, client: Client, via: Option<&Gateway>) -> Result<Connected, Trouble> {
+        // What goes through another host is a program there.
+        if via.is_some() {
+            return program::connect(plan, via, false).await;
         }
-        result => result,
+        if client != Client::Program {
+            match in_this_process(plan).await {
+                Err(Trouble::Beyond(why)) if client == Client::Either => {
+                    tracing::debug!(host = plan.host(), why, "by the ssh program");
+                }
+                result => return result,
+            }
+        }
+        match program::connect(plan, None, false).await {
+            Err(Trouble::Asks(_)) if self.terminal => {
+                // One question at a time.
+                let _turn = self.asking.lock().await;
+                program::connect(plan, None, true).await
+            }
+            result => result,
+        }
     }
 }
 
@@ -191,7 +238,7 @@ async fn in_this_process(_: &Plan) -> Result<Connected, Trouble> {
 impl Transport for SshTransport {
     fn connect<'a>(&'a self, spec: &'a XSpec, via: Option<&'a Gateway>) -> Connecting<'a> {
         Box::pin(async move {
-            let plan = self.plan(spec).await?;
+            let (plan, _machine) = self.plan(spec).await?;
             self.connect_patiently(&plan, Client::of(spec), via).await
         })
     }

@@ -23,8 +23,6 @@ pub(super) struct Plan {
     pub(super) settings: Settings,
     /// What can be sent there.
     pub(super) agents: Vec<Agent>,
-    /// Whether somebody is there who can be asked.
-    pub(super) terminal: bool,
 }
 
 impl Plan {
@@ -89,7 +87,6 @@ mod tests {
             arguments: Arguments::sort(&words).unwrap(),
             settings: Settings::default(),
             agents: Vec::new(),
-            terminal: true,
         };
         let argv = plan.argv(false);
         let (command, words) = argv.split_last().unwrap();

@@ -27,9 +27,11 @@ const ENTRY: Duration = Duration::from_secs(30);
 /// How long it may take where somebody has to type a passphrase first.
 const TYPING: Duration = Duration::from_mins(5);
 
-/// Connects through the program, started here or on the host of `via`.
-pub(super) async fn connect(plan: &Plan, via: Option<&Gateway>) -> Result<Connected, Trouble> {
-    let asks = via.is_none() && plan.terminal;
+/// Keeps the terminal's interrupt, which is meant for the run, from ending the connection.
+const UNINTERRUPTED: &str = "trap '' INT QUIT; exec \"$0\" \"$@\"";
+
+/// Connects through the program, started here or on the host of `via`. It may ask on the terminal, if `asks`.
+pub(super) async fn connect(plan: &Plan, via: Option<&Gateway>, asks: bool) -> Result<Connected, Trouble> {
     let argv = plan.argv(asks);
     let said = Arc::new(Said::default());
     let first = if asks { TYPING } else { ENTRY + plan.connect_limit() };
@@ -42,13 +44,16 @@ pub(super) async fn connect(plan: &Plan, via: Option<&Gateway>) -> Result<Connec
         let (reader, writer) = byte_stream(stdin, stdout);
         return talk(plan, reader, writer, Keeper::process(process), (&said, None), first).await;
     }
-    let Some((program, arguments)) = argv.split_first() else { return Err(Trouble::Final(String::new())) };
-    let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let (child, pipes) = Child::spawn(&mut command)
-        .map_err(|error| Trouble::Final(format!("cannot start `{program}` for `{}`: {error}", plan.host())))?;
+    let mut command = Command::new(if asks { "/bin/sh" } else { &plan.program });
+    if asks {
+        command.args(["-c", UNINTERRUPTED]).arg(&plan.program);
+    }
+    command.args(&argv[1..]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let started = if asks { Child::spawn_in_foreground(&mut command) } else { Child::spawn(&mut command) };
+    let (child, pipes) = started
+        .map_err(|error| Trouble::Final(format!("cannot start `{}` for `{}`: {error}", plan.program, plan.host())))?;
     let (Some(stdin), Some(stdout), Some(stderr)) = (pipes.stdin, pipes.stdout, pipes.stderr) else {
-        return Err(Trouble::Final(format!("`{program}` has no streams")));
+        return Err(Trouble::Final(format!("`{}` has no streams", plan.program)));
     };
     let ears = Arc::clone(&said);
     let listening = tokio::spawn(async move { ears.hear(stderr).await });
@@ -88,7 +93,8 @@ where
                 return Err(Trouble::Busy(format!("`{}` takes no more connections: {complaint}", plan.host())));
             }
             tracing::debug!(host = plan.host(), ?how, complaint, "no way through the ssh program");
-            Err(stop.tell(plan.host(), &complaint))
+            let trouble = stop.tell(plan.host(), &complaint);
+            Err(if is_a_question(&complaint) { trouble.asks() } else { trouble })
         }
     }
 }
@@ -100,6 +106,12 @@ fn is_busy(complaint: &str) -> bool {
     complaint.contains("Exceeded MaxStartups")
         || (early.iter().any(|word| complaint.contains(word))
             && turned_away.iter().any(|word| complaint.contains(word)))
+}
+
+/// Whether somebody who can be asked could have helped: with a passphrase, or with a word on an unknown host's key.
+fn is_a_question(complaint: &str) -> bool {
+    let refused = complaint.contains("Permission denied") || complaint.contains("Host key verification failed");
+    refused && !complaint.contains("IDENTIFICATION HAS CHANGED")
 }
 
 /// Runs a program for what it prints, on standard output and on standard error. How it ended may be somebody else's to know.
@@ -149,5 +161,13 @@ mod tests {
         {
             assert!(!is_busy(other), "{other}");
         }
+    }
+
+    #[test]
+    fn a_person_could_help_with_what_is_locked_or_unknown() {
+        assert!(is_a_question("me@host: Permission denied (publickey)."));
+        assert!(is_a_question("No ED25519 host key is known for host and...; Host key verification failed."));
+        assert!(!is_a_question("REMOTE HOST IDENTIFICATION HAS CHANGED!; Host key verification failed."));
+        assert!(!is_a_question("Connection refused"));
     }
 }

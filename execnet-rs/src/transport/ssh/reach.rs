@@ -75,7 +75,6 @@ mod tests {
             arguments: Arguments::sort(&words).unwrap(),
             settings: Settings::read(&format!("user me\nhostname host\n{settings}")),
             agents: Vec::new(),
-            terminal: false,
         })
     }
 
@@ -115,7 +114,6 @@ mod tests {
             arguments: Arguments::sort(&["host".to_owned()]).unwrap(),
             settings: Settings::default(),
             agents: Vec::new(),
-            terminal: false,
         }
     }
 }

@@ -1,8 +1,11 @@
 //! Who is let in, and which hosts are believed.
 
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use execnet_rs::group::Group;
+use execnet_rs::transport::ssh::SshTransport;
 use xdist_tests::{Sshd, until};
 
 use super::{CLIENTS, ask, enter, refusal, run};
@@ -169,4 +172,41 @@ fn what_this_process_can_do_takes_no_program() {
         group.terminate(Duration::from_secs(5)).await;
     });
     assert!(sshd.log().contains("remote software version libssh2"), "{}", sshd.log());
+}
+
+#[test]
+fn a_machine_of_vagrant_is_a_host() {
+    let sshd = Sshd::start();
+    let vagrant = sshd.path("vagrant");
+    let script = format!(
+        "#!/bin/sh\nif [ \"$*\" = 'ssh-config web' ]; then cat {}; else echo no machine >&2; exit 1; fi\n",
+        sshd.path("ssh_config").display()
+    );
+    std::fs::write(&vagrant, script).unwrap();
+    std::fs::set_permissions(&vagrant, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    run(async {
+        let group = Group::new();
+        let transport = SshTransport::new(super::agents()).with_vagrant(vagrant.display().to_string());
+        group.register("ssh", Arc::new(transport));
+        for client in CLIENTS {
+            let gateway = group.make_gateway(&format!("vagrant_ssh=web//ssh_client={client}")).await.unwrap();
+            assert_eq!(ask(&gateway, "channel.send('there')").await, "there");
+        }
+        let error = group.make_gateway("vagrant_ssh=db").await.unwrap_err().to_string();
+        assert!(error.contains("no machine") && error.contains("`db`"), "{error}");
+        group.terminate(Duration::from_secs(5)).await;
+    });
+}
+
+#[test]
+fn hosts_are_reached_from_other_hosts() {
+    let (near, far) = (Sshd::start(), Sshd::start());
+    run(async {
+        let (group, _) = enter(&near, CLIENTS[0]).await;
+        let inner = group.make_gateway(&format!("{}//via=gw0", far.spec())).await.unwrap();
+        assert_eq!(ask(&inner, "import os\nchannel.send(os.environ['HOME'])").await, far.home().display().to_string());
+        group.terminate(Duration::from_secs(5)).await;
+    });
+    let quiet = || near.processes().is_empty() && far.processes().is_empty() && far.servers().is_empty();
+    assert!(until(Duration::from_secs(20), quiet));
 }
