@@ -1,4 +1,4 @@
-# `make demo` shows the product at work, `make test` checks everything. Both need Rust, a C compiler, make and Python.
+# `make demo` shows the product at work, `make test` checks everything. Both need Rust, a C compiler, make, perl and Python.
 
 PYTHON ?= python3
 PREFIX ?= /usr/local

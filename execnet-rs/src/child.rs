@@ -28,13 +28,18 @@ pub(crate) struct Pipes {
 impl Child {
     /// Starts a command at the head of a process group of its own.
     pub(crate) fn spawn(command: &mut Command) -> io::Result<(Self, Pipes)> {
+        Self::spawn_in_foreground(command.process_group(0))
+    }
+
+    /// Starts a command in this process's group, as a program has to be that asks something on the terminal.
+    pub(crate) fn spawn_in_foreground(command: &mut Command) -> io::Result<(Self, Pipes)> {
         for name in SECRET_VARIABLES {
             command.env_remove(name);
         }
         if let Some(children) = Children::adopted() {
             return Self::spawn_adopted(command, children);
         }
-        let mut child = command.process_group(0).spawn()?;
+        let mut child = command.spawn()?;
         let pid = child.id().ok_or_else(|| io::Error::other("the process has ended before it was seen"))?;
         let pipes = Pipes { stdin: child.stdin.take(), stdout: child.stdout.take(), stderr: child.stderr.take() };
         let (tell, ended) = watch::channel(None);
@@ -50,7 +55,7 @@ impl Child {
     /// other.
     fn spawn_adopted(command: &mut Command, children: Children) -> io::Result<(Self, Pipes)> {
         use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
-        let mut child = command.process_group(0).as_std_mut().spawn()?;
+        let mut child = command.as_std_mut().spawn()?;
         let pid = child.id();
         let (tell, ended) = watch::channel(None);
         tokio::spawn(async move { tell.send(Some(children.wait(pid).await)) });

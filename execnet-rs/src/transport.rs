@@ -5,6 +5,8 @@
 
 pub mod socket;
 
+pub mod ssh;
+
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -14,6 +16,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::process::Command;
+use tokio::sync::watch;
 
 use crate::channel::byte_stream;
 use crate::child::Child;
@@ -43,6 +46,8 @@ enum Kept {
     Nothing,
     Child(Child),
     Remote(Process),
+    #[cfg_attr(not(feature = "ssh2"), expect(dead_code, reason = "what connections of this process end with"))]
+    Until(watch::Receiver<bool>),
 }
 
 impl Keeper {
@@ -61,10 +66,16 @@ impl Keeper {
         Self(Kept::Remote(process))
     }
 
+    /// Something that ends by itself once the stream has ended, and says true then.
+    #[cfg(feature = "ssh2")]
+    pub(crate) fn until(ended: watch::Receiver<bool>) -> Self {
+        Self(Kept::Until(ended))
+    }
+
     /// How the process ended, if there is one and it ends in time. Cancel safe.
     pub(crate) async fn ended(&self, limit: Duration) -> Option<HowEnded> {
         match &self.0 {
-            Kept::Nothing => None,
+            Kept::Nothing | Kept::Until(_) => None,
             Kept::Child(child) => child.wait_within(limit).await,
             Kept::Remote(process) => tokio::time::timeout(limit, process.wait()).await.ok()?.ok(),
         }
@@ -74,6 +85,9 @@ impl Keeper {
     pub(crate) async fn end(&self, limit: Duration) {
         match &self.0 {
             Kept::Nothing => {}
+            Kept::Until(ended) => {
+                let _ = tokio::time::timeout(limit, ended.clone().wait_for(|ended| *ended)).await;
+            }
             Kept::Child(child) => {
                 let _ = child.wait_within(limit).await;
                 child.kill();

@@ -147,7 +147,8 @@ impl XSpec {
         if let Some(second) = named.next() {
             return Err(self.wrong(second, Problem::TwoTransports { first: part.key.clone() }));
         }
-        for (key, needs) in [("ssh_config", &["ssh", "vagrant_ssh"][..]), ("installvia", &["socket"])] {
+        let by_ssh = &["ssh", "vagrant_ssh"][..];
+        for (key, needs) in [("ssh_config", by_ssh), ("ssh_client", by_ssh), ("installvia", &["socket"])] {
             if let Some(lonely) = self.part(key)
                 && !needs.contains(&part.key.as_str())
             {
@@ -265,8 +266,20 @@ const TRANSPORTS: [&str; 5] = ["popen", "ssh", "socket", "command", "vagrant_ssh
 const FLAGS: [&str; 2] = ["popen", "dont_write_bytecode"];
 
 /// Keys that need a value. `socket` may go without one, `env:NAME` is treated apart.
-const VALUED: [&str; 11] =
-    ["ssh", "ssh_config", "via", "installvia", "python", "chdir", "nice", "id", "execmodel", "vagrant_ssh", "command"];
+const VALUED: [&str; 12] = [
+    "ssh",
+    "ssh_client",
+    "ssh_config",
+    "via",
+    "installvia",
+    "python",
+    "chdir",
+    "nice",
+    "id",
+    "execmodel",
+    "vagrant_ssh",
+    "command",
+];
 
 fn is_known(key: &str) -> bool {
     FLAGS.contains(&key) || VALUED.contains(&key) || key == "socket" || key.starts_with("env:")
@@ -319,6 +332,7 @@ fn check(key: &str, value: Option<&str>) -> Result<(), Problem> {
     };
     match key {
         "nice" if !value.parse().is_ok_and(|nice: i32| (-40..=40).contains(&nice)) => Err(Problem::Nice),
+        "ssh_client" if !matches!(value, "ssh2" | "openssh") => Err(Problem::SshClient),
         "execmodel" if exec_model(value).is_none() => Err(Problem::ExecModel),
         "socket" if socket_address(value).is_none() => Err(Problem::Address),
         "python" | "command" if shlex::split(value).is_none_or(|argv| argv.is_empty()) => {

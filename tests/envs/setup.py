@@ -29,6 +29,18 @@ GROUPS = {
     "bench": [name for name in NAMES if name.startswith("bench-") or name == "real"],
     "tests": [name for name in NAMES if name != "demo" and not name.startswith("bench-")],
 }
+# What the tests run beside interpreters, and Debian's packages of it.
+PROGRAMS = {
+    "sshd": "openssh-server",
+    "ssh": "openssh-client",
+    "unshare": "util-linux",
+    "bash": "bash",
+    "dash": "dash",
+    "zsh": "zsh",
+    "fish": "fish",
+    "tcsh": "tcsh",
+    "busybox": "busybox-static",
+}
 
 
 class SetupError(Exception):
@@ -47,6 +59,8 @@ def main() -> int:
         with locked(folder / ".lock"):
             for name in names:
                 make(folder / name, HERE / f"{name}.txt")
+            if "tests" in sys.argv[2:]:
+                programs()
     except SetupError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -59,6 +73,14 @@ def locked(path: Path) -> Iterator[None]:
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def programs() -> None:
+    """Have what the tests of ssh run: sshd, and the login shells that hosts may have."""
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
+    missing = [package for program, package in PROGRAMS.items() if not shutil.which(program, path=path)]
+    if missing:
+        installed(None, missing)
 
 
 def make(env: Path, requirements: Path) -> None:

@@ -72,3 +72,10 @@ pub fn xdist_binary() -> PathBuf {
         .expect("no xdist binary: `cargo build -p xdist-cli` first, or set XDIST_BIN")
         .1
 }
+
+/// The agent under test, beside [`xdist_binary`].
+pub fn socketserver_binary() -> PathBuf {
+    let path = xdist_binary().with_file_name("socketserver");
+    assert!(path.exists(), "no `{}`: `cargo build -p socketserver` first", path.display());
+    path
+}

@@ -54,6 +54,9 @@ pub enum Problem {
     /// A niceness that is no number or out of range.
     #[error("`nice` takes a whole number from -40 to 40")]
     Nice,
+    /// A client that there is not.
+    #[error("`ssh_client` is `ssh2`, which connects in this process, or `openssh`, the system's ssh program")]
+    SshClient,
     /// An execution model that is not offered.
     #[error("`execmodel` is `thread` or `main_thread_only`")]
     ExecModel,

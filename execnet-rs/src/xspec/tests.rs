@@ -68,6 +68,7 @@ fn errors_point_at_the_part() {
         ("id=a", "id=a", Problem::NoTransport),
         ("popen//ssh=h", "ssh=h", Problem::TwoTransports { first: key("popen") }),
         ("popen//ssh_config=f", "ssh_config=f", Problem::Needs { other: "ssh" }),
+        ("popen//ssh_client=ssh2", "ssh_client=ssh2", Problem::Needs { other: "ssh" }),
         ("popen//installvia=a", "installvia=a", Problem::Needs { other: "socket" }),
         ("socket=h:1//via=a", "via=a", Problem::SocketVia),
         ("socket=h:1//installvia=a", "installvia=a", Problem::InstalledElsewhere),

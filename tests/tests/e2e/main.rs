@@ -27,6 +27,7 @@ mod remote;
 mod rerun;
 mod reserved;
 mod signals;
+mod ssh;
 mod stopping;
 mod terminal;
 mod usage;
