@@ -25,6 +25,7 @@ mod plugins;
 mod real;
 mod rerun;
 mod reserved;
+mod secrets;
 mod signals;
 mod stopping;
 mod terminal;
