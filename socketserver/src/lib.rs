@@ -36,7 +36,8 @@ use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
 
-use execnet_rs::agent::serve_stdio;
+use execnet_rs::agent::Program;
+use execnet_rs::guard::{GUARD_ARGUMENT, Guard, guard_main};
 use execnet_rs::mux::LinkEnd;
 
 use self::arguments::{Arguments, Command};
@@ -51,6 +52,10 @@ pub fn main() -> ExitCode {
     let typed: Vec<_> = std::env::args_os().collect();
     if typed.get(1).is_some_and(|first| first == sessions::SESSION_ARGUMENT) {
         return session::main();
+    }
+    if typed.get(1).is_some_and(|first| first == GUARD_ARGUMENT) {
+        guard_main();
+        return ExitCode::SUCCESS;
     }
     let arguments = match Arguments::read(typed) {
         Ok(arguments) => arguments,
@@ -67,11 +72,16 @@ pub fn main() -> ExitCode {
 }
 
 fn stdio() -> ExitCode {
+    // While this process has one thread and no child.
+    let guard = match Guard::start() {
+        Ok(guard) => guard,
+        Err(error) => return complain(&format_args!("cannot start a watchdog process: {error}"), FAILED),
+    };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return complain(&format_args!("cannot start: {error}"), FAILED),
     };
-    match runtime.block_on(serve_stdio()) {
+    match runtime.block_on(async { Program::begin(Some(guard))?.serve_stdio().await }) {
         Ok(LinkEnd::Goodbye) => ExitCode::SUCCESS,
         Ok(end) => complain(&end, FAILED),
         Err(error) => complain(&error, FAILED),
