@@ -28,6 +28,7 @@ mod rerun;
 mod reserved;
 mod secrets;
 mod signals;
+mod sockets;
 mod stopping;
 mod terminal;
 mod usage;
