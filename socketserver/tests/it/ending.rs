@@ -107,6 +107,23 @@ fn a_killed_server_leaves_nothing() {
 }
 
 #[test]
+fn a_server_that_is_started_again_serves_the_same_tokens_at_once() {
+    let mut server = Server::start(&[]);
+    run(async {
+        let group = Group::new();
+        let (_channel, _, pids) = family(&mut server, &group).await;
+        let (address, token) = (server.address.to_string(), server.token());
+        let place = server.kill();
+        let mut command = place.command();
+        command.arg(&address);
+        let again = Server::start_command(place, command);
+        let other = again.gateway(&Group::new(), &token).await.unwrap();
+        other.host_info().await.unwrap();
+        all_gone(&pids);
+    });
+}
+
+#[test]
 fn a_revoked_token_ends_its_sessions_and_no_others() {
     let mut server = Server::start(&[]);
     let other = server.place.new_token(&["--name", "other"]);

@@ -72,6 +72,32 @@ fn a_token_is_in_no_argument_environment_or_log() {
 }
 
 #[test]
+fn what_runs_here_inherits_no_file_of_the_server() {
+    let server = Server::start(&[]);
+    let opened = |pid: u32| -> Vec<String> {
+        let files = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+        files.filter_map(|file| Some(std::fs::read_link(file.ok()?.path()).ok()?.display().to_string())).collect()
+    };
+    run(async {
+        let group = Group::new();
+        let gateway = server.gateway(&group, &server.token()).await.unwrap();
+        let channel = gateway.remote_exec("import os; channel.send(os.getpid()); channel.receive()").await.unwrap();
+        let interpreter = u32::try_from(channel.receive().await.unwrap().as_int().unwrap()).unwrap();
+        let sessions = execnet_rs::process::children_of(server.pid());
+        let sockets = |pid: u32| opened(pid).into_iter().filter(|file| file.starts_with("socket:")).collect::<Vec<_>>();
+        let (of_server, of_session) = (sockets(server.pid()), sockets(sessions[0]));
+        assert!(of_server.len() >= 2 && of_session.len() >= 2, "{of_server:?} {of_session:?}");
+        // The session has the connection and one end of its way to the server, the interpreter nothing of either.
+        assert!(of_session.iter().all(|socket| !of_server.contains(socket)), "{of_server:?} {of_session:?}");
+        let of_interpreter = sockets(interpreter);
+        let inherited =
+            of_interpreter.iter().filter(|socket| of_server.contains(socket) || of_session.contains(socket));
+        assert_eq!(inherited.count(), 0, "{of_interpreter:?}");
+        group.terminate(Duration::from_secs(5)).await;
+    });
+}
+
+#[test]
 fn what_a_peer_says_cannot_forge_a_line_of_the_log() {
     use execnet_rs::transport::socket::noise::Initiator;
     use execnet_rs::transport::socket::sealed::Sealer;

@@ -159,8 +159,9 @@ fn resident_kib(pid: u32) -> u64 {
 }
 
 #[test]
-fn a_flood_costs_neither_memory_nor_descriptors() {
-    let server = Server::start(&[]);
+fn a_flood_costs_neither_memory_nor_descriptors_nor_disk() {
+    let mut server = Server::start(&[]);
+    let start = Instant::now();
     run(async {
         is_served(&server).await;
         let before = resident_kib(server.pid());
@@ -184,6 +185,11 @@ fn a_flood_costs_neither_memory_nor_descriptors() {
         assert!(grown < 16 * 1024, "{grown} KiB");
         is_served(&server).await;
     });
+    server.signal(rustix::process::Signal::TERM);
+    let said = server.all_said();
+    let lines = said.lines().filter(|line| line.contains("turned_away") || line.contains("barred")).count();
+    let windows = usize::try_from(start.elapsed().as_secs()).unwrap() / 10 + 1;
+    assert!(lines >= 50 && lines <= 50 * windows, "{lines} lines in {windows} windows");
 }
 
 #[test]

@@ -159,6 +159,13 @@ impl Server {
     }
 }
 
+impl Server {
+    /// Kills it, and keeps its files.
+    pub(crate) fn kill(mut self) -> Place {
+        std::mem::replace(&mut self.place, Place::new())
+    }
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
