@@ -193,6 +193,34 @@ fn a_flood_costs_neither_memory_nor_descriptors_nor_disk() {
 }
 
 #[test]
+fn a_crowd_without_tokens_does_not_keep_out_who_has_one() {
+    let server = Server::start(&[]);
+    let token = server.token();
+    run(async {
+        let mut crowd = JoinSet::new();
+        for number in 0..600 {
+            let address = server.address;
+            crowd.spawn(async move {
+                let mut stream = connect_from(source(number), address).await;
+                // As an opening is, of a token that nobody knows.
+                let mut opening = *b"XDS1................................................................";
+                opening[4..12].copy_from_slice(&number.to_le_bytes());
+                let _ = stream.write_all(&opening).await;
+                let mut answer = Vec::new();
+                let _ = stream.read_to_end(&mut answer).await;
+                answer
+            });
+        }
+        let group = Group::new();
+        let gateway = server.gateway(&group, &token).await.unwrap();
+        gateway.host_info().await.unwrap();
+        while let Some(answer) = crowd.join_next().await {
+            assert_eq!(answer.unwrap(), b"");
+        }
+    });
+}
+
+#[test]
 fn without_descriptors_it_waits_for_better_times() {
     let place = Place::new();
     let mut command = place.command();
