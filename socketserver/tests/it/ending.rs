@@ -77,7 +77,15 @@ fn a_client_that_vanishes_leaves_nothing() {
 
 #[test]
 fn a_killed_session_process_leaves_nothing() {
-    let mut server = Server::start(&[]);
+    a_killed_session(Server::start(&[]));
+}
+
+#[test]
+fn a_killed_session_process_of_an_ordinary_user_leaves_nothing() {
+    a_killed_session(Server::start_as_ordinary_user());
+}
+
+fn a_killed_session(mut server: Server) {
     run(async {
         let group = Group::new();
         let (channel, session, pids) = family(&mut server, &group).await;

@@ -123,20 +123,9 @@ fn what_a_peer_says_cannot_forge_a_line_of_the_log() {
 
 #[test]
 fn secrets_in_memory_are_out_of_reach_of_the_same_user() {
-    use std::os::unix::fs::{MetadataExt, chown};
-    use std::os::unix::process::CommandExt;
-    let place = Place::new();
-    let program = place.0.path().join("socketserver");
-    std::fs::copy(env!("CARGO_BIN_EXE_socketserver"), &program).unwrap();
-    let mut command = std::process::Command::new(program);
-    command.arg("127.0.0.1:0").env("XDG_STATE_HOME", place.0.path()).env("HOME", place.0.path());
-    command.current_dir(place.0.path());
+    use std::os::unix::fs::MetadataExt;
     // Root's processes belong to root in any case.
-    if rustix::process::geteuid().is_root() {
-        chown(place.0.path(), Some(65534), Some(65534)).unwrap();
-        command.uid(65534).gid(65534);
-    }
-    let mut server = Server::start_command(place, command);
+    let mut server = Server::start_as_ordinary_user();
     run(async {
         let group = Group::new();
         let _gateway = server.gateway(&group, &server.token()).await.unwrap();
