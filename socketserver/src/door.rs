@@ -32,6 +32,8 @@ pub(crate) trait House {
     fn key(&self) -> &ServerKey;
     fn token(&self, id: TokenId) -> Option<Entry>;
     fn may_compute(&self) -> bool;
+    /// The opening was genuine, though maybe a repetition.
+    fn vouch(&self);
 }
 
 /// Lets somebody in, or does not.
@@ -53,10 +55,11 @@ async fn shake_hands(stream: &mut TcpStream, house: &impl House) -> Result<(Keys
     let mut opening = [0; OPENING];
     read_opening(stream, &mut opening).await?;
     let opening = Opening::read(&opening).map_err(|_| Offence::NotOurs)?;
-    if !house.may_compute() {
-        return Err(Offence::TooSlow);
-    }
     let entry = house.token(opening.id);
+    // A crowd that knows no token cannot use up what is there for those that do.
+    if entry.is_none() && !house.may_compute() {
+        return Err(Offence::Refused);
+    }
     // For an unknown id as much is computed as for a known one.
     let nobodys = Secret::random().map_err(|_| Offence::Left)?;
     let secret = entry.as_ref().map_or(&nobodys, |entry| entry.token.secret());
@@ -65,6 +68,7 @@ async fn shake_hands(stream: &mut TcpStream, house: &impl House) -> Result<(Keys
         hesitate().await;
         return Err(Offence::Refused);
     };
+    house.vouch();
     stream.write_all(&answer).await.map_err(|_| Offence::Left)?;
     let mut opener = Opener::new(&keys.receive, 0).map_err(|_| Offence::NoProof)?.with_limit(MOST_OF_CLIENT);
     let introduction = read_frame(stream, &mut opener).await;

@@ -1,8 +1,8 @@
 //! Who may try at all, before a byte is read: how many at a time, from where, and with what record. Pure: time is told,
 //! and what is remembered is bounded.
 //!
-//! A full house turns nobody away: the one who has dawdled longest leaves, of the same source if that has its share. So
-//! slow peers hold no honest one up, who needs a round trip.
+//! A full house turns nobody away: the one who has dawdled longest leaves, of the same source if that has its share, and of
+//! those who have shown nothing yet if there are any. So neither slow peers nor many hold an honest one up.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -24,7 +24,7 @@ pub struct Limits {
     pub threshold: Duration,
     /// No penalty is longer.
     pub longest: Duration,
-    /// Handshakes that may be computed in a second.
+    /// Handshakes with unknown tokens that may be computed in a second.
     pub rate: u32,
 }
 
@@ -112,13 +112,21 @@ pub enum Entry {
     Barred,
 }
 
+#[derive(Clone, Copy, Debug)]
+struct Visitor {
+    ticket: Ticket,
+    source: Source,
+    /// It has shown that it knows a token, though maybe by repeating what another one said.
+    vouched: bool,
+}
+
 /// The gate's memory.
 #[derive(Debug)]
 pub struct Gate {
     limits: Limits,
     next: u64,
     /// The longest there first.
-    pending: VecDeque<(Ticket, Source)>,
+    pending: VecDeque<Visitor>,
     /// When each source's penalties are over.
     penalties: HashMap<Source, Instant>,
     /// When the last handshake of those that were computed is paid for.
@@ -136,23 +144,34 @@ impl Gate {
         if self.is_barred(source, now) {
             return Entry::Barred;
         }
-        let of_source = self.pending.iter().filter(|(_, other)| *other == source).count();
+        let of_source = self.pending.iter().filter(|other| other.source == source).count();
         let crowded = of_source >= self.limits.pending_of_source;
         let leaves = if crowded || self.pending.len() >= self.limits.pending {
-            self.pending.iter().position(|(_, other)| !crowded || *other == source)
+            let first = |vouched: bool| {
+                let mut others = self.pending.iter();
+                others.position(|other| (!crowded || other.source == source) && (vouched || !other.vouched))
+            };
+            first(false).or_else(|| first(true))
         } else {
             None
         };
-        let instead_of = leaves.and_then(|at| self.pending.remove(at)).map(|(ticket, _)| ticket);
+        let instead_of = leaves.and_then(|at| self.pending.remove(at)).map(|other| other.ticket);
         let ticket = Ticket(self.next);
         self.next += 1;
-        self.pending.push_back((ticket, source));
+        self.pending.push_back(Visitor { ticket, source, vouched: false });
         Entry::Enter { ticket, instead_of }
     }
 
     /// Somebody is done, one way or the other. Idempotent.
     pub fn leave(&mut self, ticket: Ticket) {
-        self.pending.retain(|(other, _)| *other != ticket);
+        self.pending.retain(|other| other.ticket != ticket);
+    }
+
+    /// Somebody has shown that it knows a token.
+    pub fn vouch(&mut self, ticket: Ticket) {
+        if let Some(visitor) = self.pending.iter_mut().find(|other| other.ticket == ticket) {
+            visitor.vouched = true;
+        }
     }
 
     /// Somebody has offended.
@@ -178,7 +197,7 @@ impl Gate {
         self.penalties.get(&source).is_some_and(|over| over.saturating_duration_since(now) > self.limits.threshold)
     }
 
-    /// Whether a handshake may be computed now; counts it if so.
+    /// Whether a handshake with an unknown token may be computed now; counts it if so.
     pub fn may_compute(&mut self, now: Instant) -> bool {
         let each = Duration::from_secs(1) / self.limits.rate.max(1);
         let start = self.computed.unwrap_or(now).max(now);
@@ -238,6 +257,29 @@ mod tests {
     }
 
     #[test]
+    fn whoever_knows_a_token_makes_no_room_for_a_crowd() {
+        let (mut gate, now) = (Gate::new(Limits::default()), Instant::now());
+        let known: Vec<_> = (0..4).map(|_| enter(&mut gate, source("10.0.0.1"), now).0).collect();
+        for ticket in &known {
+            gate.vouch(*ticket);
+        }
+        for number in 0..300 {
+            let (_, leaves) = enter(&mut gate, source(&format!("10.0.{}.{}", 1 + number / 200, number % 200)), now);
+            assert!(leaves.is_none_or(|leaves| !known.contains(&leaves)), "{number}");
+        }
+        for _ in 0..20 {
+            let (_, leaves) = enter(&mut gate, source("10.0.0.1"), now);
+            assert!(leaves.is_none_or(|leaves| !known.contains(&leaves)));
+        }
+        // Yet those who only repeat what they heard are as many as any others.
+        let repeated: Vec<_> = (0..9).map(|_| enter(&mut gate, source("10.0.3.1"), now)).collect();
+        for (ticket, _) in &repeated {
+            gate.vouch(*ticket);
+        }
+        assert_eq!(enter(&mut gate, source("10.0.3.1"), now).1, Some(repeated[1].0));
+    }
+
+    #[test]
     fn offences_add_up_and_are_forgotten() {
         let (mut gate, mut now) = (Gate::new(Limits::default()), Instant::now());
         let (bad, good) = (source("10.0.0.1"), source("10.0.0.2"));
@@ -271,7 +313,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn memory_is_bounded_whatever_comes(deeds in prop::collection::vec((0_u8..4, 0_u8..40, 0_u64..3000), 0..400)) {
+        fn memory_is_bounded_whatever_comes(deeds in prop::collection::vec((0_u8..5, 0_u8..40, 0_u64..3000), 0..400)) {
             let limits = Limits { pending: 10, pending_of_source: 3, sources: 5, ..Limits::default() };
             let (mut gate, mut now, mut inside) = (Gate::new(limits), Instant::now(), Vec::new());
             for (deed, from, wait) in deeds {
@@ -286,6 +328,9 @@ mod tests {
                         }
                     },
                     2 => gate.punish(source, Offence::Refused, now),
+                    3 => if let Some(ticket) = inside.last() {
+                        gate.vouch(*ticket);
+                    },
                     _ => if let Some(ticket) = inside.pop() {
                         gate.leave(ticket);
                     },
@@ -293,7 +338,7 @@ mod tests {
                 prop_assert_eq!(gate.pending(), inside.len());
                 prop_assert!(gate.pending() <= 10);
                 prop_assert!(gate.penalties.len() <= 5);
-                let of_source = gate.pending.iter().filter(|(_, other)| *other == source).count();
+                let of_source = gate.pending.iter().filter(|other| other.source == source).count();
                 prop_assert!(of_source <= 3);
             }
         }

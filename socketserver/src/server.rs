@@ -55,17 +55,27 @@ impl Shared {
     }
 }
 
-impl House for Shared {
+/// The house, as one visitor meets it.
+struct Visit {
+    shared: Arc<Shared>,
+    ticket: Ticket,
+}
+
+impl House for Visit {
     fn key(&self) -> &ServerKey {
-        self.keyring.key()
+        self.shared.keyring.key()
     }
 
     fn token(&self, id: TokenId) -> Option<Entry> {
-        self.keyring.get(id)
+        self.shared.keyring.get(id)
     }
 
     fn may_compute(&self) -> bool {
-        self.gate().may_compute(Instant::now())
+        self.shared.gate().may_compute(Instant::now())
+    }
+
+    fn vouch(&self) {
+        self.shared.gate().vouch(self.ticket);
     }
 }
 
@@ -207,8 +217,8 @@ impl Server {
             stranger.task.abort();
             self.offended(&stranger, Offence::TooSlow);
         }
-        let shared = Arc::clone(&self.shared);
-        let task = self.greeting.spawn(async move { (ticket, door::greet(stream, shared.as_ref()).await) });
+        let visit = Visit { shared: Arc::clone(&self.shared), ticket };
+        let task = self.greeting.spawn(async move { (ticket, door::greet(stream, &visit).await) });
         self.strangers.insert(ticket, Stranger { source, peer, task });
     }
 

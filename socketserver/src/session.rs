@@ -13,22 +13,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use execnet_rs::agent::Program;
+use execnet_rs::guard::Guard;
 use execnet_rs::link::Options;
 use execnet_rs::mux::Side;
 use execnet_rs::process::{signal_process, tree_of};
 use execnet_rs::transport::socket::sealed::{Opener, Sealer};
 use execnet_rs::transport::socket::stream::{SealedReader, SealedWriter};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
-use rustix::process::{
-    DumpableBehavior, Signal, WaitOptions, getpid, set_child_subreaper, set_dumpable_behavior, setsid, wait,
-};
+use rustix::process::{DumpableBehavior, Signal, WaitOptions, set_dumpable_behavior, setsid, wait};
 use rustix::stdio::{dup2_stdin, dup2_stdout, stderr, stdin, stdout};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::FAILED;
-use crate::sessions::{Handover, LastWords};
+use crate::sessions::{Handover, LastWords, is_guard};
 
 /// How long the client may take for its greeting.
 const GREETING: Duration = Duration::from_secs(10);
@@ -46,13 +45,13 @@ pub(crate) fn main() -> ExitCode {
 fn live() -> io::Result<()> {
     // A session of its own: what happens to the server's terminal is not its business.
     let _ = setsid();
-    // What loses its parent stays below this process.
-    set_child_subreaper(Some(getpid()))?;
     // Keys are in this process, and tests run as the same user.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     let (stream, control) = take()?;
+    // While this process has one thread and no child.
+    let guard = Guard::start()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let end = runtime.block_on(talk(stream, control));
+    let end = runtime.block_on(talk(stream, control, guard));
     // With it go the agent's processes that are left.
     drop(runtime);
     end
@@ -66,7 +65,9 @@ fn take() -> io::Result<(OwnedFd, StdUnixStream)> {
     Ok((stream, control.into()))
 }
 
-async fn talk(stream: OwnedFd, mut control: StdUnixStream) -> io::Result<()> {
+async fn talk(stream: OwnedFd, mut control: StdUnixStream, guard: Guard) -> io::Result<()> {
+    // What loses its parent comes to this process from here on.
+    let program = Program::begin(Some(guard))?;
     let mut handover = zeroize::Zeroizing::new(Vec::new());
     let handover = Handover::read(|room| control.read_exact(room), &mut handover)?;
     let stream = std::net::TcpStream::from(stream);
@@ -83,8 +84,7 @@ async fn talk(stream: OwnedFd, mut control: StdUnixStream) -> io::Result<()> {
     let mut terminated = signal(SignalKind::terminate())?;
     let mut word = [0];
     let end = tokio::select! {
-        // The server ends what is left if this process is killed: no guard is needed.
-        end = Program::begin(None)?.serve(reader, writer, options) => match end {
+        end = program.serve(reader, writer, options) => match end {
             Ok(end) => end.to_string(),
             Err(error) => error.to_string(),
         },
@@ -97,11 +97,13 @@ async fn talk(stream: OwnedFd, mut control: StdUnixStream) -> io::Result<()> {
     control.write_all(words.to_text().as_bytes()).await
 }
 
-/// Kills everything below this process, and waits until it is gone.
+/// Kills everything below this process, daemons included, and waits until it is gone. A guard that is left has directories
+/// to remove, and leaves then.
 fn end_descendants() {
     loop {
         let own = std::process::id();
-        tree_of(own).into_iter().filter(|pid| *pid != own).for_each(|pid| signal_process(pid, Signal::KILL));
+        let others = tree_of(own).into_iter().filter(|pid| *pid != own && !is_guard(*pid));
+        others.for_each(|pid| signal_process(pid, Signal::KILL));
         match wait(WaitOptions::empty()) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(_) => return,

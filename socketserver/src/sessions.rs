@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use execnet_rs::guard::GUARD_ARGUMENT;
 use execnet_rs::process::{Children, HowEnded, children_of, kill_tree, signal_process};
 use execnet_rs::transport::socket::known::SECRET_VARIABLES;
 use execnet_rs::transport::socket::sealed::Keys;
@@ -154,12 +155,22 @@ impl Processes {
                 return;
             }
             for pid in left {
-                kill_tree(pid);
-                // What it leaves comes here next.
-                self.children.wait(pid).await;
+                // A guard has directories to remove, and leaves then.
+                let patience = if is_guard(pid) { CLEAN_UP } else { Duration::ZERO };
+                if tokio::time::timeout(patience, self.children.wait(pid)).await.is_err() {
+                    kill_tree(pid);
+                    // What it leaves comes here next.
+                    self.children.wait(pid).await;
+                }
             }
         }
     }
+}
+
+/// Whether a process is, or says it is, the guard of a session.
+pub(crate) fn is_guard(pid: u32) -> bool {
+    let called = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    called.split(|byte| *byte == 0).nth(1) == Some(GUARD_ARGUMENT.as_bytes())
 }
 
 impl SessionProcess {

@@ -21,5 +21,7 @@ pub const NO_INTERPRETER: u8 = 10;
 pub const WORKER_NOT_STARTED: u8 = 11;
 /// None of the other hosts that `--tx` names could be brought up, or one could not, and `--require-all-hosts` was given.
 pub const HOSTS_NOT_REACHABLE: u8 = 12;
+/// As 12, and the host is there and does not let this user in.
+pub const AUTHENTICATION_REFUSED: u8 = 13;
 /// `--strict-collection`, and different tests were collected.
 pub const COLLECTIONS_DIFFER: u8 = 15;

@@ -7,7 +7,7 @@
 //! | [`sealed`] | encrypted frames, without I/O |
 //! | [`verdict`] | the first frame of each side, without I/O |
 //! | [`stream`] | frames as a byte stream |
-//! | [`connect`] | the client's side |
+//! | [`connect`](mod@connect) | the client's side |
 //! | [`known`] | where a client finds its tokens |
 //! | [`private`] | files that only their owner may read |
 

@@ -77,7 +77,15 @@ fn a_client_that_vanishes_leaves_nothing() {
 
 #[test]
 fn a_killed_session_process_leaves_nothing() {
-    let mut server = Server::start(&[]);
+    a_killed_session(Server::start(&[]));
+}
+
+#[test]
+fn a_killed_session_process_of_an_ordinary_user_leaves_nothing() {
+    a_killed_session(Server::start_as_ordinary_user());
+}
+
+fn a_killed_session(mut server: Server) {
     run(async {
         let group = Group::new();
         let (channel, session, pids) = family(&mut server, &group).await;
@@ -102,6 +110,23 @@ fn a_killed_server_leaves_nothing() {
         server.signal(Signal::KILL);
         assert!(channel.receive().await.is_err());
         all_gone(&[session]);
+        all_gone(&pids);
+    });
+}
+
+#[test]
+fn a_server_that_is_started_again_serves_the_same_tokens_at_once() {
+    let mut server = Server::start(&[]);
+    run(async {
+        let group = Group::new();
+        let (_channel, _, pids) = family(&mut server, &group).await;
+        let (address, token) = (server.address.to_string(), server.token());
+        let place = server.kill();
+        let mut command = place.command();
+        command.arg(&address);
+        let again = Server::start_command(place, command);
+        let other = again.gateway(&Group::new(), &token).await.unwrap();
+        other.host_info().await.unwrap();
         all_gone(&pids);
     });
 }

@@ -72,6 +72,32 @@ fn a_token_is_in_no_argument_environment_or_log() {
 }
 
 #[test]
+fn what_runs_here_inherits_no_file_of_the_server() {
+    let server = Server::start(&[]);
+    let opened = |pid: u32| -> Vec<String> {
+        let files = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+        files.filter_map(|file| Some(std::fs::read_link(file.ok()?.path()).ok()?.display().to_string())).collect()
+    };
+    run(async {
+        let group = Group::new();
+        let gateway = server.gateway(&group, &server.token()).await.unwrap();
+        let channel = gateway.remote_exec("import os; channel.send(os.getpid()); channel.receive()").await.unwrap();
+        let interpreter = u32::try_from(channel.receive().await.unwrap().as_int().unwrap()).unwrap();
+        let sessions = execnet_rs::process::children_of(server.pid());
+        let sockets = |pid: u32| opened(pid).into_iter().filter(|file| file.starts_with("socket:")).collect::<Vec<_>>();
+        let (of_server, of_session) = (sockets(server.pid()), sockets(sessions[0]));
+        assert!(of_server.len() >= 2 && of_session.len() >= 2, "{of_server:?} {of_session:?}");
+        // The session has the connection and one end of its way to the server, the interpreter nothing of either.
+        assert!(of_session.iter().all(|socket| !of_server.contains(socket)), "{of_server:?} {of_session:?}");
+        let of_interpreter = sockets(interpreter);
+        let inherited =
+            of_interpreter.iter().filter(|socket| of_server.contains(socket) || of_session.contains(socket));
+        assert_eq!(inherited.count(), 0, "{of_interpreter:?}");
+        group.terminate(Duration::from_secs(5)).await;
+    });
+}
+
+#[test]
 fn what_a_peer_says_cannot_forge_a_line_of_the_log() {
     use execnet_rs::transport::socket::noise::Initiator;
     use execnet_rs::transport::socket::sealed::Sealer;
@@ -97,20 +123,9 @@ fn what_a_peer_says_cannot_forge_a_line_of_the_log() {
 
 #[test]
 fn secrets_in_memory_are_out_of_reach_of_the_same_user() {
-    use std::os::unix::fs::{MetadataExt, chown};
-    use std::os::unix::process::CommandExt;
-    let place = Place::new();
-    let program = place.0.path().join("socketserver");
-    std::fs::copy(env!("CARGO_BIN_EXE_socketserver"), &program).unwrap();
-    let mut command = std::process::Command::new(program);
-    command.arg("127.0.0.1:0").env("XDG_STATE_HOME", place.0.path()).env("HOME", place.0.path());
-    command.current_dir(place.0.path());
+    use std::os::unix::fs::MetadataExt;
     // Root's processes belong to root in any case.
-    if rustix::process::geteuid().is_root() {
-        chown(place.0.path(), Some(65534), Some(65534)).unwrap();
-        command.uid(65534).gid(65534);
-    }
-    let mut server = Server::start_command(place, command);
+    let mut server = Server::start_as_ordinary_user();
     run(async {
         let group = Group::new();
         let _gateway = server.gateway(&group, &server.token()).await.unwrap();

@@ -159,8 +159,9 @@ fn resident_kib(pid: u32) -> u64 {
 }
 
 #[test]
-fn a_flood_costs_neither_memory_nor_descriptors() {
-    let server = Server::start(&[]);
+fn a_flood_costs_neither_memory_nor_descriptors_nor_disk() {
+    let mut server = Server::start(&[]);
+    let start = Instant::now();
     run(async {
         is_served(&server).await;
         let before = resident_kib(server.pid());
@@ -183,6 +184,39 @@ fn a_flood_costs_neither_memory_nor_descriptors() {
         let grown = resident_kib(server.pid()).saturating_sub(before);
         assert!(grown < 16 * 1024, "{grown} KiB");
         is_served(&server).await;
+    });
+    server.signal(rustix::process::Signal::TERM);
+    let said = server.all_said();
+    let lines = said.lines().filter(|line| line.contains("turned_away") || line.contains("barred")).count();
+    let windows = usize::try_from(start.elapsed().as_secs()).unwrap() / 10 + 1;
+    assert!(lines >= 50 && lines <= 50 * windows, "{lines} lines in {windows} windows");
+}
+
+#[test]
+fn a_crowd_without_tokens_does_not_keep_out_who_has_one() {
+    let server = Server::start(&[]);
+    let token = server.token();
+    run(async {
+        let mut crowd = JoinSet::new();
+        for number in 0..600 {
+            let address = server.address;
+            crowd.spawn(async move {
+                let mut stream = connect_from(source(number), address).await;
+                // As an opening is, of a token that nobody knows.
+                let mut opening = *b"XDS1................................................................";
+                opening[4..12].copy_from_slice(&number.to_le_bytes());
+                let _ = stream.write_all(&opening).await;
+                let mut answer = Vec::new();
+                let _ = stream.read_to_end(&mut answer).await;
+                answer
+            });
+        }
+        let group = Group::new();
+        let gateway = server.gateway(&group, &token).await.unwrap();
+        gateway.host_info().await.unwrap();
+        while let Some(answer) = crowd.join_next().await {
+            assert_eq!(answer.unwrap(), b"");
+        }
     });
 }
 

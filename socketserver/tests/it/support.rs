@@ -3,6 +3,8 @@
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::Arc;
@@ -13,7 +15,7 @@ use execnet_rs::gateway::{Gateway, GatewayError};
 use execnet_rs::group::Group;
 use execnet_rs::transport::socket::SocketTransport;
 use execnet_rs::transport::socket::token::Token;
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, Signal, geteuid, kill_process, test_kill_process};
 use serde_json::Value;
 
 /// Nothing here takes longer, on a busy machine either.
@@ -82,6 +84,23 @@ impl Server {
     pub(crate) fn start_in(place: Place, arguments: &[&str]) -> Self {
         let mut command = place.command();
         command.arg("127.0.0.1:0").args(arguments);
+        Self::start_command(place, command)
+    }
+
+    /// A server of a user who is not root, also where these tests are root's.
+    pub(crate) fn start_as_ordinary_user() -> Self {
+        const NOBODY: u32 = 65534;
+        let place = Place::new();
+        // Where that user can get at it.
+        let program = place.0.path().join("socketserver");
+        std::fs::copy(env!("CARGO_BIN_EXE_socketserver"), &program).unwrap();
+        let mut command = Command::new(program);
+        command.arg("127.0.0.1:0").env("XDG_STATE_HOME", place.0.path()).env("HOME", place.0.path());
+        command.env_remove("XDG_CACHE_HOME").current_dir(place.0.path());
+        if geteuid().is_root() {
+            chown(place.0.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+            command.uid(NOBODY).gid(NOBODY);
+        }
         Self::start_command(place, command)
     }
 
@@ -156,6 +175,13 @@ impl Server {
     pub(crate) async fn gateway(&self, group: &Group, token: &Token) -> Result<Gateway, GatewayError> {
         group.register("socket", Arc::new(SocketTransport::new(Arc::new(token.clone()))));
         group.make_gateway(&format!("socket={}", self.address)).await
+    }
+}
+
+impl Server {
+    /// Kills it, and keeps its files.
+    pub(crate) fn kill(mut self) -> Place {
+        std::mem::replace(&mut self.place, Place::new())
     }
 }
 

@@ -174,8 +174,12 @@ impl Engine<'_> {
             return self.leave_out(id, &why);
         }
         self.failed.push((id, why));
-        let distant = self.environment(id).site != HERE;
-        self.exit.get_or_insert(if distant { exit::HOSTS_NOT_REACHABLE } else { exit::WORKER_NOT_STARTED });
+        let site = self.environment(id).site;
+        self.exit.get_or_insert(match site {
+            HERE => exit::WORKER_NOT_STARTED,
+            _ if self.site(site).refuses => exit::AUTHENTICATION_REFUSED,
+            _ => exit::HOSTS_NOT_REACHABLE,
+        });
         for member in self.members.living() {
             let entry = self.members.get(member);
             // What others collect is of no use any more.

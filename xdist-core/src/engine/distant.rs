@@ -18,7 +18,7 @@ impl Engine<'_> {
     /// Starts to connect to the hosts that workers are on.
     pub(super) fn connect_hosts(&mut self, distribution: &Distribution) {
         let hosts = &distribution.hosts;
-        self.sites.extend(hosts.gateways.iter().map(|spec| Site { name: hosts::name(spec), state: State::Coming }));
+        self.sites.extend(hosts.gateways.iter().map(|spec| Site::coming(hosts::name(spec))));
         self.connecting = connect_all(&self.gateways, hosts, &self.happenings);
     }
 

@@ -41,6 +41,8 @@ pub(super) enum Happening {
     Stopped(SiteId, u32),
     /// A host serves the run, or cannot; why.
     SiteUp(SiteId, Result<Arc<Remote>, String>),
+    /// A host does not let this user in; what is wrong follows.
+    SiteRefuses(SiteId),
     /// A host that served the run is gone; why.
     SiteLost(SiteId, String),
     /// A process was started on another host, or cannot be; why.

@@ -385,6 +385,7 @@ impl<'a> Engine<'a> {
             Happening::Stopped(site, pid) => self.stopped(site, pid),
             Happening::SiteUp(site, Ok(remote)) => self.site_up(site, remote),
             Happening::SiteUp(site, Err(why)) => self.site_failed(site, &why),
+            Happening::SiteRefuses(site) => self.sites[site.0].refuses = true,
             Happening::SiteLost(site, why) => self.site_lost(site, &why)?,
             Happening::Started(member, started) => self.started_there(member, started),
             Happening::NoStreams(member, why) => {

@@ -37,6 +37,8 @@ pub(super) struct Site {
     /// What users know it as.
     pub(super) name: String,
     pub(super) state: State,
+    /// It is there, and does not let this user in.
+    pub(super) refuses: bool,
 }
 
 /// How a host is.
@@ -54,7 +56,11 @@ pub(super) enum State {
 
 impl Site {
     pub(super) fn here() -> Self {
-        Self { name: String::new(), state: State::Here }
+        Self { name: String::new(), state: State::Here, refuses: false }
+    }
+
+    pub(super) fn coming(name: String) -> Self {
+        Self { name, state: State::Coming, refuses: false }
     }
 
     /// What serves there, while it does.

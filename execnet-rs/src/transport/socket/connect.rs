@@ -28,7 +28,7 @@ pub type Sealed = (SealedReader<OwnedReadHalf>, SealedWriter<OwnedWriteHalf>);
 #[derive(Debug, Error)]
 pub enum Unwelcome {
     /// There is no way there.
-    #[error("{0}")]
+    #[error("cannot connect: {0}\nhint: is `socketserver` running there, and can its port be reached from here?")]
     Unreachable(io::Error),
     /// Nobody answered in time.
     #[error("no answer within {LIMIT:?}; is it a `socketserver`?")]

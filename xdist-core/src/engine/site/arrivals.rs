@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use execnet_rs::gateway::{Gateway, GatewayError};
 use execnet_rs::group::Group;
+use execnet_rs::transport::ConnectError;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -39,6 +40,10 @@ pub(crate) fn connect_all(group: &Group, hosts: &Hosts, happenings: &mpsc::Sende
             let connected = if via {
                 let _one_of_few = room.acquire().await;
                 match tokio::time::timeout(PATIENCE, group.make(spec.clone())).await {
+                    Ok(Err(GatewayError::Connect(error @ ConnectError::Refused(_)))) => {
+                        let _ = happenings.send(Happening::SiteRefuses(site)).await;
+                        Err(error.to_string())
+                    }
                     Ok(made) => made.map_err(|error| error.to_string()),
                     Err(_) => Err(format!("nobody answered within {} s", PATIENCE.as_secs())),
                 }
