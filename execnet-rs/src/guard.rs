@@ -124,6 +124,12 @@ impl Charges {
     }
 }
 
+/// Whether a process is a guard.
+pub(crate) fn is_guard(pid: u32) -> bool {
+    let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    arguments.split(|byte| *byte == 0).nth(1) == Some(GUARD_ARGUMENT.as_bytes())
+}
+
 /// The guard's whole life: read standard input to its end, then act.
 pub fn guard_main() {
     // A session of its own: no terminal can stop, interrupt or hang it up.

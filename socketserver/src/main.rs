@@ -5,7 +5,8 @@ use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
 
-use execnet_rs::agent::serve_stdio;
+use execnet_rs::agent::Program;
+use execnet_rs::guard::{GUARD_ARGUMENT, Guard, guard_main};
 use execnet_rs::mux::LinkEnd;
 
 /// What was asked for cannot be done: pytest's code for usage errors, as everywhere in this workspace.
@@ -18,6 +19,10 @@ fn main() -> ExitCode {
     match (arguments.next(), arguments.next()) {
         (Some(only), None) if only == "--stdio" => stdio(),
         (Some(only), None) if only == "--version" => version(),
+        (Some(only), None) if only == GUARD_ARGUMENT => {
+            guard_main();
+            ExitCode::SUCCESS
+        }
         _ => complain(&"serving over TCP is not built yet; `socketserver --stdio` serves one controller", USAGE_ERROR),
     }
 }
@@ -29,11 +34,16 @@ fn version() -> ExitCode {
 }
 
 fn stdio() -> ExitCode {
+    // While this process has one thread and no child.
+    let guard = match Guard::start() {
+        Ok(guard) => guard,
+        Err(error) => return complain(&format_args!("cannot start a watchdog process: {error}"), FAILED),
+    };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return complain(&format_args!("cannot start: {error}"), FAILED),
     };
-    match runtime.block_on(serve_stdio()) {
+    match runtime.block_on(async { Program::begin(Some(guard))?.serve_stdio().await }) {
         Ok(LinkEnd::Goodbye) => ExitCode::SUCCESS,
         Ok(end) => complain(&end, FAILED),
         Err(error) => complain(&error, FAILED),

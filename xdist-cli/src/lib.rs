@@ -65,7 +65,7 @@ fn run(invocation: Invocation, mainargv: Vec<String>) -> u8 {
         Ok(guard) => guard,
         Err(error) => return complain(&format_args!("cannot start a watchdog process: {error}"), exit::INTERNAL_ERROR),
     };
-    let surroundings = match Surroundings::of_this_process(invocation.python.clone()) {
+    let surroundings = match Surroundings::of_this_process(invocation.python.clone(), &invocation.pytest_args) {
         Ok(surroundings) => surroundings,
         Err(error) => {
             return complain(&format_args!("the working directory cannot be used: {error}"), exit::USAGE_ERROR);
@@ -79,6 +79,7 @@ fn run(invocation: Invocation, mainargv: Vec<String>) -> u8 {
         fork: invocation.fork,
         plugin_host: invocation.plugin_host,
         no_history: invocation.no_history,
+        require_all_hosts: invocation.require_all_hosts,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {

@@ -29,6 +29,8 @@ pub struct Invocation {
     pub plugin_host: PluginHost,
     /// `--no-history`.
     pub no_history: bool,
+    /// `--require-all-hosts`.
+    pub require_all_hosts: bool,
     /// What to do.
     pub action: Action,
     /// Everything else, as typed and in order. With [`Action::PytestHelp`] pytest's own option stands where the user
@@ -60,6 +62,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Usa
         fork: matches.get_one::<ForkLevel>("fork").copied(),
         plugin_host: plugin_host(&matches),
         no_history: matches.get_flag("no-history"),
+        require_all_hosts: matches.get_flag("require-all-hosts"),
         action: action(&matches),
         pytest_args: split.pytest,
     })
