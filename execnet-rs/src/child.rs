@@ -8,6 +8,7 @@ use tokio::process::Command;
 use tokio::sync::watch;
 
 use crate::process::{Children, HowEnded, kill_tree, signal_group, signal_rest_of_group};
+use crate::transport::socket::known::SECRET_VARIABLES;
 
 /// A child process. When this is dropped, the child and what it started are killed.
 #[derive(Debug)]
@@ -32,6 +33,9 @@ impl Child {
 
     /// Starts a command in this process's group, as a program has to be that asks something on the terminal.
     pub(crate) fn spawn_in_foreground(command: &mut Command) -> io::Result<(Self, Pipes)> {
+        for name in SECRET_VARIABLES {
+            command.env_remove(name);
+        }
         if let Some(children) = Children::adopted() {
             return Self::spawn_adopted(command, children);
         }
