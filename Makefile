@@ -7,10 +7,13 @@ ENVS := $(CURDIR)/.cache/envs
 RUFF := $(ENVS)/tools/bin/ruff
 PYTEST_ENVS := py311-pytest74 py311-pytest84 py311-pytest92 pypy39-pytest84
 
+# The kind of this machine, as the compiler calls it.
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+
 # What the reader's shell says must not reach the tests.
 unexport PYTEST_ADDOPTS PYTEST_PLUGINS PYTHONPATH VIRTUAL_ENV CONDA_PREFIX XDIST_BIN
 
-.PHONY: help demo test fmt clippy docs ruff rust python e2e bench install release test-envs
+.PHONY: help demo test fmt clippy docs ruff rust python e2e bench install release agent test-envs
 
 help:
 	@echo "make demo     build, and run an example project on several workers"
@@ -76,12 +79,19 @@ bench: release
 	env -u PYTHONDONTWRITEBYTECODE XDIST_TEST_ENVS=$(ENVS) XDIST_BIN=$(TARGET)/release/xdist \
 	  $(PYTHON) tests/bench/run.py
 
-install: release
-	install -d $(DESTDIR)$(PREFIX)/bin
+install: release agent
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/xdist/agents
 	install -m 755 $(TARGET)/release/xdist $(TARGET)/release/socketserver $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(TARGET)/$(HOST)/release/socketserver \
+	  $(DESTDIR)$(PREFIX)/lib/xdist/agents/socketserver-linux-$(firstword $(subst -, ,$(HOST)))
 
 release:
 	cargo build --release --bins --locked
+
+# What goes to hosts by ssh needs no C library there: theirs may be older than this one.
+agent:
+	RUSTFLAGS="$(RUSTFLAGS) -C target-feature=+crt-static" \
+	  cargo build --release --locked -p socketserver --target $(HOST)
 
 test-envs:
 	$(PYTHON) tests/envs/setup.py $(ENVS) tests

@@ -14,6 +14,8 @@ mod arguments;
 mod bootstrap;
 mod dialogue;
 #[cfg(feature = "ssh2")]
+mod files;
+#[cfg(feature = "ssh2")]
 mod keys;
 #[cfg(feature = "ssh2")]
 mod known_hosts;
@@ -133,8 +135,9 @@ impl SshTransport {
         self
     }
 
-    /// The way to the host of a spec, and the machine whose configuration it needs.
-    async fn plan(&self, spec: &XSpec) -> Result<(Plan, Option<Machine>), ConnectError> {
+    /// The way to the host of a spec, who is to go it, and the machine whose configuration it needs.
+    async fn plan(&self, spec: &XSpec) -> Result<(Plan, Client, Option<Machine>), ConnectError> {
+        let client = Client::of(spec);
         let xspec::Transport::Ssh { mut arguments, mut config, vagrant } =
             spec.transport().map_err(|error| ConnectError::Other(error.to_string()))?
         else {
@@ -150,23 +153,26 @@ impl SshTransport {
         let arguments = Arguments::sort(&arguments).map_err(ConnectError::Other)?;
         let agents = self.agents.clone();
         let finding = tokio::task::spawn_blocking(move || agents.find());
-        let settings = self.settings(config.as_deref(), &arguments).await?;
+        let asked = self.ask_program(config.as_deref(), &arguments).await?;
+        let client = if asked.is_none() && client == Client::Either { Client::Library } else { client };
+        let settings = match asked {
+            Some(settings) => settings,
+            None => without_program(&self.program, config.as_deref(), &arguments)?,
+        };
         let agents = finding.await.unwrap_or_default();
-        Ok((Plan { program: self.program.clone(), config, arguments, settings, agents }, machine))
+        Ok((Plan { program: self.program.clone(), config, arguments, settings, agents }, client, machine))
     }
 
-    async fn settings(&self, config: Option<&str>, arguments: &Arguments) -> Result<Settings, ConnectError> {
+    /// What counts for a host; None if there is no program that could say it.
+    async fn ask_program(&self, config: Option<&str>, arguments: &Arguments) -> Result<Option<Settings>, ConnectError> {
         let asked = plan::ask_for_settings(&self.program, config, arguments);
         match program::printed(&asked, ASKING).await {
-            Ok((settings, _)) if !settings.is_empty() => Ok(Settings::read(&settings)),
+            Ok((settings, _)) if !settings.is_empty() => Ok(Some(Settings::read(&settings))),
             Ok((_, complaint)) => {
                 let complaint = complaint.lines().map(str::trim).collect::<Vec<_>>().join("; ");
                 Err(ConnectError::Other(format!("`{}` does not take this: {complaint}", self.program)))
             }
-            Err(error) if error.kind() == ErrorKind::NotFound => Err(ConnectError::Other(format!(
-                "there is no program `{}` here: install OpenSSH's client, or use `socket=`",
-                self.program
-            ))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(ConnectError::Start { program: self.program.clone(), error }),
         }
     }
@@ -224,6 +230,19 @@ impl SshTransport {
     }
 }
 
+/// What counts for a host, by the files alone.
+#[cfg(feature = "ssh2")]
+fn without_program(_: &str, config: Option<&str>, arguments: &Arguments) -> Result<Settings, ConnectError> {
+    files::settings(arguments, config, &std::env::home_dir().unwrap_or_default()).map_err(ConnectError::Other)
+}
+
+#[cfg(not(feature = "ssh2"))]
+fn without_program(program: &str, _: Option<&str>, _: &Arguments) -> Result<Settings, ConnectError> {
+    Err(ConnectError::Other(format!(
+        "there is no program `{program}` here: install OpenSSH's client, or use `socket=`"
+    )))
+}
+
 #[cfg(feature = "ssh2")]
 async fn in_this_process(plan: &Plan) -> Result<Connected, Trouble> {
     library::connect(plan).await
@@ -238,8 +257,8 @@ async fn in_this_process(_: &Plan) -> Result<Connected, Trouble> {
 impl Transport for SshTransport {
     fn connect<'a>(&'a self, spec: &'a XSpec, via: Option<&'a Gateway>) -> Connecting<'a> {
         Box::pin(async move {
-            let (plan, _machine) = self.plan(spec).await?;
-            self.connect_patiently(&plan, Client::of(spec), via).await
+            let (plan, client, _machine) = self.plan(spec).await?;
+            self.connect_patiently(&plan, client, via).await
         })
     }
 }

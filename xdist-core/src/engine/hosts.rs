@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use execnet_rs::group::Group;
+use execnet_rs::transport::ssh::{Agents, SshTransport};
 use execnet_rs::transport::socket::SocketTransport;
 use execnet_rs::xspec::{Transport, XSpec};
 
@@ -19,6 +20,7 @@ pub(super) const FOLDER: &str = "pyexecnetcache";
 /// The gateways of a run: what `ssh=` and `socket=` need is registered here.
 pub(super) fn group() -> Group {
     let group = Group::new();
+    group.register("ssh", Arc::new(SshTransport::new(Agents::of_this_program()).with_terminal()));
     group.register("socket", Arc::new(SocketTransport::of_this_user()));
     group
 }

@@ -12,6 +12,9 @@ use super::bootstrap::Offer;
 /// Names a directory with agents, `socketserver-linux-x86_64` and the like.
 pub const AGENT_DIR: &str = "XDIST_AGENT_DIR";
 
+/// Where `make install` puts agents, from the program's directory.
+const INSTALLED: &str = "../lib/xdist/agents";
+
 /// Architectures as file names say them (Rust's words), and what `uname -sm` says there.
 const PLATFORMS: [(&str, &str); 8] = [
     ("linux-x86_64", "Linux x86_64"),
@@ -48,12 +51,13 @@ pub(super) struct Agent {
 }
 
 impl Agents {
-    /// Those that the environment names, those in `agents` beside the running program, and its own `socketserver`.
+    /// Those that the environment names, those in `../lib/xdist/agents` as the running program sees it, and the
+    /// `socketserver` beside it.
     pub fn of_this_program() -> Self {
         let beside = std::env::current_exe().ok().and_then(|program| program.parent().map(Path::to_owned));
         let named = std::env::var_os(AGENT_DIR).map(PathBuf::from);
         Self {
-            directories: named.into_iter().chain(beside.as_ref().map(|beside| beside.join("agents"))).collect(),
+            directories: named.into_iter().chain(beside.as_ref().map(|beside| beside.join(INSTALLED))).collect(),
             own: beside.map(|beside| beside.join("socketserver")),
             ..Self::default()
         }

@@ -59,7 +59,9 @@ pub(super) fn command(offers: &[Offer]) -> String {
         // What cannot be written is read all the same: the next directory begins with the first byte.
         "if head -c $n|{ cat>\"$t\"||{ cat>/dev/null;false;};} 2>/dev/null;then ",
         "if good \"$t\";then s=$(\"$t\" --version 2>&1);",
-        &format!("if [ \"$s\" = \"{VERSION}\" ];then mv -f \"$t\" \"$f\";"),
+        &format!("if [ \"$s\" = \"{VERSION}\" ];then "),
+        // A good one that somebody else has put there meanwhile is running, and stays.
+        "ln \"$t\" \"$f\" 2>/dev/null||good \"$f\"||mv -f \"$t\" \"$f\";rm -f \"$t\";",
         &format!("(cd \"$a\"&&ls -t|tail -n +{keep}|xargs rm -f)>/dev/null 2>&1;run \"$f\";"),
         "else w=\"$w|$d:starts-not\";echo \"$s\">&2;fi;",
         "elif command -v sha256sum>/dev/null;then w=\"$w|$d:damaged\";else w=\"$w|$d:no-sha256sum\";fi;",

@@ -3,9 +3,9 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use xdist_tests::{Sshd, socketserver_binary};
+use xdist_tests::Sshd;
 
-use super::{Agents, CLIENTS, Group, SshTransport, ask, enter, refusal, run};
+use super::{Agents, CLIENTS, Group, SshTransport, ask, enter, refusal, run, small_agent};
 
 fn kept(sshd: &Sshd) -> Vec<std::path::PathBuf> {
     fs::read_dir(sshd.cache()).unwrap().map(|entry| entry.unwrap().path()).collect()
@@ -96,7 +96,7 @@ fn a_host_of_another_kind_or_an_agent_that_does_not_start_is_an_error() {
     let sshd = Sshd::start();
     let place = tempfile::tempdir().unwrap();
     let foreign = place.path().join("socketserver-linux-s390x");
-    fs::copy(socketserver_binary(), &foreign).unwrap();
+    fs::copy(small_agent(), &foreign).unwrap();
     let broken = place.path().join("socketserver");
     fs::write(&broken, "\x7fELF for another machine").unwrap();
     let other = Agents::default().with_directory(place.path());

@@ -210,3 +210,21 @@ fn hosts_are_reached_from_other_hosts() {
     let quiet = || near.processes().is_empty() && far.processes().is_empty() && far.servers().is_empty();
     assert!(until(Duration::from_secs(20), quiet));
 }
+
+#[test]
+fn a_host_is_reached_without_an_ssh_program() {
+    let sshd = Sshd::start();
+    sshd.configure("User nobody-else\nHost other\nUser nobody\nHost box");
+    let user = Command::new("id").arg("-un").output().unwrap().stdout;
+    let user = String::from_utf8(user).unwrap();
+    run(async {
+        let group = Group::new();
+        group.register("ssh", Arc::new(SshTransport::new(super::agents()).with_program("/no/such/ssh")));
+        let gateway = group.make_gateway(&sshd.spec().replace("ssh=", &format!("ssh={}@", user.trim()))).await.unwrap();
+        assert_eq!(ask(&gateway, "channel.send('there')").await, "there");
+        group.terminate(Duration::from_secs(5)).await;
+        sshd.configure("ProxyCommand nc %h %p");
+        let error = group.make_gateway(&sshd.spec()).await.unwrap_err().to_string();
+        assert!(error.contains("proxycommand") && error.contains("ssh program"), "{error}");
+    });
+}

@@ -1,0 +1,143 @@
+//! `xdist` on hosts that are reached by ssh.
+
+use std::time::Duration;
+
+use xdist_tests::{Env, Face, Invocation, Outcome, Sshd, Suite, until};
+
+use super::small_agent;
+
+const MANY: &str = "
+import os, pytest
+
+@pytest.mark.parametrize('number', range(40))
+def test_tells(number, worker_id):
+    print(f'{worker_id} at {os.environ[\"HOME\"]}')
+";
+
+/// Tests of which one on a host, where `FAR` is set, waits until it is killed.
+const WAITING: &str = "
+import os, pathlib, pytest, time
+
+@pytest.mark.parametrize('number', range(40))
+def test_it(number):
+    if os.environ.get('FAR') and number:
+        pathlib.Path(os.environ['E2E_TRUTH']).with_name('waits').touch()
+        time.sleep(600)
+    time.sleep(0.01)
+";
+
+/// Workers on a host, in a folder there, whose tests put on record what they do as those of this host do.
+fn spec(sshd: &Sshd, suite: &Suite, far: &Suite) -> String {
+    let (python, folder, truth) = (Env::usual().python(), far.root(), suite.truth_path());
+    let tail = format!("python={}//chdir={}//env:E2E_TRUTH={}", python.display(), folder.display(), truth.display());
+    format!("{}//{tail}", sshd.spec())
+}
+
+fn xdist(suite: &Suite) -> Invocation {
+    let agents = small_agent().parent().unwrap();
+    Invocation::xdist(&Env::usual(), suite).var("XDIST_AGENT_DIR", agents)
+}
+
+/// Nothing is left of a run, here and there.
+#[track_caller]
+fn expect_clean(outcome: &Outcome, hosts: &[&Sshd]) {
+    outcome.expect_no_survivors();
+    for sshd in hosts {
+        let quiet = until(Duration::from_secs(20), || sshd.processes().is_empty() && sshd.servers().is_empty());
+        assert!(quiet, "{:?} {:?}\n{}", sshd.processes(), sshd.servers(), outcome.describe());
+    }
+}
+
+#[test]
+fn hosts_share_the_work_and_one_connection_each_is_enough() {
+    let (one, two) = (Sshd::start(), Sshd::start());
+    let (suite, far) = (Suite::one(MANY), Suite::one(MANY));
+    let run = xdist(&suite).args(["-rP", "--tx", &format!("3*{}", spec(&one, &suite, &far))]);
+    let outcome = run.args(["--tx", &spec(&two, &suite, &far), "--tx", "popen"]).run();
+    outcome.expect_code(0).expect_text("5 workers in 3 environments [40 items]");
+    assert_eq!(outcome.counts().get("passed"), 40, "{}", outcome.describe());
+    assert_eq!(suite.truth().ids().len(), 40, "{}", outcome.describe());
+    let homes = [one.home(), one.home(), one.home(), two.home()];
+    for ran in suite.truth().started() {
+        let number: usize = ran.worker.trim_start_matches("gw").parse().unwrap();
+        if let Some(home) = homes.get(number) {
+            outcome.expect_text(&format!("{} at {}", ran.worker, home.display()));
+        }
+    }
+    for sshd in [&one, &two] {
+        assert_eq!(sshd.log().matches("Accepted publickey").count(), 1, "{}", sshd.log());
+    }
+    expect_clean(&outcome, &[&one, &two]);
+}
+
+#[test]
+fn outcomes_are_those_of_a_serial_run() {
+    let sshd = Sshd::start();
+    let serial = Face::serial(&Env::usual(), || Suite::named("outcomes"), &[]);
+    let (suite, far) = (Suite::named("outcomes"), Suite::named("outcomes"));
+    let outcome = xdist(&suite).args(["--tx", &format!("2*{}", spec(&sshd, &suite, &far))]).junit().run();
+    serial.expect_same(&Face::of(&suite, &outcome), &outcome);
+    expect_clean(&outcome, &[&sshd]);
+}
+
+#[test]
+fn a_connection_that_is_cut_costs_the_test_that_ran() {
+    for client in super::CLIENTS {
+        let sshd = Sshd::start();
+        let (suite, far) = (Suite::one(WAITING), Suite::one(WAITING));
+        let tx = format!("{}//env:FAR=1//ssh_client={client}", spec(&sshd, &suite, &far));
+        let mut run = xdist(&suite).args(["--tx", "popen", "--tx", &tx]).start();
+        let waits = suite.truth_path().with_file_name("waits");
+        run.wait_for("a test to wait", |_| waits.exists());
+        sshd.kill_servers();
+        let outcome = run.finish();
+        outcome.expect_code(1).expect_text("the loss of its host");
+        let counts = outcome.counts();
+        assert_eq!((counts.get("failed"), counts.get("passed")), (1, 39), "{}", outcome.describe());
+        assert_eq!(suite.truth().ids().len(), 40, "each test starts once\n{}", outcome.describe());
+        expect_clean(&outcome, &[&sshd]);
+    }
+}
+
+#[test]
+fn nothing_is_left_on_the_host_when_xdist_is_killed() {
+    for client in super::CLIENTS {
+        let sshd = Sshd::start();
+        let (suite, far) = (Suite::one(WAITING), Suite::one(WAITING));
+        let tx = format!("{}//env:FAR=1//ssh_client={client}", spec(&sshd, &suite, &far));
+        let mut run = xdist(&suite).args(["--tx", &format!("2*{tx}")]).start();
+        let waits = suite.truth_path().with_file_name("waits");
+        run.wait_for("a test to wait", |_| waits.exists());
+        run.signal(xdist_tests::Signal::KILL);
+        expect_clean(&run.finish(), &[&sshd]);
+    }
+}
+
+#[test]
+fn a_host_that_lets_nobody_in_is_named_and_left_out() {
+    let (good, unknown) = (Sshd::start(), Sshd::start());
+    std::fs::write(unknown.path("known_hosts"), "").unwrap();
+    let (suite, far) = (Suite::one(MANY), Suite::one(MANY));
+    let run = xdist(&suite).args(["--tx", &spec(&unknown, &suite, &far), "--tx", &spec(&good, &suite, &far)]);
+    let outcome = run.run();
+    outcome.expect_code(0).expect_text("Host key verification failed").expect_text("1 worker [40 items] (2 asked for)");
+    expect_clean(&outcome, &[&good, &unknown]);
+}
+
+#[test]
+fn a_passphrase_is_asked_for_on_the_terminal() {
+    let sshd = Sshd::start();
+    sshd.make_locked_key("locked", "ed25519", "open sesame");
+    std::fs::copy(sshd.path("locked.pub"), sshd.path("authorized_keys")).unwrap();
+    std::fs::remove_file(sshd.path("id")).unwrap();
+    sshd.configure(&format!("IdentityFile {}", sshd.path("locked").display()));
+    let (suite, far) = (Suite::one(MANY), Suite::one(MANY));
+    let run = xdist(&suite).args(["--tx", &format!("2*{}", spec(&sshd, &suite, &far))]);
+    let mut terminal = run.on_terminal(200, 50);
+    terminal.wait_for("the question", |screen| screen.iter().any(|line| line.contains("Enter passphrase for key")));
+    terminal.press("open sesame\n");
+    let seen = terminal.finish();
+    seen.outcome.expect_code(0).expect_no_text("open sesame");
+    assert!(seen.screen.iter().any(|line| line.contains("40 passed")), "{:?}", seen.screen);
+    expect_clean(&seen.outcome, &[&sshd]);
+}
