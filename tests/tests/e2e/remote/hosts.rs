@@ -17,7 +17,10 @@ def test_tells(number, worker_id):
 #[test]
 fn this_host_and_others_share_the_work() {
     let (suite, far) = (Suite::one(TELLING), Suite::one(TELLING));
-    suite.write("pytest.ini", &format!("[pytest]\naddopts = --tx popen --tx '2*{}//env:MARK=far'\n", spec(&far)));
+    // From a conftest and from the ini file: both count.
+    let conftest = std::fs::read_to_string(suite.path("conftest.py")).unwrap();
+    suite.write("conftest.py", &format!("{conftest}\noption_tx = ['popen']\n"));
+    suite.write("pytest.ini", &format!("[pytest]\naddopts = --tx '2*{}//env:MARK=far'\n", spec(&far)));
     let outcome = xdist(&suite).args(["-rP", "-v"]).run();
     outcome.expect_code(0).expect_text("3 workers in 2 environments [30 items]").expect_text("py311@");
     expect_clean(&suite, &outcome);
