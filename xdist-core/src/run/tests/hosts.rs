@@ -36,7 +36,9 @@ fn those_who_are_there_do_the_work_of_those_who_never_come() {
         for missing in [&[0][..], &[1], &[0, 2]] {
             let settings = Settings { tests: 30, workers: 3, restarts: 9, ..Settings::default() };
             let mut world = World::of(mode, settings);
-            missing.iter().for_each(|worker| world.miss(WorkerId(*worker)));
+            for worker in missing {
+                world.miss(WorkerId(*worker));
+            }
             world.run(&[(0, Act::Pass), (1, Act::Pass), (2, Act::Pass)]);
             assert_eq!(world.verdicts.len(), 30, "{mode}, without {missing:?}");
             assert_eq!((world.state.exit_code(), world.replaced), (exit::OK, 0), "{mode}, without {missing:?}");
