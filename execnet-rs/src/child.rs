@@ -8,6 +8,7 @@ use tokio::process::Command;
 use tokio::sync::watch;
 
 use crate::process::{Children, HowEnded, kill_tree, signal_group, signal_rest_of_group};
+use crate::transport::socket::known::SECRET_VARIABLES;
 
 /// A child process. When this is dropped, the child and what it started are killed.
 #[derive(Debug)]
@@ -27,6 +28,9 @@ pub(crate) struct Pipes {
 impl Child {
     /// Starts a command at the head of a process group of its own.
     pub(crate) fn spawn(command: &mut Command) -> io::Result<(Self, Pipes)> {
+        for name in SECRET_VARIABLES {
+            command.env_remove(name);
+        }
         if let Some(children) = Children::adopted() {
             return Self::spawn_adopted(command, children);
         }

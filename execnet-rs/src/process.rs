@@ -205,7 +205,7 @@ impl Ends {
 }
 
 /// A process and all its descendants, as the kernel lists them.
-pub(crate) fn tree_of(pid: u32) -> Vec<u32> {
+pub fn tree_of(pid: u32) -> Vec<u32> {
     let mut found = vec![pid];
     let mut next = 0;
     while let Some(parent) = found.get(next) {
@@ -256,7 +256,8 @@ fn session_in(stat: &str) -> Option<u32> {
     after_name.split_whitespace().nth(3)?.parse().ok()
 }
 
-fn children_of(parent: u32) -> Vec<u32> {
+/// The children of a process, as the kernel lists them.
+pub fn children_of(parent: u32) -> Vec<u32> {
     let threads = std::fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten();
     let lists = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
     lists.flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()).collect()

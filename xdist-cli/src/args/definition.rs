@@ -71,6 +71,7 @@ fn own() -> Vec<Arg> {
         ),
         flag("require-all-hosts")
             .help("Run nothing if one of the hosts of --tx cannot be brought up; without it the others do the work"),
+        value("trust", "HOST:PORT").help("Ask for the token of the socketserver there, and keep it for runs to come"),
         flag("pytest-help").help("Show pytest's own help"),
         flag("pytest-version").help("Show pytest's own version"),
         flag("version").short('V').help("Show the version of xdist"),

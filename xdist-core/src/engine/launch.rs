@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use execnet_rs::gateway::ProcessRequest;
+use execnet_rs::transport::socket::known::SECRET_VARIABLES;
 use execnet_rs::xspec::{Transport, XSpec};
 use rustix::process::Pid;
 
@@ -151,6 +152,9 @@ impl Launch {
         }
         command.arg("-c").arg(BOOT).arg(program.package).arg(program.socket).args(program.words);
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        for name in SECRET_VARIABLES {
+            command.env_remove(name);
+        }
         if let Some(folder) = &self.folder {
             enter(&mut command, folder)?;
         }
