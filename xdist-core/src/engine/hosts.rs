@@ -3,7 +3,10 @@
 //! All environments on a host share one link, whatever their interpreters, variables and folders are. A spec without a
 //! transport of its own (`popen`) is on this host, or on that of the gateway it goes `via`.
 
+use std::sync::Arc;
+
 use execnet_rs::group::Group;
+use execnet_rs::transport::socket::SocketTransport;
 use execnet_rs::xspec::{Transport, XSpec};
 
 /// Keys that make an environment on a host, and not the way to it.
@@ -15,7 +18,9 @@ pub(super) const FOLDER: &str = "pyexecnetcache";
 
 /// The gateways of a run: what `ssh=` and `socket=` need is registered here.
 pub(super) fn group() -> Group {
-    Group::new()
+    let group = Group::new();
+    group.register("socket", Arc::new(SocketTransport::of_this_user()));
+    group
 }
 
 /// The hosts of a run, other than this one.
