@@ -58,7 +58,7 @@ DISTRIBUTED = [
     (["--tx=2*popen"], {"tx": ["2*popen"], "mode": "load"}),
     (["-n2", "--testrunuid=me"], {"testrunuid": "me"}),
     (["-n2", "--max-worker-restart=0"], {"max_worker_restart": 0}),
-    (["-n2", "--px=a", "-f", "--rsyncdir=b"], {"unsupported": ["--px", "--rsyncdir", "-f"]}),
+    (["-n2", "--px=a", "-f", "--rsyncdir=b"], {"px": ["a"], "unsupported": ["--rsyncdir", "-f"]}),
     (["-n2", "-o", "xdist_fork=never"], {"fork": "never"}),
 ]
 
@@ -92,6 +92,25 @@ def test_options_of_ini_file_and_environment_count(project):
     (project / "pytest.ini").write_text("[pytest]\naddopts = -n 3 -v\n", encoding="utf-8")
     assert facts(project)["dist"]["numprocesses"] == 3
     assert facts(project, env={"PYTEST_ADDOPTS": "-n 4"})["dist"]["numprocesses"] == 4
+
+
+def test_options_of_conftests_count(project):
+    outer = "option_tx = ['popen', 'ssh=a']\n"
+    (project / "conftest.py").write_text(outer, encoding="utf-8")
+    assert facts(project)["plain"].startswith("no -n")
+    assert facts(project, "--tx=ssh=b")["dist"]["tx"] == ["popen", "ssh=a", "ssh=b"]
+    assert facts(project, "--dist=each")["dist"]["tx"] == ["popen", "ssh=a"]
+    assert facts(project, "-n3", "--tx=ssh=b")["dist"]["tx"] == ["ssh=b"]
+    (project / "conftest.py").write_text(outer + "option_dist = True\n", encoding="utf-8")
+    (project / "sub").mkdir()
+    (project / "sub" / "conftest.py").write_text("option_tx = 'ssh=c'\noption_dist = 'loadfile'\n", encoding="utf-8")
+    dist = facts(project)["dist"]
+    assert (dist["mode"], dist["tx"]) == ("load", ["popen", "ssh=a"])
+    dist = facts(project, "sub")["dist"]
+    assert (dist["mode"], dist["tx"]) == ("loadfile", ["popen", "ssh=a", "ssh=c"])
+    assert facts(project, "-n0")["plain"] == "-n 0"
+    (project / "conftest.py").write_text("option_tx = 3\noption_dist = True\n", encoding="utf-8")
+    assert "option_tx: not a list of texts" in usage_error(project)
 
 
 def test_each_run_has_an_id_of_its_own(project):

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from . import conftest_options
 from .safe_text import attribute, integer, text
 
 # Options that make pytest do something else than run tests, or write to the terminal while it runs them.
@@ -35,6 +36,10 @@ def dist_options(config: Any) -> dict[str, object]:
     mode = text(getattr(option, "dist", None) or "no")
     if getattr(option, "distload", False):
         mode = "load"
+    if mode == "no" and numprocesses is None:
+        mode = conftest_options.mode(config)
+    if numprocesses is None and (mode != "no" or tx):
+        tx = conftest_options.environments(config) + tx
     auto: str | None = None
     if isinstance(numprocesses, str):
         auto, number = text(numprocesses), None

@@ -135,7 +135,7 @@ impl Engine<'_> {
             }
             return;
         }
-        if progress == Progress::Collecting && code == i64::from(exit::USAGE_ERROR) {
+        if progress == Progress::Collecting && code == i64::from(exit::USAGE_ERROR) && !self.goes_on_without(id) {
             // What a serial run there would say, with its exit code.
             self.exit.get_or_insert(exit::USAGE_ERROR);
         }

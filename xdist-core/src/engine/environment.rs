@@ -193,6 +193,21 @@ mod tests {
     }
 
     #[test]
+    fn an_environment_is_on_one_host_and_named_after_it() {
+        let specs = specs(&["popen", "ssh=a", "2*ssh=b", "ssh=a//id=mine//env:A=1", "ssh=b//chdir=x"]);
+        let sites = [0, 1, 2, 2, 1, 2].map(SiteId);
+        let home = Environment { launch: Launch::plain(vec!["python3".to_owned()]), ..Environment::default() };
+        let mut all = sorted(&specs, &sites, home, Path::new("/here"));
+        for one in &mut all {
+            one.interpreter.version = "3.11.7".to_owned();
+        }
+        label(&mut all, &["", "a", "b"]);
+        let labels: Vec<_> = all.iter().map(|one| (one.label.as_str(), one.workers.len())).collect();
+        let expected = [("py311", 1), ("py311@a", 1), ("py311@b-pyexecnetcache", 2), ("mine", 1), ("py311@b-x", 1)];
+        assert_eq!(labels, expected);
+    }
+
+    #[test]
     fn labels_say_no_more_than_it_takes() {
         let (c311, c312, pypy) =
             (("CPython", "3.11.7", "9.2.0"), ("CPython", "3.12.1", "9.2.0"), ("PyPy", "3.9.16", "8.4.2"));

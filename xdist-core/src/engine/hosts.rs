@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use execnet_rs::group::Group;
-use execnet_rs::transport::ssh::{Agents, SshTransport};
 use execnet_rs::transport::socket::SocketTransport;
+use execnet_rs::transport::ssh::{Agents, SshTransport};
 use execnet_rs::xspec::{Transport, XSpec};
 
 /// Keys that make an environment on a host, and not the way to it.

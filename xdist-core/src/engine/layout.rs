@@ -395,6 +395,21 @@ mod tests {
     }
 
     #[test]
+    fn numbers_of_workers_that_never_come_are_nobodys() {
+        let of = |each| Layout::new(vec![found("a", &[1], "a b"), found("b", &[3], "b c")], each);
+        let layout = of(true);
+        assert_eq!(layout.parts, [0, 0, 2, 2, 4]);
+        let shown: Vec<u32> = (0..4).map(|test| layout.shown(TestIndex(test)).0).collect();
+        assert_eq!(shown, [0, 1, 1, 2]);
+        assert!(layout.own(WorkerId(2)).is_none() && layout.own(WorkerId(4)).is_none());
+        let mut layout = of(false);
+        assert_eq!(layout.own(WorkerId(3)).unwrap().ids, ids("b c"));
+        layout.moves(WorkerId(3), WorkerId(1));
+        assert_eq!(layout.own(WorkerId(3)).unwrap().ids, ids("a b"));
+        assert_eq!(layout.translation(WorkerId(3)).lacks(0..3), [TestIndex(2)].into());
+    }
+
+    #[test]
     fn units_with_a_test_in_common_are_one() {
         let with = |one: Found, units: &[u32]| {
             let collection = Collection { units: units.to_vec(), ..(*one.collection).clone() };

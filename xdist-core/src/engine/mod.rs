@@ -269,7 +269,7 @@ pub async fn run(
         engine.request_forks();
         engine.release_host();
     }
-    engine.connecting.abort_all();
+    engine.connecting.shutdown().await;
     engine.gateways.terminate(AGENT_GRACE).await;
     if engine.distribution.is_some() {
         engine.children.end_all(LAST_GRACE).await;

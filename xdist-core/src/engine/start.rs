@@ -275,7 +275,11 @@ impl Engine<'_> {
         let known = !self.environment(self.reference()).interpreter.executable.is_empty();
         let shown = if known { self.reference() } else { HOME };
         let reference = self.environment(shown);
-        let source = if shown == HOME { &self.candidate.source } else { "--tx" }.to_owned();
+        let source = match self.site(reference.site).name.as_str() {
+            _ if shown == HOME => self.candidate.source.clone(),
+            "" => "--tx".to_owned(),
+            host => format!("--tx, on {host}"),
+        };
         Configured {
             interpreter: reference.interpreter.clone(),
             interpreter_source: source,

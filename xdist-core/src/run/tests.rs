@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use proptest::prelude::*;
 
 mod each;
+mod hosts;
 mod stops;
 
 use super::*;

@@ -17,7 +17,10 @@ def test_tells(number, worker_id):
 #[test]
 fn this_host_and_others_share_the_work() {
     let (suite, far) = (Suite::one(TELLING), Suite::one(TELLING));
-    suite.write("pytest.ini", &format!("[pytest]\naddopts = --tx popen --tx '2*{}//env:MARK=far'\n", spec(&far)));
+    // From a conftest and from the ini file: both count.
+    let conftest = std::fs::read_to_string(suite.path("conftest.py")).unwrap();
+    suite.write("conftest.py", &format!("{conftest}\noption_tx = ['popen']\n"));
+    suite.write("pytest.ini", &format!("[pytest]\naddopts = --tx '2*{}//env:MARK=far'\n", spec(&far)));
     let outcome = xdist(&suite).args(["-rP", "-v"]).run();
     outcome.expect_code(0).expect_text("3 workers in 2 environments [30 items]").expect_text("py311@");
     expect_clean(&suite, &outcome);
@@ -69,6 +72,14 @@ fn a_gateway_leads_through_another() {
     outcome.expect_code(0).expect_text("2 workers in 2 environments");
     expect_clean(&suite, &outcome);
     assert_eq!(outcome.counts().get("passed"), 30, "{}", outcome.describe());
+    let lost = ["--px", "id=door//command=false", "--tx", "popen//via=door", "--tx", "command=true//via=door"];
+    let outcome = xdist(&suite).args(lost).run();
+    outcome
+        .expect_code(12)
+        .expect_text("environment `popen//via=door` cannot run tests, gw0 does not take part: no agent at");
+    outcome.expect_text(
+        "environment `command=true//via=door` cannot run tests: the gateway `door` on the way: no agent at",
+    );
     let wrong = xdist(&suite).args(["--tx", "popen//via=nowhere"]).run();
     wrong.expect_code(4).expect_text("no gateway `nowhere` to go through");
 }
@@ -111,6 +122,36 @@ fn a_host_that_does_not_come_up_is_named_and_the_others_do_the_work() {
     let outcome = xdist(&suite).args(each).run();
     outcome.expect_code(0).expect_no_survivors();
     assert_eq!(outcome.counts().get("passed"), 60, "{}", outcome.describe());
+}
+
+#[test]
+fn a_host_that_has_not_what_is_asked_for_is_left_out() {
+    let (suite, near, far) = (Suite::one(TELLING), Suite::one(TELLING), Suite::one("def test_a(): pass\n"));
+    for of in [&suite, &near] {
+        of.write("sub/test_sub.py", "def test_sub(): pass\n");
+    }
+    let run = |folder: &Suite| xdist(&suite).args(["--tx", "popen", "--tx", &spec(folder), "sub"]).run();
+    let outcome = run(&far);
+    outcome.expect_code(0).expect_text("gw1 does not take part").expect_text("file or directory not found: sub");
+    expect_clean(&suite, &outcome);
+    run(&near).expect_code(0).expect_text("2 workers in 2 environments");
+    let outcome = xdist(&suite).args(["--tx", &spec(&far), "sub"]).run();
+    outcome.expect_code(4).expect_text("file or directory not found: sub");
+}
+
+#[test]
+fn plugins_of_the_controller_go_on_without_a_host() {
+    let suite = Suite::of(&[
+        ("test_it.py", "def test_a(): pass\n"),
+        (
+            "conftest.py",
+            "def pytest_testnodeready(node): print(f'ready {node.gateway.id}')\n\
+             def pytest_testnodedown(node, error): print(f'down {node.gateway.id} {error}')\n",
+        ),
+    ]);
+    let outcome = xdist(&suite).args(["--tx", "command=false", "--tx", "popen"]).run();
+    outcome.expect_code(0).expect_text("ready gw1").expect_text("down gw1 None").expect_text("`command=false`");
+    expect_clean(&suite, &outcome);
 }
 
 #[test]

@@ -23,7 +23,8 @@ const PATIENCE: Duration = Duration::from_mins(2);
 pub(crate) fn connect_all(group: &Group, hosts: &Hosts, happenings: &mpsc::Sender<Happening>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     let room = Arc::new(Semaphore::new(AT_ONCE));
-    let made: Vec<watch::Sender<Option<bool>>> = hosts.gateways.iter().map(|_| watch::Sender::new(None)).collect();
+    let made: Vec<watch::Sender<Option<Result<(), String>>>> =
+        hosts.gateways.iter().map(|_| watch::Sender::new(None)).collect();
     for (at, spec) in hosts.gateways.iter().enumerate() {
         let first = hosts.before(at).map(|before| made[before].subscribe());
         let (group, spec, done) = (group.clone(), spec.clone(), made[at].clone());
@@ -32,25 +33,25 @@ pub(crate) fn connect_all(group: &Group, hosts: &Hosts, happenings: &mpsc::Sende
         // Sites stand in the order of gateways, behind this host.
         let site = SiteId(at + 1);
         tasks.spawn(async move {
-            let via = match first {
-                // Who leads there is gone, if nobody says anything.
-                Some(mut first) => first.wait_for(Option::is_some).await.is_ok_and(|there| *there == Some(true)),
-                None => true,
+            let on_the_way = match first {
+                Some(mut first) => first.wait_for(Option::is_some).await.ok().and_then(|there| there.clone()),
+                None => Some(Ok(())),
             };
-            let connected = if via {
-                let _one_of_few = room.acquire().await;
-                match tokio::time::timeout(PATIENCE, group.make(spec.clone())).await {
-                    Ok(Err(GatewayError::Connect(error @ ConnectError::Refused(_)))) => {
-                        let _ = happenings.send(Happening::SiteRefuses(site)).await;
-                        Err(error.to_string())
+            let connected = match on_the_way.unwrap_or_else(|| Err("it is gone".to_owned())) {
+                Ok(()) => {
+                    let _one_of_few = room.acquire().await;
+                    match tokio::time::timeout(PATIENCE, group.make(spec.clone())).await {
+                        Ok(Err(GatewayError::Connect(error @ ConnectError::Refused(_)))) => {
+                            let _ = happenings.send(Happening::SiteRefuses(site)).await;
+                            Err(error.to_string())
+                        }
+                        Ok(made) => made.map_err(|error| error.to_string()),
+                        Err(_) => Err(format!("nobody answered within {} s", PATIENCE.as_secs())),
                     }
-                    Ok(made) => made.map_err(|error| error.to_string()),
-                    Err(_) => Err(format!("nobody answered within {} s", PATIENCE.as_secs())),
                 }
-            } else {
-                Err(format!("the gateway `{}` on the way cannot be reached", spec.via().unwrap_or_default()))
+                Err(why) => Err(format!("the gateway `{}` on the way: {why}", spec.via().unwrap_or_default())),
             };
-            done.send_replace(Some(connected.is_ok()));
+            done.send_replace(Some(connected.as_ref().map(drop).map_err(Clone::clone)));
             if used || connected.is_err() {
                 serve(site, connected, happenings).await;
             }
