@@ -157,7 +157,8 @@ pub(crate) const CRASH: &str = "???";
 /// A death in the form of a failed report: who died how, and what had been reported before.
 pub(crate) fn from_crash(face: &Face, nodeid: &str, worker: WorkerId, crashed: &Crashed) -> Report {
     let place = face.names.relative(nodeid);
-    let what = format!("worker {worker} crashed while running {place}: {}", crashed.how);
+    let who = crashed.who(worker);
+    let what = format!("{who} crashed while running {place}: {}", crashed.how);
     let mut terminal = face.style.paint(&what, &[Ink::RED]);
     terminal.push('\n');
     let mut sections = Vec::new();
@@ -181,7 +182,7 @@ pub(crate) fn from_crash(face: &Face, nodeid: &str, worker: WorkerId, crashed: &
             terminal,
             line: what,
             crash: Some(Crash {
-                message: format!("worker {worker} crashed: {}", crashed.how),
+                message: format!("{who} crashed: {}", crashed.how),
                 path: place.into_owned(),
                 lineno: 0,
             }),

@@ -12,6 +12,7 @@ from typing import Any, Deque, List, Optional
 
 import pytest
 
+from . import boxes as box_rules
 from . import wire
 from .afterfork import collect_own, keep_captured, pause_gc
 from .collected import digest
@@ -40,6 +41,7 @@ class WorkerHooks:
         self._closed = False
         self._stopped = False
         self._plain: List[Any] = []
+        # Warnings, and ready frames.
         self._warnings: List[Any] = []
         self._wordy = False
         # Whether the last report of a wordy test was its teardown's.
@@ -49,6 +51,10 @@ class WorkerHooks:
         # Made when there is a use for it.
         self._outbox: Optional[Outbox] = None
         self._sends_all = False
+        # Set up where tests run in processes of their own.
+        self._boxes: Any = None
+        self._died: Any = None
+        self.in_box = False
 
     # From configure to the end of collection.
 
@@ -89,10 +95,18 @@ class WorkerHooks:
         else:
             self._warnings.append(warning)
 
-    def _tell_warnings(self) -> None:
+    def tell_later(self, frame: bytes) -> None:
+        """Send a frame after the reports of the running test."""
+        self._warnings.append(frame)
+
+    def tell_warnings(self) -> None:
+        """Tell what was to be told after the reports of a test."""
         held, self._warnings = self._warnings, []
         for warning in held:
-            self._run.tell_warning(*warning)
+            if isinstance(warning, bytes):
+                self._run.link.send_frame(warning)
+            else:
+                self._run.tell_warning(*warning)
 
     def pytest_internalerror(self, excrepr: Any) -> bool:
         """Tell the controller; true: nothing is written to stderr."""
@@ -128,7 +142,11 @@ class WorkerHooks:
         run = self._run
         run.start_worker()
         run.link.send("ready")
-        protocol = run.config.hook.pytest_runtest_protocol
+        protocol: Any = run.config.hook.pytest_runtest_protocol
+        if box_rules.wanted(run.config, session.items):
+            from .boxes.teller import boxes_of_worker
+
+            protocol = self._boxes = boxes_of_worker(self, run, session)
         items, queue, page, link, words = session.items, self._queue, run.page, run.link, run.last_words
         announced = False
         try:
@@ -150,10 +168,10 @@ class WorkerHooks:
                     page.phase(IDLE)
                     announced = self._complete(session, index)
                     if self._warnings:
-                        self._tell_warnings()
+                        self.tell_warnings()
                 except BaseException as error:
                     self._complete_anyway(index)
-                    self._tell_warnings()
+                    self.tell_warnings()
                     if isinstance(error, (KeyboardInterrupt, pytest.exit.Exception)):
                         # pytest's own way takes its time, in which the other workers would go on.
                         run.tell_end_of_session(pytest.ExceptionInfo.from_current())
@@ -169,6 +187,8 @@ class WorkerHooks:
                     raise session.Interrupted(session.shouldstop)
         finally:
             page.phase(IDLE)
+            if self._boxes is not None:
+                self._boxes.end()
         collect_own()
         return True
 
@@ -263,6 +283,10 @@ class WorkerHooks:
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         """Tell a report, unless it is one of the three of a plain pass, which are told together."""
+        if self.in_box:
+            return self._boxes.report_in_box(report)
+        if report is self._died:
+            return None
         run = self._run
         when = report.when
         encoder = run.encoder
@@ -287,6 +311,16 @@ class WorkerHooks:
         phase = _FOLLOWING.get(when)
         if phase is not None:
             run.page.phase(phase)
+        return None
+
+    def tell_box_died(self, report: Any, data: Any) -> None:
+        """Tell that the running test took its process down; `report` is what plugins are about to hear of it."""
+        run = self._run
+        self._say_plain()
+        self._wordy = self._over = True
+        self._died = report
+        run.link.send({"box_died": [run.index, data]})
+        run.page.failed()
 
     def _tell(self, data: Any) -> None:
         self._say_plain()

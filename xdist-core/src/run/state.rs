@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::mem;
+use std::time::Duration;
 
 use super::outcome::{Stop, Tally};
 use super::worker::{Phase, Running, Worker};
@@ -12,7 +13,7 @@ use super::{Death, Effect, Input};
 use crate::event::{Crashed, RunEvent, Verdict};
 use crate::exit;
 use crate::ids::{TestIndex, WorkerId};
-use crate::protocol::{Ended, Stopping};
+use crate::protocol::{BoxDied, Ended, Stopping};
 use crate::report::Report;
 use crate::schedule::Scheduler;
 
@@ -104,6 +105,7 @@ impl RunState {
             Input::Passed(worker, test, durations) => self.passed(worker, test, durations),
             Input::Reported(worker, test, report) => self.reported(worker, test, *report),
             Input::Done(worker, test) => self.done(worker, test),
+            Input::BoxDied(worker, test, died) => self.box_died(worker, test, died),
             Input::Stopping(worker, stopping) => self.stopping(worker, stopping),
             Input::PluginStops(stopping) => self.stop_run(stop_of(stopping)),
             Input::SessionEnded(worker, ended) => self.session_ended(worker, &ended),
@@ -234,6 +236,18 @@ impl RunState {
         let Some(running) = self.workers.get_mut(worker.at()).and_then(|entry| entry.complete(test)) else { return };
         self.scheduler.finished(worker, test, running.reports.iter().map(|report| report.duration).sum());
         self.settle(test, worker, Verdict::Reported(running.reports));
+        self.feed(worker);
+    }
+
+    fn box_died(&mut self, worker: WorkerId, test: TestIndex, died: BoxDied) {
+        let Some(Running { reports, .. }) = self.workers.get_mut(worker.at()).and_then(|entry| entry.complete(test))
+        else {
+            return;
+        };
+        let elapsed = Duration::try_from_secs_f64(died.elapsed).unwrap_or_default();
+        self.scheduler.finished(worker, test, elapsed.as_secs_f64());
+        let crashed = Crashed { how: died.how, output: died.output, reports, set_up: false, elapsed, boxed: true };
+        self.tell_crash(test, worker, crashed);
         self.feed(worker);
     }
 
@@ -379,13 +393,9 @@ impl RunState {
                 set_up: death.set_up && reports.is_empty(),
                 reports,
                 elapsed: death.elapsed,
+                boxed: false,
             };
-            if asks {
-                self.asked.insert(test, (worker, Box::new(crashed.clone())));
-                self.effects.push(Effect::AskPlugins(test, worker, Box::new(crashed)));
-            } else {
-                self.crashed(test, worker, Box::new(crashed));
-            }
+            self.tell_crash(test, worker, crashed);
         }
         if self.stop.is_some() {
             return;
@@ -407,6 +417,16 @@ impl RunState {
     fn is_last_failure(&self, reports: &[Report]) -> bool {
         let limit = self.settings.maxfail;
         limit > 0 && self.tally.failures + 1 + count_failures(reports) >= limit
+    }
+
+    /// A test crashed: plugins look at that first, if any want to.
+    fn tell_crash(&mut self, test: TestIndex, worker: WorkerId, crashed: Crashed) {
+        if self.settings.plugins_see_crashes {
+            self.asked.insert(test, (worker, Box::new(crashed.clone())));
+            self.effects.push(Effect::AskPlugins(test, worker, Box::new(crashed)));
+        } else {
+            self.crashed(test, worker, Box::new(crashed));
+        }
     }
 
     fn crashed(&mut self, test: TestIndex, worker: WorkerId, crashed: Box<Crashed>) {

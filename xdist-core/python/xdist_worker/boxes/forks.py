@@ -1,0 +1,131 @@
+"""Makes a box, and waits for it to end."""
+
+from __future__ import annotations
+
+import gc
+import os
+import select
+import signal
+import sys
+import time
+from typing import Any, NamedTuple, Optional
+
+from .. import forking
+from ..afterfork import rand
+
+# Seconds from the signal that makes a box tell where it stands to the one that ends it.
+_GRACE = 2.0
+# Between two looks at a box, where the system cannot say when it ends.
+_SHORTEST, _LONGEST = 0.0005, 0.02
+_freeze = getattr(gc, "freeze", None)
+# From this version on the interpreter warns of threads, which nobody wants to be told for each test.
+_fork = forking._fork if sys.version_info >= (3, 12) else os.fork
+
+
+class Ending(NamedTuple):
+    """How a box ended."""
+
+    # As `waitpid` has it; `None` if the system did not keep it.
+    status: Optional[int]
+    cpu: float
+    timed_out: bool
+    interrupted: bool
+
+    def signal(self) -> int:
+        """The signal that ended it, or 0."""
+        return os.WTERMSIG(self.status) if self.status is not None and os.WIFSIGNALED(self.status) else 0
+
+    def text(self) -> str:
+        """`signal 11 (SIGSEGV)`, `exit code 0`."""
+        number = self.signal()
+        if number:
+            try:
+                return f"signal {number} ({signal.Signals(number).name})"
+            except ValueError:
+                return f"signal {number}"
+        if self.status is None:
+            return "an end that the system did not keep"
+        return f"exit code {os.WEXITSTATUS(self.status)}"
+
+
+def fork_box() -> int:
+    """Fork: 0 in the box. An interrupt meanwhile comes afterwards."""
+    if _freeze is not None:
+        # All that is here counts as old: the box does not look through it, and copies none of it for that.
+        _freeze()
+        gc.unfreeze()
+    if not rand.is_seeded():
+        return _fork()
+    state = rand.current()
+    pid = _fork()
+    if pid == 0:
+        rand.go_on(state)
+    return pid
+
+
+def wait_for(pid: int, timeout: Optional[float]) -> Ending:
+    """Wait until a box has ended. It is ended if it takes longer than `timeout` seconds."""
+    interrupted = False
+    deadline = None if timeout is None else time.monotonic() + timeout
+    timed_out = False
+    while True:
+        try:
+            if deadline is None:
+                return _ending(*_wait4(pid, 0)[1:], timed_out, interrupted)
+            found = _wait_until(pid, deadline)
+            if found is not None:
+                return _ending(*found[1:], timed_out, interrupted)
+            # The first word lets faulthandler say where the test stands.
+            os.kill(pid, signal.SIGKILL if timed_out else signal.SIGABRT)
+            deadline = None if timed_out else time.monotonic() + _GRACE
+            timed_out = True
+        except KeyboardInterrupt:
+            # The box was interrupted as well, and is about to say where.
+            interrupted = True
+        except ChildProcessError:
+            # Somebody ignores SIGCHLD: the system keeps nothing.
+            return Ending(None, 0.0, timed_out, interrupted)
+
+
+def _wait4(pid: int, flags: int) -> Any:
+    if hasattr(os, "wait4"):
+        return os.wait4(pid, flags)
+    found, status = os.waitpid(pid, flags)
+    return found, status, None
+
+
+def _ending(status: int, usage: Any, timed_out: bool, interrupted: bool) -> Ending:
+    cpu = 0.0 if usage is None else usage.ru_utime + usage.ru_stime
+    return Ending(status, cpu, timed_out, interrupted)
+
+
+def _wait_until(pid: int, deadline: float) -> Any:
+    """What `wait4` says, or `None` when the time is over."""
+    try:
+        fd = os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return _look_until(pid, deadline)
+    try:
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        while True:
+            left = deadline - time.monotonic()
+            if poll.poll(max(0, int(left * 1000) + 1)):
+                return _wait4(pid, 0)
+            if left <= 0:
+                return None
+    finally:
+        os.close(fd)
+
+
+def _look_until(pid: int, deadline: float) -> Any:
+    pause = _SHORTEST
+    while True:
+        found = _wait4(pid, os.WNOHANG)
+        if found[0] == pid:
+            return found
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return None
+        time.sleep(min(pause, left))
+        pause = min(2 * pause, _LONGEST)
