@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import signal
 import struct
 import sys
-from typing import Any, Callable, Dict, List, NoReturn, Optional
+from typing import Any, Callable, Dict, List, NoReturn, Optional, Set
 
 import pytest
 from _pytest.reports import TestReport
@@ -14,6 +13,7 @@ from _pytest.reports import TestReport
 from .. import status
 from ..junit_stub import stub_of
 from ..portable import pack
+from ..status import is_pytest
 from ..stop_page import CALL, SETUP, TEARDOWN
 from ..whole_reports import serialised
 from .channel import END, FRAME, PLAIN, RAISED, REPORT, Channel
@@ -24,8 +24,8 @@ PHASES = ("setup", "call", "teardown")
 TIMES = struct.Struct("<Bddd")
 _FOLLOWING = {"setup": CALL, "call": TEARDOWN}
 _OWN = frozenset(vars(TestReport("", ("", 0, ""), {}, "passed", None, "call")))
-# Hooks of which the worker tells, when the box is gone or before it is made.
-_TOLD_BY_WORKER = ("pytest_runtest_logreport", "pytest_runtest_logstart", "pytest_runtest_logfinish")
+# Hooks of which the worker tells plugins, when the box is gone or before it is made.
+TOLD_BY_WORKER = ("pytest_runtest_logreport", "pytest_runtest_logstart", "pytest_runtest_logfinish")
 
 
 class BoxLink:
@@ -63,17 +63,25 @@ class Inside:
         self._measuring = measuring
         self._protocol = config.hook.pytest_runtest_protocol
         self._stack_lengths: Dict[Any, int] = {}
-        self._listeners: List[Any] = []
+        # Hooks, and who hears of them in a box; where that cannot be set at once, who is to leave.
+        self._heard: List[Any] = []
+        self._leaving: List[Any] = []
         self._merges = False
         self._teller: Any = None
+        # Fixtures that were set up in this box.
+        self.made: Set[Any] = set()
 
     def silence(self, listener: Any) -> None:
         """In the worker, once: which plugins are not to hear in a box what they hear in the worker."""
-        for name in _TOLD_BY_WORKER:
+        for name in TOLD_BY_WORKER:
             caller = getattr(self._config.hook, name)
-            for impl in caller.get_hookimpls():
-                if impl.plugin is not listener:
-                    self._listeners.append((caller, impl.plugin))
+            heard = [impl for impl in caller.get_hookimpls() if impl.plugin is listener or _stays(name, impl)]
+            if isinstance(getattr(caller, "_hookimpls", None), list):
+                self._heard.append((caller, heard))
+            else:
+                kept = [impl.plugin for impl in heard]
+                gone = [impl.plugin for impl in caller.get_hookimpls() if impl.plugin not in kept]
+                self._leaving += [(caller, plugin) for plugin in gone]
 
     def run(self, item: Any, nextitem: Any, merges: bool, teller: Any) -> NoReturn:
         """In the box: all of it."""
@@ -98,12 +106,11 @@ class Inside:
         os._exit(0)
 
     def _enter(self, item: Any) -> None:
-        for caller, plugin in self._listeners:
-            try:
-                caller._remove_plugin(plugin)
-            except ValueError:
-                # It has left.
-                continue
+        for caller, heard in self._heard:
+            caller._hookimpls = heard
+        for caller, plugin in self._leaving:
+            caller._remove_plugin(plugin)
+        self.made.clear()
         self._phase(SETUP)
         self._item = item
         state = self._session._setupstate
@@ -112,7 +119,6 @@ class Inside:
         state.teardown_exact = lambda nextitem: self._tear_down(own, item)
         self._measuring.begin()
         self._before = (self._session.shouldstop, self._session.shouldfail)
-        signal.set_wakeup_fd(-1)
         self._limits.apply()
 
     def _tear_down(self, own: Callable[[Any], None], item: Any) -> None:
@@ -122,15 +128,27 @@ class Inside:
             own(item.parent)
         except _TEST_OUTCOME as error:
             errors.append(error)
+        spared = False
         for node, entry in reversed(list(self._session._setupstate.stack.items())):
             finalizers = entry[0]
             while len(finalizers) > self._stack_lengths.get(node, 0):
+                if not spared:
+                    self._spare_those_of_the_worker()
+                    spared = True
                 try:
                     finalizers.pop()()
                 except _TEST_OUTCOME as error:
                     errors.append(error)
         if errors:
             raise errors[0]
+
+    def _spare_those_of_the_worker(self) -> None:
+        """Up to pytest 7, whoever asks for a fixture has it finished, also one that stood before."""
+        manager = getattr(self._session, "_fixturemanager", None)
+        for definitions in getattr(manager, "_arg2fixturedefs", {}).values():
+            for fixture in definitions:
+                if fixture.cached_result is not None and fixture not in self.made:
+                    fixture.finish = lambda request: None
 
     def _leave_early(self, item: Any) -> None:
         """The session ends in this test: pytest tears down at the session's end, which the box does not see."""
@@ -227,6 +245,16 @@ class MemoryWatch:
 
 
 _TEST_OUTCOME = (pytest.fail.Exception, pytest.skip.Exception, pytest.exit.Exception, Exception)
+
+
+def _stays(hook: str, impl: Any) -> bool:
+    """Whether one of pytest's own plugins prepares something for the test."""
+    return hook != "pytest_runtest_logreport" and status.is_pytest(impl.plugin)
+
+
+def _stays(hook: str, impl: Any) -> bool:
+    """Whether one of pytest's own plugins prepares something for the test."""
+    return hook != "pytest_runtest_logreport" and is_pytest(impl.plugin)
 
 
 def _merged(sections: List[Any]) -> List[Any]:

@@ -32,20 +32,32 @@ def _prctl() -> Optional[Callable[..., int]]:
 class Orphans:
     """The worker's view: what is there before a box is not the box's."""
 
-    def __init__(self) -> None:
+    def __init__(self, always: bool) -> None:
         self._call = _prctl()
+        # Whether nothing but boxes runs tests here: then this need not change for each.
+        self._always = always
+        self._adopts = False
         self._before: Set[int] = set()
 
     def expect(self) -> None:
         """A box is about to be made."""
         if self._call is not None:
-            self._call(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+            self._adopt(True)
             self._before = _children() if _has_children() else set()
+
+    def _adopt(self, adopts: bool) -> None:
+        if self._adopts != adopts and self._call is not None:
+            self._call(_PR_SET_CHILD_SUBREAPER, int(adopts), 0, 0, 0)
+            self._adopts = adopts
 
     def end(self) -> List[str]:
         """The box is gone: what it left behind is killed; returns the names of that."""
         if self._call is None:
             return []
+        if not _has_children():
+            return self._leave([])
+        if not _has_children():
+            return self._leave([])
         names: List[str] = []
         seen: Set[int] = set()
         for _ in range(_ROUNDS):
@@ -57,7 +69,11 @@ class Orphans:
             for pid in sorted(left):
                 names += _kill(pid)
             seen |= left
-        self._call(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+        return self._leave(names)
+
+    def _leave(self, names: List[str]) -> List[str]:
+        if not self._always:
+            self._adopt(False)
         return names
 
 

@@ -18,16 +18,19 @@ from _pytest.runner import CallInfo
 from .. import wire
 from ..junit_stub import stub_of
 from ..portable import unpack
+from ..status import is_pytest
 from . import MARK
 from .channel import END, FRAME, PLAIN, RAISED, REPORT, Channel, Record
 from .coverage import Measuring
 from .forks import Ending, fork_box, wait_for
-from .inside import PHASES, TIMES, BoxLink, Inside, MemoryWatch, keep_flush_of_c
+from .inside import PHASES, TIMES, TOLD_BY_WORKER, BoxLink, Inside, MemoryWatch, keep_flush_of_c
 from .leftovers import Orphans, warning_text
 from .limits import Limits
 from .remains import Remains
 from .worker_part import WorkerPart
 
+# How a report is told whose it is, and what of a test.
+_ID, _ID_OF_ITEM = ("_id", "id") if hasattr(TestReport, "id") else ("nodeid", "nodeid")
 _PHASE_NAMES = ("setup", "setup", "call", "teardown")
 
 
@@ -48,9 +51,12 @@ class Boxes:
         self._limits = Limits(config.option)
         self._measuring = Measuring()
         self._channel = Channel(folder)
-        self._worker = WorkerPart(config, session)
         self._inside = Inside(config, session, self._channel, self._limits, self._measuring)
-        self._orphans = Orphans()
+        self._worker = WorkerPart(config, session, self._inside.made)
+        self._orphans = Orphans(self._all)
+        # Whether somebody beside pytest itself hears of tests that begin and end, and of reports.
+        self._bounds_heard = self._reports_heard = True
+        self._template: Dict[str, Any] = {}
         self._remains = Remains(config)
         if self._limits.memory is not None:
             config.pluginmanager.register(MemoryWatch(self._limits), "xdist_worker.box_memory")
@@ -60,7 +66,14 @@ class Boxes:
     def listen(self, listener: Any, words: Any = None) -> None:
         """Be told in a box, by the plugin `listener`, of reports; `words` is what is written to pytest's terminal."""
         self._inside.silence(listener)
+        heard = {name: self._is_heard(name, listener) for name in TOLD_BY_WORKER}
+        self._reports_heard = heard.pop("pytest_runtest_logreport")
+        self._bounds_heard = any(heard.values())
         self._remains.words = words
+
+    def _is_heard(self, name: str, listener: Any) -> bool:
+        implementations = getattr(self._config.hook, name).get_hookimpls()
+        return any(impl.plugin is not listener and not is_pytest(impl.plugin) for impl in implementations)
 
     def report_in_box(self, report: Any) -> None:
         """In the box: a report."""
@@ -79,8 +92,8 @@ class Boxes:
 
     def run(self, item: Any, nextitem: Any) -> None:
         """Run a test in a box."""
-        hook = item.ihook
-        hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        if self._bounds_heard:
+            item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         began = time.perf_counter()
         prepared = 0.0
         item._report_sections = []
@@ -91,6 +104,31 @@ class Boxes:
         item._report_sections = []
         records = self._channel.take()
         left = self._orphans.end()
+        if left or prepared or self._reports_heard or not self._passed_plainly(item, nextitem, records):
+            self._tell(item, nextitem, records, ending, prepared, began, left)
+        if self._bounds_heard:
+            item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+
+    def _passed_plainly(self, item: Any, nextitem: Any, records: List[Record]) -> bool:
+        """Tell a test that passed with nothing to say, of which only pytest's own plugins would hear; else false."""
+        if [kind for kind, _ in records] != [PLAIN, PLAIN, PLAIN] or not self._channel.finished():
+            return False
+        if self._worker.must_tear_down(nextitem):
+            return False
+        if not self._template:
+            self._template = dict(vars(TestReport.from_item_and_call(item, _call("call", 0.0))))
+        for _, payload in records:
+            at, start, stop, duration = TIMES.unpack(payload)
+            report = TestReport.__new__(TestReport)
+            report.__dict__.update(self._template, when=PHASES[at], duration=duration, start=start, stop=stop)
+            report.__dict__.update({_ID: getattr(item, _ID_OF_ITEM), "location": item.location})
+            report.sections, report.user_properties, report.keywords = [], [], {}
+            self._teller.passed(report)
+        return True
+
+    def _tell(
+        self, item: Any, nextitem: Any, records: List[Record], ending: Ending, prepared: float, began: float, left: Any
+    ) -> None:
         told = _Told(self, item, nextitem, prepared)
         told.take_end(records)
         told.replay(records)
@@ -105,7 +143,6 @@ class Boxes:
                 self._teller.end_was_told()
             self._raise(told.raised or {"kind": "interrupt"})
         told.tear_down()
-        hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
 
     def _box(self, item: Any, nextitem: Any) -> Ending:
         channel = self._channel

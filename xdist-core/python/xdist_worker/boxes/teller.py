@@ -1,4 +1,4 @@
-"""Between a worker's hooks and its boxes: what a box says otherwise than by reports, and what the controller is told."""
+"""Between a worker's hooks and its boxes: what a box says otherwise than by reports, and what the controller hears."""
 
 from __future__ import annotations
 
@@ -37,6 +37,10 @@ class WorkerTeller:
     def pass_on(self, frame: bytes) -> None:
         """A frame of the box goes to the controller, after the reports of its test."""
         self._hooks.tell_later(frame)
+
+    def passed(self, report: Any) -> None:
+        """A report of a plain pass, of which no other plugin is told."""
+        self._hooks.pytest_runtest_logreport(report)
 
     def end_was_told(self) -> None:
         """What ends the session is among those frames."""

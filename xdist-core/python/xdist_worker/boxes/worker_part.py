@@ -6,12 +6,12 @@ runs; every hook of the project and of other plugins runs once, in the box.
 
 from __future__ import annotations
 
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, Set, Tuple
 
 import pytest
 from _pytest.runner import CallInfo
 
-from ..status import _is_pytest
+from ..status import is_pytest
 
 _RERAISED = (pytest.exit.Exception, KeyboardInterrupt)
 # Beside pytest's own: hooks that are to see what the worker does of a test.
@@ -27,15 +27,16 @@ except ImportError:  # pragma: no cover - pytest without its logging module
 def _plays_a_part(plugin: Any) -> bool:
     name = getattr(plugin, "__name__", None)
     module = name if isinstance(name, str) else type(plugin).__module__
-    return _is_pytest(plugin) or module.split(".")[0] in _WATCHING
+    return is_pytest(plugin) or module.split(".")[0] in _WATCHING
 
 
 class WorkerPart:
     """A plugin: its protocol is the innermost while something is set up for a box."""
 
-    def __init__(self, config: Any, session: Any) -> None:
+    def __init__(self, config: Any, session: Any, made: Set[Any]) -> None:
         self._config = config
         self._session = session
+        self._made = made
         self._item: Any = None
         self._interrupt: Optional[BaseException] = None
         manager = config.pluginmanager
@@ -60,6 +61,11 @@ class WorkerPart:
             # Not through the hooks, which may make something else of it.
             self._interrupt = error
         return True
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_fixture_setup(self, fixturedef: Any) -> None:
+        """Note what is set up; says nothing."""
+        self._made.add(fixturedef)
 
     # Before.
 
