@@ -96,7 +96,7 @@ def plain_reason(config: Any, dist: dict[str, object]) -> str | None:
     if debugger is None:
         return None
     if getattr(option, "boxed", False):
-        raise pytest.UsageError(f"{debugger} is incompatible with --boxed, as a box has no terminal: leave one of them out")
+        raise pytest.UsageError(f"{debugger} is incompatible with --boxed: a box has no terminal, give one of the two")
     # Resolved to a number, `-n auto` still says that the user did not insist on workers.
     auto = dist.get("auto") or attribute(option.numprocesses, "auto")
     if auto is not None:

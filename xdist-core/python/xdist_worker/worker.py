@@ -8,9 +8,10 @@ has waited there for some milliseconds, and everything else, goes with the next 
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, Deque, List, Optional
+from typing import Any, Deque, List, Optional, Tuple
 
 import pytest
+from _pytest.reports import TestReport
 
 from . import boxes as box_rules
 from . import wire
@@ -29,6 +30,7 @@ _OVERHEAD = 0.0002
 _LONG = 0.005
 # With fewer tests left, each is told at once, so that more come in time.
 _LOW = 8
+_PASSED = TestReport("", ("", None, ""), {}, "passed", None, "call")
 _FOLLOWING = {"setup": CALL, "call": TEARDOWN}
 
 
@@ -54,6 +56,7 @@ class WorkerHooks:
         # Set up where tests run in processes of their own.
         self._boxes: Any = None
         self._died: Any = None
+        self._passed: Optional[Tuple[float, float, float]] = None
         self.in_box = False
 
     # From configure to the end of collection.
@@ -225,14 +228,17 @@ class WorkerHooks:
         """Tell that a test is done; returns whether the next one was announced along with it."""
         run = self._run
         link, plain = run.link, self._plain
-        if self._wordy or len(plain) != 3:
+        if self._passed is not None:
+            setup, call, teardown = self._passed
+            self._passed = None
+        elif self._wordy or len(plain) != 3:
             self._say_plain()
             run.index = None
             link.send_frame(wire.done(index))
             return False
+        else:
+            setup, call, teardown = (report.duration for report in plain)
         run.index = None
-        first, second, third = plain
-        setup, call, teardown = first.duration, second.duration, third.duration
         seconds = setup + call + teardown
         self._unheard += seconds + _OVERHEAD
         if self._unheard <= _PATIENCE and seconds < _LONG and self._leave(session, index, setup, call, teardown):
@@ -312,6 +318,12 @@ class WorkerHooks:
         if phase is not None:
             run.page.phase(phase)
         return None
+
+    def passed_in_box(self, seconds: Tuple[float, float, float]) -> None:
+        """The running test passed: a report of it has nobody to go to, and only is counted."""
+        self._passed = seconds
+        if self._run.reporter is not None:
+            self._run.reporter.stats.setdefault("passed", []).append(_PASSED)
 
     def tell_box_died(self, report: Any, data: Any) -> None:
         """Tell that the running test took its process down; `report` is what plugins are about to hear of it."""

@@ -1,8 +1,9 @@
 """What a box has to say: records in memory that it shares with its worker, which needs no descriptor for them.
 
-The first bytes are the phase that the box is in, whether it came to its end, and the length of what follows: records of
-a kind (one byte), a length and a payload. A record counts once the length includes it, so a box that dies leaves whole
-ones. What is too long for the memory goes to a file, with everything after it.
+The first bytes are the phase that the box is in, how it came to its end, whether there is a file, and the length of
+the records; then the seconds of each phase of a plain pass, of which nothing else is said; then records of a kind (one byte),
+a length and a payload. A record counts once the length includes it, so a box that dies leaves whole ones. What is too
+long for the memory goes to a file, with everything after it.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from typing import List, Optional, Tuple
 PLAIN, REPORT, FRAME, RAISED, END = 1, 2, 3, 4, 5
 
 _SIZE = 1 << 20
-_START = 8
+_START = 32
+_OPEN, _FINISHED, _PASSED = 0, 1, 2
+_NOTHING = bytes(8)
+_SECONDS = struct.Struct("<ddd")
 _LENGTH = struct.Struct("<I")
 _HEAD = struct.Struct("<BI")
-_SPILLED = 2
 Record = Tuple[int, bytes]
 
 
@@ -29,16 +32,13 @@ class Channel:
 
     def __init__(self, folder: str = "") -> None:
         self._map = mmap.mmap(-1, _SIZE)
-        self._folder = folder or tempfile.gettempdir()
-        self._path = ""
+        self._path = os.path.join(folder or tempfile.gettempdir(), f"box-of-{getpid()}")
         self._at = _START
         self._pid = 0
 
     def clear(self) -> None:
         """In the worker, before a box is made."""
-        self._map[:_START] = bytes(_START)
-        self._at = _START
-        self._path = os.path.join(self._folder, f"box-of-{getpid()}")
+        self._map[:8] = _NOTHING
 
     # In the box.
 
@@ -52,7 +52,7 @@ class Channel:
 
     def put(self, kind: int, payload: bytes) -> None:
         """Say something. A child of the box that thinks it is the box ends here."""
-        if getpid() != self._pid:
+        if not self.is_own():
             _exit(1)
         at, end = self._at, self._at + _HEAD.size + len(payload)
         if end > _SIZE or self._map[2]:
@@ -64,7 +64,7 @@ class Channel:
         return None
 
     def _spill(self, data: bytes) -> None:
-        self._map[2] = _SPILLED
+        self._map[2] = 1
         fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             rest = memoryview(data)
@@ -75,9 +75,20 @@ class Channel:
 
     def finish(self) -> None:
         """The box has come to its end."""
-        if getpid() != self._pid:
+        if not self.is_own():
             _exit(1)
-        self._map[1] = 1
+        self._map[1] = _FINISHED
+
+    def finish_passed(self, setup: float, call: float, teardown: float) -> None:
+        """The box has come to its end, and its test passed; there is nothing more to say."""
+        if not self.is_own():
+            _exit(1)
+        _SECONDS.pack_into(self._map, 8, setup, call, teardown)
+        self._map[1] = _PASSED
+
+    def is_own(self) -> bool:
+        """Whether this is the box, and not a child of it."""
+        return getpid() == self._pid
 
     # In the worker, once the box is gone.
 
@@ -87,7 +98,13 @@ class Channel:
 
     def finished(self) -> bool:
         """Whether the box came to its end."""
-        return bool(self._map[1])
+        return self._map[1] != _OPEN
+
+    def passed(self) -> Optional[Tuple[float, float, float]]:
+        """The seconds of the phases of a plain pass."""
+        if self._map[1] != _PASSED:
+            return None
+        return _SECONDS.unpack_from(self._map, 8)  # type: ignore[return-value]
 
     def take(self) -> List[Record]:
         """Everything that the box said."""

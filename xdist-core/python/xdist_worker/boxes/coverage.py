@@ -1,7 +1,7 @@
 """What coverage.py measures in a box becomes part of what it measures in the worker.
 
-The box sends the lines or branches that it ran, as coverage's own tables hold them in memory; no file is written for a
-box. Where there is more to it (a context for each test, file tracers), or where the tables look different, the box saves
+The box sends the lines or branches that it ran, as coverage's own tables hold them in memory, and writes no file.
+Where there is more to it (a context for each test, file tracers), or where the tables look different, the box saves
 a data file of its own instead, as coverage has it for any forked process.
 """
 

@@ -8,7 +8,7 @@ import select
 import signal
 import sys
 import time
-from typing import Any, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
 from .. import forking
 from ..afterfork import rand
@@ -48,6 +48,9 @@ class Ending(NamedTuple):
         return f"exit code {os.WEXITSTATUS(self.status)}"
 
 
+_CLEAN = Ending(0, 0.0, False, False)
+
+
 def fork_box() -> int:
     """Fork: 0 in the box. An interrupt meanwhile comes afterwards."""
     if _freeze is not None:
@@ -63,18 +66,21 @@ def fork_box() -> int:
     return pid
 
 
-def wait_for(pid: int, timeout: Optional[float]) -> Ending:
+def wait_for(pid: int, timeout: Optional[float], counts_cpu: bool) -> Ending:
     """Wait until a box has ended. It is ended if it takes longer than `timeout` seconds."""
+    wait = _wait4 if counts_cpu else _waitpid
     interrupted = False
     deadline = None if timeout is None else time.monotonic() + timeout
     timed_out = False
     while True:
         try:
             if deadline is None:
-                return _ending(*_wait4(pid, 0)[1:], timed_out, interrupted)
-            found = _wait_until(pid, deadline)
+                found = wait(pid, 0)
+                # Nearly always.
+                return _CLEAN if not (found[1] or interrupted) else _ending(found, timed_out, interrupted)
+            found = _wait_until(pid, deadline, wait)
             if found is not None:
-                return _ending(*found[1:], timed_out, interrupted)
+                return _ending(found, timed_out, interrupted)
             # The first word lets faulthandler say where the test stands.
             os.kill(pid, signal.SIGKILL if timed_out else signal.SIGABRT)
             deadline = None if timed_out else time.monotonic() + _GRACE
@@ -94,34 +100,39 @@ def _wait4(pid: int, flags: int) -> Any:
     return found, status, None
 
 
-def _ending(status: int, usage: Any, timed_out: bool, interrupted: bool) -> Ending:
+def _waitpid(pid: int, flags: int) -> Any:
+    return os.waitpid(pid, flags)
+
+
+def _ending(found: Any, timed_out: bool, interrupted: bool) -> Ending:
+    usage = found[2] if len(found) > 2 else None
     cpu = 0.0 if usage is None else usage.ru_utime + usage.ru_stime
-    return Ending(status, cpu, timed_out, interrupted)
+    return Ending(found[1], cpu, timed_out, interrupted)
 
 
-def _wait_until(pid: int, deadline: float) -> Any:
-    """What `wait4` says, or `None` when the time is over."""
+def _wait_until(pid: int, deadline: float, wait: Callable[[int, int], Any]) -> Any:
+    """What `wait` says, or `None` when the time is over."""
     try:
         fd = os.pidfd_open(pid)
     except (AttributeError, OSError):
-        return _look_until(pid, deadline)
+        return _look_until(pid, deadline, wait)
     try:
         poll = select.poll()
         poll.register(fd, select.POLLIN)
         while True:
             left = deadline - time.monotonic()
             if poll.poll(max(0, int(left * 1000) + 1)):
-                return _wait4(pid, 0)
+                return wait(pid, 0)
             if left <= 0:
                 return None
     finally:
         os.close(fd)
 
 
-def _look_until(pid: int, deadline: float) -> Any:
+def _look_until(pid: int, deadline: float, wait: Callable[[int, int], Any]) -> Any:
     pause = _SHORTEST
     while True:
-        found = _wait4(pid, os.WNOHANG)
+        found = wait(pid, os.WNOHANG)
         if found[0] == pid:
             return found
         left = deadline - time.monotonic()

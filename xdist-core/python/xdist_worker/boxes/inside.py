@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import sys
-from typing import Any, Callable, Dict, List, NoReturn, Optional, Set
+from typing import Any, Callable, Dict, List, NoReturn, Optional, Set, Tuple
 
 import pytest
 from _pytest.reports import TestReport
@@ -31,10 +31,10 @@ TOLD_BY_WORKER = ("pytest_runtest_logreport", "pytest_runtest_logstart", "pytest
 class BoxLink:
     """Stands in for the worker's connection: what is sent is passed on by the worker."""
 
-    def __init__(self, channel: Channel, frame: Callable[[Any], bytes], path: str) -> None:
-        self._channel = channel
+    def __init__(self, inside: Inside, frame: Callable[[Any], bytes], path: str) -> None:
+        self._say = inside.say
+        self._is_box = inside.is_box
         self._frame = frame
-        self._pid = os.getpid()
         self.lost = False
         self.sent = 0
         self.path = path
@@ -45,11 +45,11 @@ class BoxLink:
 
     def send_frame(self, data: bytes) -> None:
         """Send a ready frame."""
-        self._channel.put(FRAME, data)
+        self._say(FRAME, data)
 
     def is_own(self) -> bool:
         """Whether this is the box, and not a child of it."""
-        return os.getpid() == self._pid
+        return self._is_box()
 
 
 class Inside:
@@ -68,6 +68,9 @@ class Inside:
         self._leaving: List[Any] = []
         self._merges = False
         self._teller: Any = None
+        # `(start, stop, duration)` of reports with nothing to say, as long as nothing else was said.
+        self._plain: List[Tuple[float, float, float]] = []
+        self._said = False
         # Fixtures that were set up in this box.
         self.made: Set[Any] = set()
 
@@ -99,7 +102,11 @@ class Inside:
             teller.leave_box()
             self._say_end(item)
             _flush()
-            channel.finish()
+            if self._said or len(self._plain) != 3:
+                self._say_plain()
+                channel.finish()
+            else:
+                channel.finish_passed(*(duration for _, _, duration in self._plain))
         except BaseException:
             _last_resort()
             os._exit(1)
@@ -111,6 +118,8 @@ class Inside:
         for caller, plugin in self._leaving:
             caller._remove_plugin(plugin)
         self.made.clear()
+        self._said = False
+        self._plain = []
         self._phase(SETUP)
         self._item = item
         state = self._session._setupstate
@@ -169,16 +178,34 @@ class Inside:
         if phase is not None:
             self._phase(phase)
         if self._is_bare(report):
-            start = float(getattr(report, "start", 0.0))
-            times = TIMES.pack(PHASES.index(when), start, float(getattr(report, "stop", 0.0)), float(report.duration))
-            self._channel.put(PLAIN, times)
+            times = getattr(report, "start", 0.0), getattr(report, "stop", 0.0), report.duration
+            if not self._said and len(self._plain) < 3 and PHASES[len(self._plain)] == when:
+                self._plain.append(times)
+            else:
+                self.say(PLAIN, TIMES.pack(PHASES.index(when), *times))
             return
         self._limits.lift()
         if self._merges and when == "setup":
             report.sections = _merged(report.sections)
         # Plugins may keep in the box what they make of a report.
         status.ask(self._config, report)
-        self._channel.put(REPORT, pack(serialised(self._config, report)))
+        self.say(REPORT, pack(serialised(self._config, report)))
+
+    def is_box(self) -> bool:
+        """Whether this process is the box."""
+        return self._channel.is_own()
+
+    def say(self, kind: int, payload: bytes) -> None:
+        """In the box: anything."""
+        self._say_plain()
+        self._said = True
+        self._channel.put(kind, payload)
+
+    def _say_plain(self) -> None:
+        """Say what was held back in the hope of a plain pass."""
+        held, self._plain = self._plain, []
+        for at, times in enumerate(held):
+            self._channel.put(PLAIN, TIMES.pack(at, *times))
 
     def _is_bare(self, report: Any) -> bool:
         return (
@@ -206,7 +233,7 @@ class Inside:
             told["kind"] = "interrupt"
         elif isinstance(error, pytest.UsageError):
             told = {"kind": "usage", "text": str(error)}
-        self._channel.put(RAISED, pack(told))
+        self.say(RAISED, pack(told))
 
     def _say_end(self, item: Any) -> None:
         session = self._session
@@ -221,7 +248,7 @@ class Inside:
         if covered:
             told["coverage"] = covered
         if told:
-            self._channel.put(END, pack(told))
+            self.say(END, pack(told))
 
 
 class MemoryWatch:

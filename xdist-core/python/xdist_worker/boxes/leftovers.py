@@ -37,13 +37,20 @@ class Orphans:
         # Whether nothing but boxes runs tests here: then this need not change for each.
         self._always = always
         self._adopts = False
+        self._stale = True
         self._before: Set[int] = set()
 
     def expect(self) -> None:
         """A box is about to be made."""
         if self._call is not None:
             self._adopt(True)
-            self._before = _children() if _has_children() else set()
+            if self._stale or not self._always:
+                self._before = _children() if _has_children() else set()
+                self._stale = False
+
+    def look_again(self) -> None:
+        """The worker has run code of the project: it may have children that it had not."""
+        self._stale = True
 
     def _adopt(self, adopts: bool) -> None:
         if self._adopts != adopts and self._call is not None:

@@ -1,4 +1,4 @@
-"""Runs a test in a box, as its worker sees it: set up what is wider, fork, wait, tell what the box had to say, tear down
+"""Runs a test in a box, as its worker sees it: set up what is wider, fork, wait, tell what the box said, and tear down
 what nobody needs any more.
 
 To the worker's plugins the reports of a box are those of any test, and come in the same order; what takes the box down
@@ -29,8 +29,6 @@ from .limits import Limits
 from .remains import Remains
 from .worker_part import WorkerPart
 
-# How a report is told whose it is, and what of a test.
-_ID, _ID_OF_ITEM = ("_id", "id") if hasattr(TestReport, "id") else ("nodeid", "nodeid")
 _PHASE_NAMES = ("setup", "setup", "call", "teardown")
 
 
@@ -45,19 +43,19 @@ class Boxes:
         self._config = config
         self._session = session
         self._teller = teller
-        self._path = path
         self._all = bool(getattr(config.option, "boxed", False))
         self._unboxed = config.hook.pytest_runtest_protocol
         self._limits = Limits(config.option)
         self._measuring = Measuring()
         self._channel = Channel(folder)
         self._inside = Inside(config, session, self._channel, self._limits, self._measuring)
+        self._link = BoxLink(self._inside, wire.frame, path)
         self._worker = WorkerPart(config, session, self._inside.made)
         self._orphans = Orphans(self._all)
         # Whether somebody beside pytest itself hears of tests that begin and end, and of reports.
         self._bounds_heard = self._reports_heard = True
-        self._template: Dict[str, Any] = {}
-        self._remains = Remains(config)
+        self._remains = Remains(config, self._limits.cpu is not None)
+        self._remains.watch_boxes()
         if self._limits.memory is not None:
             config.pluginmanager.register(MemoryWatch(self._limits), "xdist_worker.box_memory")
         keep_flush_of_c()
@@ -96,35 +94,24 @@ class Boxes:
             item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         began = time.perf_counter()
         prepared = 0.0
-        item._report_sections = []
         if self._worker.lacks(item):
+            self._remains.watch_worker()
             self._worker.prepare(item, nextitem)
+            self._remains.watch_boxes()
+            self._orphans.look_again()
             prepared = time.perf_counter() - began
         ending = self._box(item, nextitem)
-        item._report_sections = []
-        records = self._channel.take()
+        seconds = self._channel.passed()
         left = self._orphans.end()
-        if left or prepared or self._reports_heard or not self._passed_plainly(item, nextitem, records):
+        tears_down = self._worker.must_tear_down(nextitem)
+        if seconds is None or left or prepared or tears_down or self._reports_heard or ending.interrupted:
+            records = self._channel.take() if seconds is None else _records_of(seconds)
             self._tell(item, nextitem, records, ending, prepared, began, left)
+            self._orphans.look_again()
+        else:
+            self._teller.passed(seconds)
         if self._bounds_heard:
             item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
-
-    def _passed_plainly(self, item: Any, nextitem: Any, records: List[Record]) -> bool:
-        """Tell a test that passed with nothing to say, of which only pytest's own plugins would hear; else false."""
-        if [kind for kind, _ in records] != [PLAIN, PLAIN, PLAIN] or not self._channel.finished():
-            return False
-        if self._worker.must_tear_down(nextitem):
-            return False
-        if not self._template:
-            self._template = dict(vars(TestReport.from_item_and_call(item, _call("call", 0.0))))
-        for _, payload in records:
-            at, start, stop, duration = TIMES.unpack(payload)
-            report = TestReport.__new__(TestReport)
-            report.__dict__.update(self._template, when=PHASES[at], duration=duration, start=start, stop=stop)
-            report.__dict__.update({_ID: getattr(item, _ID_OF_ITEM), "location": item.location})
-            report.sections, report.user_properties, report.keywords = [], [], {}
-            self._teller.passed(report)
-        return True
 
     def _tell(
         self, item: Any, nextitem: Any, records: List[Record], ending: Ending, prepared: float, began: float, left: Any
@@ -143,6 +130,7 @@ class Boxes:
                 self._teller.end_was_told()
             self._raise(told.raised or {"kind": "interrupt"})
         told.tear_down()
+        item._report_sections = []
 
     def _box(self, item: Any, nextitem: Any) -> Ending:
         channel = self._channel
@@ -152,10 +140,9 @@ class Boxes:
         pid = fork_box()
         if pid == 0:
             channel.open()
-            self._remains.enter_box(self._limits.cpu is not None)
-            self._teller.enter_box(BoxLink(channel, wire.frame, self._path))
+            self._teller.enter_box(self._link)
             self._inside.run(item, nextitem, bool(item._report_sections), self._teller)
-        return wait_for(pid, self._limits.timeout)
+        return wait_for(pid, self._limits.timeout, self._limits.cpu is not None)
 
     # What a box did not tell itself.
 
@@ -199,6 +186,7 @@ class Boxes:
 
     def end(self) -> None:
         """No more boxes: what they measured counts for the worker."""
+        self._remains.watch_worker()
         self._measuring.flush()
 
 
@@ -273,7 +261,9 @@ class _Told:
         nextitem = worker.stays_until(self._nextitem)
         if not worker.must_tear_down(nextitem):
             return self.close()
+        self._boxes._remains.watch_worker()
         call, sections = worker.tear_down(item, nextitem)
+        self._boxes._remains.watch_boxes()
         own = self._held
         if call.excinfo is None:
             if own is not None:
@@ -291,6 +281,16 @@ class _Told:
         self.close()
         hook.pytest_exception_interact(node=item, call=call, report=report)
         return None
+
+
+def _records_of(seconds: Tuple[float, float, float]) -> List[Record]:
+    """The reports of a plain pass that just ended."""
+    now = time.time()
+    records = []
+    for at in reversed(range(3)):
+        records.append((PLAIN, TIMES.pack(at, now - seconds[at], now, seconds[at])))
+        now -= seconds[at]
+    return records[::-1]
 
 
 def _joined(sections: List[Any], captured: List[Tuple[str, str, str]], when: str) -> List[Any]:

@@ -10,6 +10,11 @@ from typing import Any, List, Tuple
 
 from ..link import high_descriptor
 
+try:
+    from _pytest.faulthandler import fault_handler_stderr_fd_key
+except ImportError:  # pragma: no cover - pytest before 7.1, or without that module
+    fault_handler_stderr_fd_key = None  # type: ignore[assignment]
+
 # Bytes kept of each.
 _MOST = 16 << 10
 _OVER_CPU = getattr(signal, "SIGXCPU", None)
@@ -18,11 +23,13 @@ _OVER_CPU = getattr(signal, "SIGXCPU", None)
 class Remains:
     """One file for the stacks of all boxes of a worker, and a look at pytest's capturing."""
 
-    def __init__(self, config: Any) -> None:
+    def __init__(self, config: Any, limits_cpu: bool) -> None:
         self._manager = config.pluginmanager.getplugin("capturemanager")
         self._fd = -1
         faulthandler = sys.modules.get("faulthandler")
         self._faults: Any = faulthandler if faulthandler is not None and faulthandler.is_enabled() else None
+        self._limits_cpu = limits_cpu
+        self._usual = config.stash.get(fault_handler_stderr_fd_key, 2) if fault_handler_stderr_fd_key else 2
         self.words: Any = None
         if self._faults is not None:
             try:
@@ -31,12 +38,17 @@ class Remains:
             except OSError:
                 self._faults = None
 
-    def enter_box(self, limits_cpu: bool) -> None:
-        """In the box: stacks go to the file."""
+    def watch_boxes(self) -> None:
+        """Stacks of processes that are forked from now on go to the file."""
         if self._faults is not None:
             self._faults.enable(file=self._fd, all_threads=True)
-            if limits_cpu and _OVER_CPU is not None:
+            if self._limits_cpu and _OVER_CPU is not None:
                 self._faults.register(_OVER_CPU, file=self._fd, all_threads=True, chain=True)
+
+    def watch_worker(self) -> None:
+        """The worker itself runs code of the project: its stack goes where it always went."""
+        if self._faults is not None:
+            self._faults.enable(file=self._usual, all_threads=True)
 
     def read(self) -> Tuple[str, List[Tuple[str, str]]]:
         """In the worker: what a dead box wrote, as one text, and the captured part by streams."""

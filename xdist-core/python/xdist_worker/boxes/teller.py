@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Tuple
 
 import pytest
 
@@ -38,9 +38,9 @@ class WorkerTeller:
         """A frame of the box goes to the controller, after the reports of its test."""
         self._hooks.tell_later(frame)
 
-    def passed(self, report: Any) -> None:
-        """A report of a plain pass, of which no other plugin is told."""
-        self._hooks.pytest_runtest_logreport(report)
+    def passed(self, seconds: Tuple[float, float, float]) -> None:
+        """The test passed with nothing to say, and no other plugin is told of it."""
+        self._hooks.passed_in_box(seconds)
 
     def end_was_told(self) -> None:
         """What ends the session is among those frames."""
