@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 MARK = "forked"
+MARK_HELP = "run the test in a process of its own, forked from the one that has its wider fixtures"
 
 
 def wanted(config: Any, items: Any) -> bool:

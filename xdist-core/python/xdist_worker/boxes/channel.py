@@ -1,9 +1,9 @@
 """What a box has to say: records in memory that it shares with its worker, which needs no descriptor for them.
 
 The first bytes are the phase that the box is in, how it came to its end, whether there is a file, and the length of
-the records; then the seconds of each phase of a plain pass, of which nothing else is said; then records of a kind (one byte),
-a length and a payload. A record counts once the length includes it, so a box that dies leaves whole ones. What is too
-long for the memory goes to a file, with everything after it.
+the records; then the seconds of each phase of a plain pass, of which nothing else is said; then records of a kind (one
+byte), a length and a payload. A record counts once the length includes it, so a box that dies leaves whole ones. What
+is too long for the memory goes to a file, with everything after it.
 """
 
 from __future__ import annotations

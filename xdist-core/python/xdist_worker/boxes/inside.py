@@ -74,11 +74,11 @@ class Inside:
         # Fixtures that were set up in this box.
         self.made: Set[Any] = set()
 
-    def silence(self, listener: Any) -> None:
+    def silence(self, listener: Any, all_others: bool) -> None:
         """In the worker, once: which plugins are not to hear in a box what they hear in the worker."""
         for name in TOLD_BY_WORKER:
             caller = getattr(self._config.hook, name)
-            heard = [impl for impl in caller.get_hookimpls() if impl.plugin is listener or _stays(name, impl)]
+            heard = [impl for impl in caller.get_hookimpls() if impl.plugin is listener or not (all_others or _is_told(name, impl))]
             if isinstance(getattr(caller, "_hookimpls", None), list):
                 self._heard.append((caller, heard))
             else:
@@ -279,9 +279,9 @@ def _stays(hook: str, impl: Any) -> bool:
     return hook != "pytest_runtest_logreport" and status.is_pytest(impl.plugin)
 
 
-def _stays(hook: str, impl: Any) -> bool:
-    """Whether one of pytest's own plugins prepares something for the test."""
-    return hook != "pytest_runtest_logreport" and is_pytest(impl.plugin)
+def _is_told(hook: str, impl: Any) -> bool:
+    """Whether the worker tells a plugin; pytest's own ones prepare something when a test begins."""
+    return hook == "pytest_runtest_logreport" or not is_pytest(impl.plugin)
 
 
 def _merged(sections: List[Any]) -> List[Any]:

@@ -55,15 +55,21 @@ class Boxes:
         # Whether somebody beside pytest itself hears of tests that begin and end, and of reports.
         self._bounds_heard = self._reports_heard = True
         self._remains = Remains(config, self._limits.cpu is not None)
-        self._remains.watch_boxes()
+        if self._all:
+            self._remains.watch_boxes()
         if self._limits.memory is not None:
             config.pluginmanager.register(MemoryWatch(self._limits), "xdist_worker.box_memory")
         keep_flush_of_c()
         _make_base(config)
 
-    def listen(self, listener: Any, words: Any = None) -> None:
-        """Be told in a box, by the plugin `listener`, of reports; `words` is what is written to pytest's terminal."""
-        self._inside.silence(listener)
+    def listen(self, listener: Any, words: Any = None, hears_all: bool = False) -> None:
+        """Be told in a box, by the plugin `listener`, of reports; `words` is what is written to pytest's terminal.
+
+        `hears_all`: pytest's own plugins are to hear of everything, as they show it.
+        """
+        self._inside.silence(listener, hears_all)
+        if hears_all:
+            return
         heard = {name: self._is_heard(name, listener) for name in TOLD_BY_WORKER}
         self._reports_heard = heard.pop("pytest_runtest_logreport")
         self._bounds_heard = any(heard.values())
@@ -88,6 +94,10 @@ class Boxes:
         else:
             self._unboxed(item=item, nextitem=nextitem)
 
+    def prepares(self, item: Any) -> bool:
+        """Whether a box for `item` is being prepared."""
+        return self._worker.prepares(item)
+
     def run(self, item: Any, nextitem: Any) -> None:
         """Run a test in a box."""
         if self._bounds_heard:
@@ -95,10 +105,9 @@ class Boxes:
         began = time.perf_counter()
         prepared = 0.0
         if self._worker.lacks(item):
-            self._remains.watch_worker()
+            self.watch_worker()
             self._worker.prepare(item, nextitem)
-            self._remains.watch_boxes()
-            self._orphans.look_again()
+            self.watch_boxes()
             prepared = time.perf_counter() - began
         ending = self._box(item, nextitem)
         seconds = self._channel.passed()
@@ -107,7 +116,6 @@ class Boxes:
         if seconds is None or left or prepared or tears_down or self._reports_heard or ending.interrupted:
             records = self._channel.take() if seconds is None else _records_of(seconds)
             self._tell(item, nextitem, records, ending, prepared, began, left)
-            self._orphans.look_again()
         else:
             self._teller.passed(seconds)
         if self._bounds_heard:
@@ -135,6 +143,8 @@ class Boxes:
     def _box(self, item: Any, nextitem: Any) -> Ending:
         channel = self._channel
         channel.clear()
+        if not self._all:
+            self._remains.watch_boxes()
         self._measuring.look()
         self._orphans.expect()
         pid = fork_box()
@@ -142,7 +152,21 @@ class Boxes:
             channel.open()
             self._teller.enter_box(self._link)
             self._inside.run(item, nextitem, bool(item._report_sections), self._teller)
-        return wait_for(pid, self._limits.timeout, self._limits.cpu is not None)
+        ending = wait_for(pid, self._limits.timeout, self._limits.cpu is not None)
+        if not self._all:
+            self._remains.watch_worker()
+        return ending
+
+    def watch_worker(self) -> None:
+        """The worker is about to run code of the project."""
+        if self._all:
+            self._remains.watch_worker()
+
+    def watch_boxes(self) -> None:
+        """Boxes are about to run again."""
+        self._orphans.look_again()
+        if self._all:
+            self._remains.watch_boxes()
 
     # What a box did not tell itself.
 
@@ -170,8 +194,12 @@ class Boxes:
         warning = pytest.PytestWarning(warning_text(names))
         file, line = item.location[0], (item.location[1] or 0) + 1
         message = warnings.WarningMessage(warning, pytest.PytestWarning, str(file), line)
-        item.ihook.pytest_warning_recorded.call_historic(
-            kwargs={"warning_message": message, "nodeid": item.nodeid, "when": "runtest", "location": None}
+        self.tell_warning(message, "runtest", item.nodeid)
+
+    def tell_warning(self, message: Any, when: str, nodeid: str) -> None:
+        """Tell plugins of a warning."""
+        self._config.hook.pytest_warning_recorded.call_historic(
+            kwargs={"warning_message": message, "nodeid": nodeid, "when": when, "location": None}
         )
 
     def _raise(self, raised: Dict[str, Any]) -> None:
@@ -261,9 +289,9 @@ class _Told:
         nextitem = worker.stays_until(self._nextitem)
         if not worker.must_tear_down(nextitem):
             return self.close()
-        self._boxes._remains.watch_worker()
+        self._boxes.watch_worker()
         call, sections = worker.tear_down(item, nextitem)
-        self._boxes._remains.watch_boxes()
+        self._boxes.watch_boxes()
         own = self._held
         if call.excinfo is None:
             if own is not None:

@@ -69,6 +69,10 @@ class WorkerPart:
 
     # Before.
 
+    def prepares(self, item: Any) -> bool:
+        """Whether that is going on for `item`."""
+        return self._item is item
+
     def lacks(self, item: Any) -> bool:
         """Whether something wider than the test does not stand yet."""
         stack = self._session._setupstate.stack
