@@ -78,13 +78,12 @@ class Inside:
         """In the worker, once: which plugins are not to hear in a box what they hear in the worker."""
         for name in TOLD_BY_WORKER:
             caller = getattr(self._config.hook, name)
-            heard = [impl for impl in caller.get_hookimpls() if impl.plugin is listener or not (all_others or _is_told(name, impl))]
+            found = caller.get_hookimpls()
+            told = [impl for impl in found if impl.plugin is not listener and (all_others or _is_told(name, impl))]
             if isinstance(getattr(caller, "_hookimpls", None), list):
-                self._heard.append((caller, heard))
+                self._heard.append((caller, [impl for impl in found if impl not in told]))
             else:
-                kept = [impl.plugin for impl in heard]
-                gone = [impl.plugin for impl in caller.get_hookimpls() if impl.plugin not in kept]
-                self._leaving += [(caller, plugin) for plugin in gone]
+                self._leaving += [(caller, impl.plugin) for impl in told]
 
     def run(self, item: Any, nextitem: Any, merges: bool, teller: Any) -> NoReturn:
         """In the box: all of it."""
