@@ -176,12 +176,10 @@ class Inside:
         phase = _FOLLOWING.get(when)
         if phase is not None:
             self._phase(phase)
-        if self._is_bare(report):
-            times = getattr(report, "start", 0.0), getattr(report, "stop", 0.0), report.duration
-            if not self._said and len(self._plain) < 3 and PHASES[len(self._plain)] == when:
-                self._plain.append(times)
-            else:
-                self.say(PLAIN, TIMES.pack(PHASES.index(when), *times))
+        plain = self._plain
+        # What follows on something else may depend on it, as a test does on its subtests.
+        if not self._said and len(plain) < 3 and PHASES[len(plain)] == when and self._is_bare(report):
+            plain.append((getattr(report, "start", 0.0), getattr(report, "stop", 0.0), report.duration))
             return
         self._limits.lift()
         if self._merges and when == "setup":
@@ -213,7 +211,6 @@ class Inside:
             and report.longrepr is None
             and not report.sections
             and not report.user_properties
-            and report.when in PHASES
             and report.nodeid == self._item.nodeid
             and report.__dict__.keys() == _OWN
         )

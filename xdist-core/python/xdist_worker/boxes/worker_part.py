@@ -16,7 +16,7 @@ from ..status import is_pytest
 _RERAISED = (pytest.exit.Exception, KeyboardInterrupt)
 # Beside pytest's own: hooks that are to see what the worker does of a test.
 _WATCHING = ("pytest_timeout", "xdist_worker")
-_STOPS_TEAR_DOWN = int(pytest.__version__.split(".")[0]) >= 8
+_SINCE_PYTEST_8 = int(pytest.__version__.split(".")[0]) >= 8
 
 try:
     from _pytest.logging import caplog_records_key
@@ -101,15 +101,14 @@ class WorkerPart:
         has_request = hasattr(item, "_request") and hasattr(item, "_initrequest")
         if has_request and not item._request:
             item._initrequest()
-        # The item's own set-up is for the box.
-        item.setup, item.teardown = lambda: _fill(item), lambda: None
+        restore = _leave_out_own_set_up(item)
         try:
             CallInfo.from_call(lambda: self._setup(item=item), when="setup", reraise=_RERAISED)
             state = self._session._setupstate
             if item in state.stack:
                 CallInfo.from_call(lambda: state.teardown_exact(item.parent), when="teardown", reraise=_RERAISED)
         finally:
-            del item.setup, item.teardown
+            restore()
             if has_request:
                 item._initrequest()
 
@@ -118,7 +117,7 @@ class WorkerPart:
     def stays_until(self, nextitem: Any) -> Any:
         """The test for which wider fixtures are kept: none if the session is about to stop."""
         session = self._session
-        return None if _STOPS_TEAR_DOWN and (session.shouldfail or session.shouldstop) else nextitem
+        return None if _SINCE_PYTEST_8 and (session.shouldfail or session.shouldstop) else nextitem
 
     def must_tear_down(self, nextitem: Any) -> bool:
         """Whether something stands that `nextitem` has no use for."""
@@ -156,6 +155,22 @@ def _is_missing(item: Any, name: str, fixture: Any) -> bool:
     params = getattr(getattr(item, "callspec", None), "params", None) or {}
     # Equal values need not be alike for every pytest: to look once too often does no harm.
     return name in params and params[name] is not cached[1]
+
+
+def _leave_out_own_set_up(item: Any) -> Callable[[], None]:
+    """Have `item.setup` set up what is wider than the item, and nothing else. Returns how to undo that."""
+    state = vars(item)
+    if not _SINCE_PYTEST_8 and hasattr(item, "_testcase"):
+        # Up to pytest 7, fixtures of a `unittest` class need the instance of it that this makes.
+        names = state["fixturenames"]
+        item.fixturenames = [name for name, _ in wider_fixtures(item)]
+        return lambda: state.update(fixturenames=names)
+    item.setup, item.teardown = lambda: _fill(item), lambda: None
+
+    def restore() -> None:
+        del item.setup, item.teardown
+
+    return restore
 
 
 def _fill(item: Any) -> None:
