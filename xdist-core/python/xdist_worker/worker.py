@@ -57,7 +57,7 @@ class WorkerHooks:
         self._boxes: Any = None
         self._died: Any = None
         self._passed: Optional[Tuple[float, float, float]] = None
-        self.in_box = False
+        self._in_box = False
 
     # From configure to the end of collection.
 
@@ -97,6 +97,11 @@ class WorkerHooks:
             self._run.tell_warning(*warning)
         else:
             self._warnings.append(warning)
+
+    def become_box(self) -> None:
+        """This process has been forked for the running test; what is held back is for the worker to tell."""
+        self._in_box = True
+        self._warnings = []
 
     def tell_later(self, frame: bytes) -> None:
         """Send a frame after the reports of the running test."""
@@ -289,7 +294,7 @@ class WorkerHooks:
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         """Tell a report, unless it is one of the three of a plain pass, which are told together."""
-        if self.in_box:
+        if self._in_box:
             return self._boxes.report_in_box(report)
         if report is self._died:
             return None

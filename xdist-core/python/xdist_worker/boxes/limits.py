@@ -100,9 +100,10 @@ class Limits:
         """In the worker: which limit the box was ended by, if any."""
         if timed_out and self.timeout is not None:
             return f"over --box-timeout {self.timeout.text}"
-        if self.cpu is not None and signal_number in (getattr(signal, "SIGXCPU", 0), signal.SIGKILL):
-            if cpu_seconds >= max(1, math.ceil(self.cpu)) - 0.1:
-                return f"over --box-cpu {self.cpu.text}"
+        # The second signal is for those that take no notice of the first.
+        taken = signal_number == signal.SIGKILL and self.cpu is not None and cpu_seconds >= math.ceil(self.cpu)
+        if self.cpu is not None and (taken or signal_number == getattr(signal, "SIGXCPU", None)):
+            return f"over --box-cpu {self.cpu.text}"
         if self.memory is not None and signal_number in (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS):
             return f"with --box-memory {self.memory.text}, which may have been met"
         return ""

@@ -19,7 +19,7 @@ class WorkerTeller:
     def enter_box(self, link: Any) -> None:
         """This process is a box: everything goes through `link`."""
         self._run.link = link
-        self._hooks.in_box = True
+        self._hooks.become_box()
 
     def phase(self, phase: int) -> None:
         """What is being done."""
