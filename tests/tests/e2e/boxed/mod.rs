@@ -4,6 +4,7 @@ mod deaths;
 mod equality;
 mod isolation;
 mod limits;
+mod plugins;
 mod scopes;
 mod sessions;
 
