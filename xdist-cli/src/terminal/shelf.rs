@@ -164,7 +164,8 @@ pub(crate) fn from_crash(face: &Face, nodeid: &str, worker: WorkerId, crashed: &
     let mut sections = Vec::new();
     for report in &crashed.reports {
         if let (true, Some(longrepr)) = (report.is_failure(), &report.longrepr) {
-            terminal.push_str(&face.style.rule('-', &format!("{} failed before the crash", report.when), &[]));
+            let order = if crashed.boxed { "as well" } else { "before the crash" };
+            terminal.push_str(&face.style.rule('-', &format!("{} failed {order}", report.when), &[]));
             terminal.push_str(longrepr.terminal.trim_end());
             terminal.push('\n');
         }

@@ -56,6 +56,7 @@ class WorkerHooks:
         # Set up where tests run in processes of their own.
         self._boxes: Any = None
         self._died: Any = None
+        self._death: Any = None
         self._passed: Optional[Tuple[float, float, float]] = None
         self._in_box = False
 
@@ -233,6 +234,10 @@ class WorkerHooks:
         """Tell that a test is done; returns whether the next one was announced along with it."""
         run = self._run
         link, plain = run.link, self._plain
+        if self._death is not None:
+            self._tell_death(index)
+            run.index = None
+            return False
         if self._passed is not None:
             setup, call, teardown = self._passed
             self._passed = None
@@ -271,11 +276,17 @@ class WorkerHooks:
     def _complete_anyway(self, index: int) -> None:
         """Tell that a test is done if all of it was reported before what ends the session; once more does no harm."""
         link = self._run.link
-        if self._over:
+        if self._death is not None:
+            self._tell_death(index)
+        elif self._over:
             link.send_frame(wire.done(index))
         elif len(self._plain) == 3 and not self._wordy:
             setup, call, teardown = self._plain
             link.send_frame(wire.passed(index, setup.duration, call.duration, teardown.duration))
+
+    def _tell_death(self, index: int) -> None:
+        death, self._death = self._death, None
+        self._run.link.send({"box_died": [index, death]})
 
     def _following(self, session: Any) -> Optional[int]:
         """The test that starts right now, if one does."""
@@ -331,12 +342,14 @@ class WorkerHooks:
             self._run.reporter.stats.setdefault("passed", []).append(_PASSED)
 
     def tell_box_died(self, report: Any, data: Any) -> None:
-        """Tell that the running test took its process down; `report` is what plugins are about to hear of it."""
+        """The running test took its process down; `report` is what plugins are about to hear of it.
+
+        The controller is told at the test's end: what is wider may still go wrong in its teardown.
+        """
         run = self._run
         self._say_plain()
         self._wordy = self._over = True
-        self._died = report
-        run.link.send({"box_died": [run.index, data]})
+        self._died, self._death = report, data
         run.page.failed()
 
     def _tell(self, data: Any) -> None:

@@ -360,6 +360,12 @@ impl RunState {
             self.give_up(worker, running);
         } else if !finished {
             self.bury(worker, death, running, failed_starts);
+        } else if !self.again.is_empty()
+            && self.is_left_for(worker)
+            && !self.someone_takes_tests(worker)
+            && self.restarted < self.settings.restarts
+        {
+            self.replace(worker);
         }
         if !death.clean
             && worked
@@ -468,17 +474,25 @@ impl RunState {
 
     /// Whether a worker takes tests, or one can be started in the place of `worker`.
     fn someone_can_run(&mut self, worker: WorkerId) -> bool {
-        let mut others = self.workers.iter().zip((0..).map(WorkerId));
-        let alike = |other| self.settings.parts.is_empty() || other == worker;
-        if others.any(|(entry, other)| alike(other) && matches!(entry.phase, Phase::Starting | Phase::Running)) {
+        if self.someone_takes_tests(worker) {
             return true;
         }
         if self.restarted >= self.settings.restarts {
             self.tell_limit(worker, 0);
             return false;
         }
-        self.replace(worker);
+        // One whose test took only a box down is replaced when it has left, as it was told to.
+        if !self.workers.get(worker.at()).is_some_and(Worker::is_alive) {
+            self.replace(worker);
+        }
         true
+    }
+
+    /// Whether a worker takes tests, or will, that `worker` may run.
+    fn someone_takes_tests(&self, worker: WorkerId) -> bool {
+        let mut others = self.workers.iter().zip((0..).map(WorkerId));
+        let alike = |other| self.settings.parts.is_empty() || other == worker;
+        others.any(|(entry, other)| alike(other) && matches!(entry.phase, Phase::Starting | Phase::Running))
     }
 
     fn tell_limit(&mut self, worker: WorkerId, failed_starts: u32) {

@@ -75,6 +75,26 @@ fn each_kind_of_death_has_its_words() {
 }
 
 #[test]
+fn what_is_wider_is_torn_down_after_a_death_and_may_fail() {
+    let suite = Suite::one(
+        "
+import os
+import pytest
+
+@pytest.fixture(scope='module')
+def wide():
+    yield
+    raise OSError('cannot be torn down')
+
+def test_a(wide):
+    os._exit(3)
+",
+    );
+    let outcome = boxed(&suite).run();
+    outcome.expect_code(1).expect_text("exit code 3 in call").expect_text("OSError: cannot be torn down");
+}
+
+#[test]
 fn a_crash_counts_for_maxfail_and_is_remembered() {
     let suite = Suite::one("import os\ndef test_a(): os._exit(1)\ndef test_b(): pass\n");
     let outcome = boxed(&suite).arg("-x").run();
