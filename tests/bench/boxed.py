@@ -2,9 +2,9 @@
 pytest-forked.
 
 A conftest has a fixture of the session, which stands in the worker from before the first box until after the last. It
-reads the CPU time of the worker and of its boxes in between, and right afterwards that of a few hundred bare forks of the
-same process: fork, exit, wait. So a box counts with all that pytest does for a test that does nothing. The same fixture looks
-at descriptors, children and resident memory of the worker, at the start and after 10 000 boxes.
+reads the CPU time of the worker and of its boxes in between, and right afterwards that of a few hundred bare forks of
+the same process: fork, exit, wait. So a box counts with all that pytest does for a test that does nothing. The same
+fixture looks at descriptors, children and resident memory of the worker, at the start and after 10 000 boxes.
 
 Beside pytest-forked it is the wall time of whole runs, in turn, on the newest pytest on which that one works.
 """

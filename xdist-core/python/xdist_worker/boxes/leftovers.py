@@ -2,7 +2,7 @@
 
 While a box runs, its worker is the one to whom the system gives orphans (Linux). So whatever a box started is the
 worker's child once the box is gone, also if its own parent ended long before, or if it went into a session of its own.
-Elsewhere only the direct children of a box are found, by the box itself.
+Elsewhere nothing is found.
 """
 
 from __future__ import annotations
