@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use execnet_rs::gateway::Process;
 use execnet_rs::process::HowEnded;
 use tokio::sync::{mpsc, watch};
 
 use super::environment::EnvironmentId;
 use super::happening::MemberId;
 use super::output::Output;
+use super::remains::Remains;
+use super::site::SiteId;
 use super::translate::Translation;
 use crate::ids::WorkerId;
 use crate::protocol::{ForkRequest, ToPython};
@@ -42,6 +45,12 @@ pub(super) struct Member {
     pub(super) role: MemberRole,
     /// Where it lives.
     pub(super) environment: EnvironmentId,
+    /// On which host.
+    pub(super) site: SiteId,
+    /// It was started there, and is killed when this is dropped.
+    pub(super) process: Option<Arc<Process>>,
+    /// What it left behind on another host when it died.
+    pub(super) remains: Option<Box<Remains>>,
     /// The id it says hello with.
     pub(super) name: String,
     pub(super) incarnation: u32,
@@ -86,6 +95,9 @@ impl Member {
         Self {
             role,
             environment,
+            site: SiteId::default(),
+            process: None,
+            remains: None,
             name: name.to_owned(),
             incarnation,
             pid: None,
@@ -216,9 +228,10 @@ impl Members {
         (0..self.0.len()).rev().find(|at| matches(&self.0[*at])).map(MemberId)
     }
 
-    /// The living process with this number.
-    pub(super) fn with_pid(&self, pid: u32) -> Option<MemberId> {
-        self.iter().find(|(_, member)| member.pid == Some(pid) && member.exited.is_none()).map(|(id, _)| id)
+    /// The living process with this number on a host.
+    pub(super) fn with_pid(&self, site: SiteId, pid: u32) -> Option<MemberId> {
+        let is = |member: &Member| member.site == site && member.pid == Some(pid) && member.exited.is_none();
+        self.iter().find(|(_, member)| is(member)).map(|(id, _)| id)
     }
 
     /// The living process of a worker.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::outcome::{Stop, Tally};
 use super::worker::{Phase, Running, Worker};
-use super::{Death, Effect, Input};
+use super::{Death, Effect, Input, Succession};
 use crate::event::{Crashed, RunEvent, Verdict};
 use crate::exit;
 use crate::ids::{TestIndex, WorkerId};
@@ -94,6 +94,14 @@ impl RunState {
             effects: Vec::new(),
             scheduler,
             settings,
+        }
+    }
+
+    /// A worker that never is: its environment did not come up. Call before anything happens.
+    pub fn absent(&mut self, worker: WorkerId) {
+        if let Some(entry) = self.workers.get_mut(worker.at()) {
+            entry.phase = Phase::Gone;
+            self.scheduler.give_back(worker, Vec::new());
         }
     }
 
@@ -350,6 +358,7 @@ impl RunState {
             entry.failed_starts += 1;
         }
         let failed_starts = entry.failed_starts;
+        entry.succession = death.succession;
         let worked = mem::take(&mut entry.worked);
         let idle = running.is_none() && queue.is_empty();
         // With tests left it saw the stop flag: whoever set it is about to say why, and a replacement would see it too.
@@ -364,6 +373,7 @@ impl RunState {
             && self.is_left_for(worker)
             && !self.someone_takes_tests(worker)
             && self.restarted < self.settings.restarts
+            && death.succession != Succession::Nowhere
         {
             self.replace(worker);
         }
@@ -385,7 +395,8 @@ impl RunState {
         let wanted = self.stop.is_none() && (self.is_left_for(worker) || asks);
         let limit = self.settings.restarts;
         let last = running.as_ref().filter(|_| !asks).is_some_and(|running| self.is_last_failure(&running.reports));
-        let restart = wanted && !last && self.restarted < limit && failed_starts < FAILED_STARTS;
+        let possible = self.succeeds(worker, death.succession);
+        let restart = wanted && !last && possible && self.restarted < limit && failed_starts < FAILED_STARTS;
         // The verdict may stop the run (--maxfail), so the worker's end is told first.
         self.emit(RunEvent::WorkerDied { worker, how: death.how.clone(), replaced: restart });
         if running.is_none() && !death.output.trim().is_empty() {
@@ -408,8 +419,20 @@ impl RunState {
         }
         if restart {
             self.replace(worker);
-        } else if wanted {
+        } else if wanted && possible {
             self.tell_limit(worker, failed_starts);
+        }
+    }
+
+    /// Whether one is started in the place of a worker, as far as hosts decide it.
+    fn succeeds(&self, worker: WorkerId, succession: Succession) -> bool {
+        match succession {
+            Succession::There => true,
+            Succession::Nowhere => false,
+            Succession::Elsewhere => {
+                let others = self.workers.iter().zip((0..).map(WorkerId)).filter(|(_, other)| *other != worker);
+                !others.into_iter().any(|(entry, _)| matches!(entry.phase, Phase::Starting | Phase::Running))
+            }
         }
     }
 
@@ -476,6 +499,9 @@ impl RunState {
     fn someone_can_run(&mut self, worker: WorkerId) -> bool {
         if self.someone_takes_tests(worker) {
             return true;
+        }
+        if self.workers[worker.at()].succession == Succession::Nowhere {
+            return false;
         }
         if self.restarted >= self.settings.restarts {
             self.tell_limit(worker, 0);
