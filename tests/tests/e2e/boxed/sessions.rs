@@ -146,3 +146,23 @@ def pytest_runtest_logreport(report):
     let serial = of(Invocation::pytest(&Env::usual(), &suite));
     assert_eq!(of(boxed(&suite)), serial);
 }
+
+#[test]
+fn pytest_forked_is_neither_needed_nor_loaded() {
+    let suite = Suite::of(&[
+        ("test_it.py", "import os\nSTATE = []\ndef test_a(): STATE.append(1)\ndef test_b(): assert not STATE\n"),
+        ("pytest.ini", "[pytest]\nrequired_plugins = pytest-forked pytest-xdist\n"),
+        ("pytest_forked.py", "def pytest_addoption(parser): parser.addoption('--forked', action='store_true')\n"),
+    ]);
+    let run = Invocation::xdist(&Env::usual(), &suite).args(["--forked", "-p", "pytest_forked"]);
+    run.var("PYTHONPATH", suite.root()).run().expect_code(0).expect_text("1 worker [2 items]");
+}
+
+#[test]
+fn each_worker_has_boxes_of_its_own() {
+    let suite = Suite::one("import os\ndef test_a(): pass\ndef test_b(): os._exit(3)\n");
+    let run = boxed(&suite).args(["--dist=each", "--tx=2*popen"]);
+    let outcome = run.run();
+    outcome.expect_code(1).expect_text("box on gw0 crashed").expect_text("box on gw1 crashed");
+    assert_eq!((outcome.counts().get("passed"), outcome.counts().get("failed")), (2, 2), "{}", outcome.describe());
+}
