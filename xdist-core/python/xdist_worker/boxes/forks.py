@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _signal
 import gc
 import os
 import select
@@ -17,6 +18,9 @@ from ..afterfork import rand
 _GRACE = 2.0
 # Between two looks at a box, where the system cannot say when it ends.
 _SHORTEST, _LONGEST = 0.0005, 0.02
+_INTERRUPT = (signal.SIGINT,)
+# Without what the module `signal` makes of its result.
+_mask = _signal.pthread_sigmask
 _freeze = getattr(gc, "freeze", None)
 # From this version on the interpreter warns of threads, which nobody wants to be told for each test.
 _fork = forking._fork if sys.version_info >= (3, 12) else os.fork
@@ -52,7 +56,21 @@ _CLEAN = Ending(0, 0.0, False, False)
 
 
 def fork_box() -> int:
-    """Fork: 0 in the box. An interrupt meanwhile comes afterwards."""
+    """Fork: 0 in the box. In both processes interrupts wait for `take_interrupts`, when each knows which it is."""
+    _mask(signal.SIG_BLOCK, _INTERRUPT)
+    try:
+        return _fork_here()
+    except BaseException:
+        take_interrupts()
+        raise
+
+
+def take_interrupts() -> None:
+    """From here on interrupts come, also one that waits."""
+    _mask(signal.SIG_UNBLOCK, _INTERRUPT)
+
+
+def _fork_here() -> int:
     if _freeze is not None:
         # All that is here counts as old: the box does not look through it, and copies none of it for that.
         _freeze()
@@ -74,6 +92,7 @@ def wait_for(pid: int, timeout: Optional[float], counts_cpu: bool) -> Ending:
     timed_out = False
     while True:
         try:
+            take_interrupts()
             if deadline is None:
                 found = wait(pid, 0)
                 # Nearly always.

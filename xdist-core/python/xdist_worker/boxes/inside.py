@@ -18,6 +18,7 @@ from ..stop_page import CALL, SETUP, TEARDOWN
 from ..whole_reports import serialised
 from .channel import END, FRAME, PLAIN, RAISED, REPORT, Channel
 from .coverage import Measuring
+from .forks import take_interrupts
 from .limits import Limits
 
 PHASES = ("setup", "call", "teardown")
@@ -92,6 +93,7 @@ class Inside:
             self._teller, self._merges = teller, merges
             self._enter(item)
             try:
+                take_interrupts()
                 self._protocol(item=item, nextitem=nextitem)
             except BaseException as error:
                 self._limits.lift()
