@@ -125,7 +125,6 @@ class TestLimits:
         found = limits.Limits(argparse.Namespace(box_memory=limits.size("50M")))
 
         def box():
-            bytearray(200 << 20)
             found.apply()
             bytearray(20 << 20)
             try:
@@ -165,6 +164,11 @@ class TestEnds:
             monkeypatch.delattr(os, "pidfd_open", raising=False)
         assert self.ending(signal.pause, 0.05).timed_out
         assert self.ending(lambda: os._exit(4), 30).text() == "exit code 4"
+
+    def test_one_that_the_system_refuses(self):
+        assert forks.refused(OSError(11, "Resource temporarily unavailable")).text() == (
+            "no process for it (Resource temporarily unavailable)"
+        )
 
     def test_where_nobody_keeps_the_end(self):
         former = signal.signal(signal.SIGCHLD, signal.SIG_IGN)

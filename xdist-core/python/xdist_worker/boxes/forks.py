@@ -34,6 +34,8 @@ class Ending(NamedTuple):
     cpu: float
     timed_out: bool
     interrupted: bool
+    # Why it never was.
+    refusal: str = ""
 
     def signal(self) -> int:
         """The signal that ended it, or 0."""
@@ -47,9 +49,16 @@ class Ending(NamedTuple):
                 return f"signal {number} ({signal.Signals(number).name})"
             except ValueError:
                 return f"signal {number}"
+        if self.refusal:
+            return f"no process for it ({self.refusal})"
         if self.status is None:
             return "an end that the system did not keep"
         return f"exit code {os.WEXITSTATUS(self.status)}"
+
+
+def refused(error: OSError) -> Ending:
+    """The end of a box for which the system made no process."""
+    return Ending(None, 0.0, False, False, error.strerror or str(error))
 
 
 _CLEAN = Ending(0, 0.0, False, False)

@@ -22,7 +22,7 @@ from ..status import is_pytest
 from . import MARK
 from .channel import END, FRAME, PLAIN, RAISED, REPORT, Channel, Record
 from .coverage import Measuring
-from .forks import Ending, fork_box, wait_for
+from .forks import Ending, fork_box, refused, wait_for
 from .inside import PHASES, TIMES, TOLD_BY_WORKER, BoxLink, Inside, MemoryWatch, keep_flush_of_c
 from .leftovers import Orphans, warning_text
 from .limits import Limits
@@ -147,7 +147,10 @@ class Boxes:
             self._remains.watch_boxes()
         self._measuring.look()
         self._orphans.expect()
-        pid = fork_box()
+        try:
+            pid = fork_box()
+        except OSError as error:
+            return refused(error)
         if pid == 0:
             channel.open()
             self._teller.enter_box(self._link)
