@@ -18,6 +18,7 @@ import tempfile
 from pathlib import Path
 
 import balance
+import boxed
 import controller
 import cost
 import foreign
@@ -33,6 +34,7 @@ GROUPS = {
     "workers": workers.rows,
     "cost": cost.rows,
     "controller": controller.rows,
+    "boxed": boxed.rows,
     "balance": balance.rows,
     "real": foreign.rows,
 }

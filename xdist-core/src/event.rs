@@ -187,13 +187,13 @@ pub enum Verdict {
     },
     /// Anything else pytest reported, in order.
     Reported(Vec<Report>),
-    /// The worker died while it ran the test.
+    /// The worker died while it ran the test, or the test's own process did.
     Crashed(Box<Crashed>),
     /// The user's interrupt came while the test ran: no verdict by pytest.
     Interrupted,
 }
 
-/// How a test took its worker down.
+/// How a test took its process down: its worker, or one that it had for itself.
 #[derive(Clone, Debug, Default)]
 pub struct Crashed {
     /// `signal 11 (SIGSEGV)`, `exit code 0`, `killed after …`.
@@ -206,6 +206,15 @@ pub struct Crashed {
     pub set_up: bool,
     /// Seconds from the start of the test to the death.
     pub elapsed: Duration,
+    /// Whether it was a process of the test's own (`--boxed`): the worker lives.
+    pub boxed: bool,
+}
+
+impl Crashed {
+    /// Who died: `worker gw0`, `box on gw0`.
+    pub fn who(&self, worker: impl std::fmt::Display) -> String {
+        if self.boxed { format!("box on {worker}") } else { format!("worker {worker}") }
+    }
 }
 
 /// How the run ended.

@@ -1,6 +1,7 @@
 //! End-to-end tests: the built `xdist` on fixture suites, area by area.
 #![expect(clippy::unwrap_used, reason = "a test reports every surprise by a panic")]
 
+mod boxed;
 mod cache;
 mod contract;
 mod crashes;

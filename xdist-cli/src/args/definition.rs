@@ -105,6 +105,12 @@ fn distribution() -> Vec<Arg> {
         flag("loadscope-reorder").help("Of what stays together, begin with what has the most tests [default]"),
         flag("no-loadscope-reorder").help("Of what stays together, keep the order of collection"),
         value("testrunuid", "ID").help("What the fixture testrun_uid gives [default: a new one each run]"),
+        flag("boxed")
+            .visible_alias("forked")
+            .help("Run each test in a process of its own, forked from its worker; without -n on one worker"),
+        value("box-timeout", "SECONDS").help("End such a process after this time"),
+        value("box-cpu", "SECONDS").help("End it after this time of the processor"),
+        value("box-memory", "SIZE").help("The memory it may have beyond what its worker has, such as 500M"),
     ];
     args.map(|arg| arg.help_heading(DISTRIBUTION)).into()
 }

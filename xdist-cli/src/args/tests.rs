@@ -24,6 +24,8 @@ fn pytests_arguments_stay_as_they_are() {
     for line in [
         &["-k", "a and b", "-p", "x", "--cov=pkg", "tests/", "--", "a.py::test[x y]"][..],
         &["-n", "4", "--dist", "load", "--tx", "2*popen", "-d", "-f", "--maxschedchunk=3", "--testrunuid", "u"],
+        &["--boxed", "--box-timeout", "3", "--box-memory=5M", "tests"],
+        &["--forked", "tests"],
         &["-n4", "-nauto", "--numprocesses=logical", "--no-loadscope-reorder"],
         &["-xvs", "-rfE", "-vv", "-", "", "-W", "error::DeprecationWarning", "--no-such-option", "value"],
         &["a.py::test[--python]", "--pythonwarnings=error", "--forked", "--python-x"],

@@ -91,7 +91,7 @@ impl<'a> Recorder<'a> {
         }
         // As an error in teardown: a failure that was already reported keeps its own test case.
         let split = self.failing_teardown(self.nodeid);
-        let message = format!("worker {worker} crashed while it ran the test: {}", crashed.how);
+        let message = format!("{} crashed while it ran the test: {}", crashed.who(worker), crashed.how);
         let text = if crashed.output.is_empty() { message.clone() } else { format!("{message}\n{}", crashed.output) };
         let known: f64 = crashed.reports.iter().map(|report| report.duration).sum();
         let outcomes = self.case(self.nodeid).outcomes;

@@ -39,6 +39,7 @@ fn crashed(reports: Vec<Report>) -> Verdict {
         reports,
         set_up: false,
         elapsed: Duration::from_secs(2),
+        boxed: false,
     }))
 }
 

@@ -157,13 +157,15 @@ pub(crate) const CRASH: &str = "???";
 /// A death in the form of a failed report: who died how, and what had been reported before.
 pub(crate) fn from_crash(face: &Face, nodeid: &str, worker: WorkerId, crashed: &Crashed) -> Report {
     let place = face.names.relative(nodeid);
-    let what = format!("worker {worker} crashed while running {place}: {}", crashed.how);
+    let who = crashed.who(worker);
+    let what = format!("{who} crashed while running {place}: {}", crashed.how);
     let mut terminal = face.style.paint(&what, &[Ink::RED]);
     terminal.push('\n');
     let mut sections = Vec::new();
     for report in &crashed.reports {
         if let (true, Some(longrepr)) = (report.is_failure(), &report.longrepr) {
-            terminal.push_str(&face.style.rule('-', &format!("{} failed before the crash", report.when), &[]));
+            let order = if crashed.boxed { "as well" } else { "before the crash" };
+            terminal.push_str(&face.style.rule('-', &format!("{} failed {order}", report.when), &[]));
             terminal.push_str(longrepr.terminal.trim_end());
             terminal.push('\n');
         }
@@ -181,7 +183,7 @@ pub(crate) fn from_crash(face: &Face, nodeid: &str, worker: WorkerId, crashed: &
             terminal,
             line: what,
             crash: Some(Crash {
-                message: format!("worker {worker} crashed: {}", crashed.how),
+                message: format!("{who} crashed: {}", crashed.how),
                 path: place.into_owned(),
                 lineno: 0,
             }),

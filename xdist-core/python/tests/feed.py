@@ -84,6 +84,7 @@ def pytest_addoption(parser):
     group.addoption("--rsyncdir", action="append", default=[])
     group._addoption("-f", dest="looponfail", action="store_true")
     group.addoption("--testrunuid")
+    group.addoption("--boxed", "--forked", action="store_true")
     parser.addini("xdist_fork", "how workers start")
 
 

@@ -60,6 +60,10 @@ DISTRIBUTED = [
     (["-n2", "--max-worker-restart=0"], {"max_worker_restart": 0}),
     (["-n2", "--px=a", "-f", "--rsyncdir=b"], {"px": ["a"], "unsupported": ["--rsyncdir", "-f"]}),
     (["-n2", "-o", "xdist_fork=never"], {"fork": "never"}),
+    (["--boxed"], {"mode": "load", "numprocesses": 1, "tx": []}),
+    (["--forked", "-n0"], {"mode": "load", "numprocesses": 1}),
+    (["--boxed", "-n3", "--dist=loadfile"], {"mode": "loadfile", "numprocesses": 3}),
+    (["--boxed", "--tx=2*popen"], {"mode": "load", "tx": ["2*popen"]}),
 ]
 
 

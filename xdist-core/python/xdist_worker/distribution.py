@@ -47,6 +47,10 @@ def dist_options(config: Any) -> dict[str, object]:
         number = None if numprocesses is None else integer(numprocesses)
     if number is not None and number < 0:
         raise pytest.UsageError(f"-n {number}: the number of workers must not be negative")
+    boxed = bool(getattr(option, "boxed", False))
+    if boxed and (number == 0 or (mode == "no" and number is None and auto is None and not tx)):
+        # Boxes are forked from a worker: one does for a serial run.
+        number, mode, tx = 1, "load", []
     if number == 0:
         # As pytest-xdist has it: `-n 0` rules over `--tx` and `--dist`.
         mode, tx = "no", []
@@ -97,6 +101,8 @@ def plain_reason(config: Any, dist: dict[str, object]) -> str | None:
     debugger = _debugger(option)
     if debugger is None:
         return None
+    if getattr(option, "boxed", False):
+        raise pytest.UsageError(f"{debugger} is incompatible with --boxed: a box has no terminal, give one of the two")
     # Resolved to a number, `-n auto` still says that the user did not insist on workers.
     auto = dist.get("auto") or attribute(option.numprocesses, "auto")
     if auto is not None:

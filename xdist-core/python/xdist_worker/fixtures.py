@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from .boxes import MARK, MARK_HELP
+
 
 @pytest.fixture(scope="session")
 def worker_id(request: Any) -> str:
@@ -28,5 +30,6 @@ def pytest_configure(config: Any) -> None:
         "xdist_group(name): run the tests that share this name in one worker, with --dist=loadgroup.",
         "xdist_serial: run this test while no other one runs.",
         "xdist_resource(name, limit=1): run the tests that share this name on so many workers at a time, at most.",
+        f"{MARK}: {MARK_HELP}",
     ):
         config.addinivalue_line("markers", line)

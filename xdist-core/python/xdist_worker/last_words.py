@@ -44,3 +44,13 @@ class LastWords:
         self._length = 0
         _LENGTH.pack_into(self._map, 0, 0)
         self.empty = True
+
+    def text(self) -> str:
+        """What stands there, whoever of the processes that share the memory wrote it."""
+        length = min(_LENGTH.unpack_from(self._map, 0)[0], _ROOM)
+        return self._map[_LENGTH.size : _LENGTH.size + length].decode("utf-8", "replace")
+
+    def forget_others(self) -> None:
+        """Clear what another of these processes wrote."""
+        if _LENGTH.unpack_from(self._map, 0)[0]:
+            self.clear()

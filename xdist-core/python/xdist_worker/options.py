@@ -10,6 +10,8 @@ import os
 import warnings
 from typing import Any, Dict, Optional, Union
 
+from .boxes.limits import seconds, size
+
 MODES = ("auto", "each", "load", "loadscope", "loadfile", "loadgroup", "worksteal", "no")
 FORK_LEVELS = ("collected", "imported", "never")
 
@@ -149,10 +151,47 @@ def add_options(parser: Any) -> None:
         default=False,
         help="Run again, failed tests first, whenever a file changes.",
     )
+    _add_box_options(parser.getgroup("boxes", "tests in processes of their own"))
     parser.addini("rsyncdirs", "directories to copy to remote environments", type="paths")
     parser.addini("rsyncignore", "patterns of what not to copy to remote environments", type="paths")
     parser.addini("looponfailroots", "directories in which '-f' looks for changes", type="paths")
     parser.addini("xdist_fork", "how workers are started: " + ", ".join(FORK_LEVELS), default="")
+
+
+def _add_box_options(group: Any) -> None:
+    group.addoption(
+        "--boxed",
+        "--forked",
+        dest="boxed",
+        action="store_true",
+        default=False,
+        help="Run each test in a process of its own, forked from its worker once its wider fixtures stand; without -n "
+        "on one worker. The mark 'forked' does so for single tests.",
+    )
+    group.addoption(
+        "--box-timeout",
+        dest="box_timeout",
+        metavar="SECONDS",
+        type=seconds,
+        default=None,
+        help="End a box that takes longer than this, its own fixtures included.",
+    )
+    group.addoption(
+        "--box-cpu",
+        dest="box_cpu",
+        metavar="SECONDS",
+        type=seconds,
+        default=None,
+        help="End a box that uses more processor time than this, in whole seconds.",
+    )
+    group.addoption(
+        "--box-memory",
+        dest="box_memory",
+        metavar="SIZE",
+        type=size,
+        default=None,
+        help="What a box may have of memory beyond what its worker has, such as 500M or 2G.",
+    )
 
 
 def resolve_numprocesses(config: Any) -> None:

@@ -1,7 +1,7 @@
 """The pytest plugin that every session has, plain or distributed: options, hooks, names, fixtures.
 
-It is registered before pytest looks for installed plugins, under the names that pytest-xdist would take, so an
-installed pytest-xdist stays out of the way and plugins that ask for one find one. `-p no:xdist` and `-p xdist.plugin`
+It is registered before pytest looks for installed plugins, under the names that pytest-xdist and pytest-forked would
+take, so installed ones stay out of the way and plugins that ask for one find one. `-p no:xdist` and `-p xdist.plugin`
 find those names too and change nothing.
 """
 
@@ -14,7 +14,7 @@ import pytest
 from . import fixtures, newhooks, shim
 from .options import add_options
 
-NAMES = ("xdist", "xdist.plugin", "xdist.looponfail")
+NAMES = ("xdist", "xdist.plugin", "xdist.looponfail", "pytest_forked")
 
 
 class _StandIn:
@@ -24,15 +24,14 @@ class _StandIn:
 class _Distribution:
     """What pytest needs to know of an installed distribution in order to check `required_plugins`."""
 
-    project_name = "pytest-xdist"
-
-    def __init__(self) -> None:
-        self.metadata = {"name": self.project_name, "Name": self.project_name}
+    def __init__(self, name: str) -> None:
+        self.project_name = name
+        self.metadata = {"name": name, "Name": name}
 
     @property
     def version(self) -> str:
-        """The version of an installed pytest-xdist, else the one whose behaviour is provided here."""
-        return shim.version()
+        """The version of what is installed by that name, else the one whose behaviour is provided here."""
+        return shim.version(self.project_name)
 
 
 class OptionsPlugin:
@@ -52,9 +51,8 @@ class OptionsPlugin:
         shim.install()
         known = getattr(pluginmanager, "_plugin_distinfo", None)
         if isinstance(known, list):
-            entry = (self, _Distribution())
-            self._distinfo.append(entry)
-            known.append(entry)
+            self._distinfo += [(self, _Distribution(name)) for name in shim.PROVIDED_PROJECTS]
+            known += self._distinfo
 
     def pytest_addoption(self, parser: Any) -> None:
         """Register options and ini keys; usage errors speak of `pytest`, whatever `sys.argv` is at that time."""
@@ -63,7 +61,13 @@ class OptionsPlugin:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_load_initial_conftests(self, early_config: Any) -> None:
-        """`required_plugins` was checked: the header lists installed plugins only."""
+        """`required_plugins` was checked: the header lists installed plugins only.
+
+        Who looks at known arguments for a distributed run, such as pytest-cov, is to find that boxes make it one.
+        """
+        namespace = early_config.known_args_namespace
+        if getattr(namespace, "boxed", False) and not (namespace.numprocesses or namespace.tx or namespace.distload):
+            namespace.numprocesses = 1
         known = getattr(early_config.pluginmanager, "_plugin_distinfo", None)
         if isinstance(known, list):
             known[:] = [entry for entry in known if not any(entry is own for own in self._distinfo)]

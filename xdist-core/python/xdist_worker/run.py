@@ -75,6 +75,10 @@ class Run:
             return ""
         return str(self.session.items[self.index].nodeid)
 
+    def folder(self) -> str:
+        """The run's directory, if it has one."""
+        return os.path.dirname(self.who.get("page") or "")
+
     def log_live(self) -> None:
         """From here on, what pytest logs live is shown."""
         live_log.attach(self.config, self.reporter, self.current_nodeid)

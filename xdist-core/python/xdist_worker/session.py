@@ -18,6 +18,7 @@ import pytest
 
 from . import afterfork, identity, options
 from .bootstrap import scripts_dir
+from .boxes.plain import PlainBoxes
 from .collector import CollectorHooks
 from .debugger import refuse
 from .evidence import Watch
@@ -201,6 +202,7 @@ class Session(OptionsPlugin):
             identity.clear_environment()
         self._link.close()
         options.settle_plain(config)
+        config.pluginmanager.register(PlainBoxes(), "xdist_worker.plain_boxes")
 
     def _fork_host(self, config: Any, setup: Dict[str, Any]) -> bool:
         """Fork the plugin host, which goes on with what is parsed and loaded already; true in it."""

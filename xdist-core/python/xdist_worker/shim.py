@@ -16,6 +16,8 @@ from typing import Any, Iterator, Optional
 _PROJECT = "pytest-xdist"
 # The release of pytest-xdist whose interface is provided.
 COMPATIBLE = "3.8.0"
+# Projects in whose place this program stands, and the releases whose behaviour is provided.
+PROVIDED_PROJECTS = {_PROJECT: COMPATIBLE, "pytest-forked": "1.6.0"}
 
 
 def is_xdist_worker(request_or_session: Any) -> bool:
@@ -36,15 +38,15 @@ def get_xdist_worker_id(request_or_session: Any) -> str:
     return "master"
 
 
-def version() -> str:
-    """The version of an installed pytest-xdist, else the one provided here."""
+def version(project: str = _PROJECT) -> str:
+    """The version of an installed pytest-xdist, or of another of these projects, else the one provided here."""
     from importlib.metadata import PackageNotFoundError
     from importlib.metadata import version as installed
 
     try:
-        return installed(_PROJECT)
+        return installed(project)
     except PackageNotFoundError:
-        return COMPATIBLE
+        return PROVIDED_PROJECTS[project]
 
 
 # Modules of `xdist` and the files that they are loaded from. In pytest-xdist every scheduler has a module of its own.

@@ -74,10 +74,11 @@ class Implementations:
         found = self._caller.get_hookimpls()
         if len(found) != self._count:
             self._count = len(found)
-            self._only_pytest = all(_is_pytest(impl.plugin) for impl in found)
+            self._only_pytest = all(is_pytest(impl.plugin) for impl in found)
         return self._only_pytest
 
 
-def _is_pytest(plugin: Any) -> bool:
+def is_pytest(plugin: Any) -> bool:
+    """Return whether a plugin is one of pytest's own."""
     name = attribute(plugin, "__name__") or type(plugin).__module__
     return isinstance(name, str) and (name == "_pytest" or name.startswith("_pytest."))

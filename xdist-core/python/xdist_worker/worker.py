@@ -8,10 +8,12 @@ has waited there for some milliseconds, and everything else, goes with the next 
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, Deque, List, Optional
+from typing import Any, Deque, List, Optional, Tuple
 
 import pytest
+from _pytest.reports import TestReport
 
+from . import boxes as box_rules
 from . import wire
 from .afterfork import collect_own, keep_captured, pause_gc
 from .collected import digest
@@ -28,6 +30,7 @@ _OVERHEAD = 0.0002
 _LONG = 0.005
 # With fewer tests left, each is told at once, so that more come in time.
 _LOW = 8
+_PASSED = TestReport("", ("", None, ""), {}, "passed", None, "call")
 _FOLLOWING = {"setup": CALL, "call": TEARDOWN}
 
 
@@ -40,6 +43,7 @@ class WorkerHooks:
         self._closed = False
         self._stopped = False
         self._plain: List[Any] = []
+        # Warnings, and ready frames.
         self._warnings: List[Any] = []
         self._wordy = False
         # Whether the last report of a wordy test was its teardown's.
@@ -49,6 +53,12 @@ class WorkerHooks:
         # Made when there is a use for it.
         self._outbox: Optional[Outbox] = None
         self._sends_all = False
+        # Set up where tests run in processes of their own.
+        self._boxes: Any = None
+        self._died: Any = None
+        self._death: Any = None
+        self._passed: Optional[Tuple[float, float, float]] = None
+        self._in_box = False
 
     # From configure to the end of collection.
 
@@ -89,10 +99,23 @@ class WorkerHooks:
         else:
             self._warnings.append(warning)
 
-    def _tell_warnings(self) -> None:
+    def become_box(self) -> None:
+        """This process has been forked for the running test; what is held back is for the worker to tell."""
+        self._in_box = True
+        self._warnings = []
+
+    def tell_later(self, frame: bytes) -> None:
+        """Send a frame after the reports of the running test."""
+        self._warnings.append(frame)
+
+    def tell_warnings(self) -> None:
+        """Tell what was to be told after the reports of a test."""
         held, self._warnings = self._warnings, []
         for warning in held:
-            self._run.tell_warning(*warning)
+            if isinstance(warning, bytes):
+                self._run.link.send_frame(warning)
+            else:
+                self._run.tell_warning(*warning)
 
     def pytest_internalerror(self, excrepr: Any) -> bool:
         """Tell the controller; true: nothing is written to stderr."""
@@ -128,7 +151,11 @@ class WorkerHooks:
         run = self._run
         run.start_worker()
         run.link.send("ready")
-        protocol = run.config.hook.pytest_runtest_protocol
+        protocol: Any = run.config.hook.pytest_runtest_protocol
+        if box_rules.wanted(run.config, session.items):
+            from .boxes.teller import boxes_of_worker
+
+            protocol = self._boxes = boxes_of_worker(self, run, session)
         items, queue, page, link, words = session.items, self._queue, run.page, run.link, run.last_words
         announced = False
         try:
@@ -150,10 +177,10 @@ class WorkerHooks:
                     page.phase(IDLE)
                     announced = self._complete(session, index)
                     if self._warnings:
-                        self._tell_warnings()
+                        self.tell_warnings()
                 except BaseException as error:
                     self._complete_anyway(index)
-                    self._tell_warnings()
+                    self.tell_warnings()
                     if isinstance(error, (KeyboardInterrupt, pytest.exit.Exception)):
                         # pytest's own way takes its time, in which the other workers would go on.
                         run.tell_end_of_session(pytest.ExceptionInfo.from_current())
@@ -169,6 +196,8 @@ class WorkerHooks:
                     raise session.Interrupted(session.shouldstop)
         finally:
             page.phase(IDLE)
+            if self._boxes is not None:
+                self._boxes.end()
         collect_own()
         return True
 
@@ -205,14 +234,21 @@ class WorkerHooks:
         """Tell that a test is done; returns whether the next one was announced along with it."""
         run = self._run
         link, plain = run.link, self._plain
-        if self._wordy or len(plain) != 3:
+        if self._death is not None:
+            self._tell_death(index)
+            run.index = None
+            return False
+        if self._passed is not None:
+            setup, call, teardown = self._passed
+            self._passed = None
+        elif self._wordy or len(plain) != 3:
             self._say_plain()
             run.index = None
             link.send_frame(wire.done(index))
             return False
+        else:
+            setup, call, teardown = (report.duration for report in plain)
         run.index = None
-        first, second, third = plain
-        setup, call, teardown = first.duration, second.duration, third.duration
         seconds = setup + call + teardown
         self._unheard += seconds + _OVERHEAD
         if self._unheard <= _PATIENCE and seconds < _LONG and self._leave(session, index, setup, call, teardown):
@@ -240,11 +276,17 @@ class WorkerHooks:
     def _complete_anyway(self, index: int) -> None:
         """Tell that a test is done if all of it was reported before what ends the session; once more does no harm."""
         link = self._run.link
-        if self._over:
+        if self._death is not None:
+            self._tell_death(index)
+        elif self._over:
             link.send_frame(wire.done(index))
         elif len(self._plain) == 3 and not self._wordy:
             setup, call, teardown = self._plain
             link.send_frame(wire.passed(index, setup.duration, call.duration, teardown.duration))
+
+    def _tell_death(self, index: int) -> None:
+        death, self._death = self._death, None
+        self._run.link.send({"box_died": [index, death]})
 
     def _following(self, session: Any) -> Optional[int]:
         """The test that starts right now, if one does."""
@@ -263,6 +305,10 @@ class WorkerHooks:
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         """Tell a report, unless it is one of the three of a plain pass, which are told together."""
+        if self._in_box:
+            return self._boxes.report_in_box(report)
+        if report is self._died:
+            return None
         run = self._run
         when = report.when
         encoder = run.encoder
@@ -287,6 +333,24 @@ class WorkerHooks:
         phase = _FOLLOWING.get(when)
         if phase is not None:
             run.page.phase(phase)
+        return None
+
+    def passed_in_box(self, seconds: Tuple[float, float, float]) -> None:
+        """The running test passed: a report of it has nobody to go to, and only is counted."""
+        self._passed = seconds
+        if self._run.reporter is not None:
+            self._run.reporter.stats.setdefault("passed", []).append(_PASSED)
+
+    def tell_box_died(self, report: Any, data: Any) -> None:
+        """The running test took its process down; `report` is what plugins are about to hear of it.
+
+        The controller is told at the test's end: what is wider may still go wrong in its teardown.
+        """
+        run = self._run
+        self._say_plain()
+        self._wordy = self._over = True
+        self._died, self._death = report, data
+        run.page.failed()
 
     def _tell(self, data: Any) -> None:
         self._say_plain()

@@ -91,6 +91,9 @@ impl Engine<'_> {
             FromPython::Report(test, report) => {
                 self.about(member, test, |worker, test| Input::Reported(worker, test, report));
             }
+            FromPython::BoxDied(test, died) => {
+                self.about(member, test, |worker, test| Input::BoxDied(worker, test, died));
+            }
             FromPython::Done(test) => self.about(member, test, Input::Done),
         }
     }

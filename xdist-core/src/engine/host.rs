@@ -544,6 +544,7 @@ mod tests {
             reports: vec![report],
             set_up: true,
             elapsed: Duration::ZERO,
+            boxed: false,
         };
         let HostEvent::Crashed(worker, test, how, output, reports, true) =
             crash_event(TestIndex(3), WorkerId(1), &crashed)

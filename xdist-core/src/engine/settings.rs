@@ -144,7 +144,7 @@ pub(super) fn looks_distributed(args: &[OsString], addopts: &str) -> bool {
     let asks = |word: &str| {
         word == "-d"
             || (word.starts_with("-n") && !word.starts_with("-n0") && !word.starts_with("-n=0"))
-            || ["--numprocesses", "--dist", "--tx"].iter().any(|name| word.starts_with(name))
+            || ["--numprocesses", "--dist", "--tx", "--boxed", "--forked"].iter().any(|name| word.starts_with(name))
     };
     let typed = args.iter().take_while(|word| *word != "--").filter_map(|word| word.to_str());
     typed.chain(addopts.split_whitespace()).any(asks)

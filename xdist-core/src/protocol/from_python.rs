@@ -45,6 +45,8 @@ pub enum FromPython {
     Blanks(String, ByteBuf),
     /// Worker: one report of a test that is not plainly passed.
     Report(TestIndex, Box<Report>),
+    /// Worker: the process that ran a test, forked for it alone, died in it. Includes `Done`.
+    BoxDied(TestIndex, BoxDied),
     /// Worker: the protocol of a test is complete.
     Done(TestIndex),
     /// Any session: a warning.
@@ -100,6 +102,18 @@ pub struct Stopping {
     pub detail: String,
     /// Exit code that `pytest.exit` asked for, if any.
     pub code: Option<i64>,
+}
+
+/// How the process of one test (`--boxed`) ended before the test was over.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct BoxDied {
+    /// `signal 11 (SIGSEGV) in call`, `over --box-timeout 5: signal 6 (SIGABRT) in setup`.
+    pub how: String,
+    /// What it wrote, and its stack.
+    pub output: String,
+    /// Seconds since the test began.
+    pub elapsed: f64,
 }
 
 /// The end of a pytest session.

@@ -8,6 +8,6 @@ mod from_python;
 mod host;
 mod to_python;
 
-pub use from_python::{Ended, FromPython, Hello, Stopping};
+pub use from_python::{BoxDied, Ended, FromPython, Hello, Stopping};
 pub use host::{Followed, HostEnvironment, HostEvent, HostReady, HostSetup, RunOver};
 pub use to_python::{Argument, ForkRequest, Identity, Rendering, Role, ToPython};

@@ -17,7 +17,7 @@ pub use state::{RunState, Settings};
 
 use crate::event::{Crashed, RunEvent};
 use crate::ids::{TestIndex, WorkerId};
-use crate::protocol::{Ended, Stopping};
+use crate::protocol::{BoxDied, Ended, Stopping};
 use crate::report::Report;
 
 /// Something that happened.
@@ -38,6 +38,8 @@ pub enum Input {
     Reported(WorkerId, TestIndex, Box<Report>),
     /// The protocol of the running test is complete.
     Done(WorkerId, TestIndex),
+    /// The running test took down the process that it had for itself; its worker goes on.
+    BoxDied(WorkerId, TestIndex, BoxDied),
     /// A worker's session wants to stop.
     Stopping(WorkerId, Stopping),
     /// A plugin on the controller's side wants the run to stop.

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::mem;
+use std::time::Duration;
 
 use super::outcome::{Stop, Tally};
 use super::worker::{Phase, Running, Worker};
@@ -12,7 +13,7 @@ use super::{Death, Effect, Input, Succession};
 use crate::event::{Crashed, RunEvent, Verdict};
 use crate::exit;
 use crate::ids::{TestIndex, WorkerId};
-use crate::protocol::{Ended, Stopping};
+use crate::protocol::{BoxDied, Ended, Stopping};
 use crate::report::Report;
 use crate::schedule::Scheduler;
 
@@ -112,6 +113,7 @@ impl RunState {
             Input::Passed(worker, test, durations) => self.passed(worker, test, durations),
             Input::Reported(worker, test, report) => self.reported(worker, test, *report),
             Input::Done(worker, test) => self.done(worker, test),
+            Input::BoxDied(worker, test, died) => self.box_died(worker, test, died),
             Input::Stopping(worker, stopping) => self.stopping(worker, stopping),
             Input::PluginStops(stopping) => self.stop_run(stop_of(stopping)),
             Input::SessionEnded(worker, ended) => self.session_ended(worker, &ended),
@@ -245,6 +247,18 @@ impl RunState {
         self.feed(worker);
     }
 
+    fn box_died(&mut self, worker: WorkerId, test: TestIndex, died: BoxDied) {
+        let Some(Running { reports, .. }) = self.workers.get_mut(worker.at()).and_then(|entry| entry.complete(test))
+        else {
+            return;
+        };
+        let elapsed = Duration::try_from_secs_f64(died.elapsed).unwrap_or_default();
+        self.scheduler.finished(worker, test, elapsed.as_secs_f64());
+        let crashed = Crashed { how: died.how, output: died.output, reports, set_up: false, elapsed, boxed: true };
+        self.tell_crash(test, worker, crashed);
+        self.feed(worker);
+    }
+
     fn settle(&mut self, test: TestIndex, worker: WorkerId, verdict: Verdict) {
         let Some(settled) = self.settled.get_mut(test.at()) else { return };
         if mem::replace(settled, true) {
@@ -355,6 +369,13 @@ impl RunState {
             self.give_up(worker, running);
         } else if !finished {
             self.bury(worker, death, running, failed_starts);
+        } else if !self.again.is_empty()
+            && self.is_left_for(worker)
+            && !self.someone_takes_tests(worker)
+            && self.restarted < self.settings.restarts
+            && death.succession != Succession::Nowhere
+        {
+            self.replace(worker);
         }
         if !death.clean
             && worked
@@ -389,13 +410,9 @@ impl RunState {
                 set_up: death.set_up && reports.is_empty(),
                 reports,
                 elapsed: death.elapsed,
+                boxed: false,
             };
-            if asks {
-                self.asked.insert(test, (worker, Box::new(crashed.clone())));
-                self.effects.push(Effect::AskPlugins(test, worker, Box::new(crashed)));
-            } else {
-                self.crashed(test, worker, Box::new(crashed));
-            }
+            self.tell_crash(test, worker, crashed);
         }
         if self.stop.is_some() {
             return;
@@ -429,6 +446,16 @@ impl RunState {
     fn is_last_failure(&self, reports: &[Report]) -> bool {
         let limit = self.settings.maxfail;
         limit > 0 && self.tally.failures + 1 + count_failures(reports) >= limit
+    }
+
+    /// A test crashed: plugins look at that first, if any want to.
+    fn tell_crash(&mut self, test: TestIndex, worker: WorkerId, crashed: Crashed) {
+        if self.settings.plugins_see_crashes {
+            self.asked.insert(test, (worker, Box::new(crashed.clone())));
+            self.effects.push(Effect::AskPlugins(test, worker, Box::new(crashed)));
+        } else {
+            self.crashed(test, worker, Box::new(crashed));
+        }
     }
 
     fn crashed(&mut self, test: TestIndex, worker: WorkerId, crashed: Box<Crashed>) {
@@ -470,9 +497,7 @@ impl RunState {
 
     /// Whether a worker takes tests, or one can be started in the place of `worker`.
     fn someone_can_run(&mut self, worker: WorkerId) -> bool {
-        let mut others = self.workers.iter().zip((0..).map(WorkerId));
-        let alike = |other| self.settings.parts.is_empty() || other == worker;
-        if others.any(|(entry, other)| alike(other) && matches!(entry.phase, Phase::Starting | Phase::Running)) {
+        if self.someone_takes_tests(worker) {
             return true;
         }
         if self.workers[worker.at()].succession == Succession::Nowhere {
@@ -482,8 +507,18 @@ impl RunState {
             self.tell_limit(worker, 0);
             return false;
         }
-        self.replace(worker);
+        // One whose test took only a box down is replaced when it has left, as it was told to.
+        if !self.workers.get(worker.at()).is_some_and(Worker::is_alive) {
+            self.replace(worker);
+        }
         true
+    }
+
+    /// Whether a worker takes tests, or will, that `worker` may run.
+    fn someone_takes_tests(&self, worker: WorkerId) -> bool {
+        let mut others = self.workers.iter().zip((0..).map(WorkerId));
+        let alike = |other| self.settings.parts.is_empty() || other == worker;
+        others.any(|(entry, other)| alike(other) && matches!(entry.phase, Phase::Starting | Phase::Running))
     }
 
     fn tell_limit(&mut self, worker: WorkerId, failed_starts: u32) {

@@ -21,6 +21,8 @@ enum Act {
     Die,
     DieAfterReport,
     DieBetween,
+    /// The test's own process dies, after a report or not.
+    BoxDies(bool),
 }
 
 fn acts() -> impl Strategy<Value = Act> {
@@ -30,6 +32,7 @@ fn acts() -> impl Strategy<Value = Act> {
         1 => Just(Act::Die),
         1 => Just(Act::DieAfterReport),
         1 => Just(Act::DieBetween),
+        2 => any::<bool>().prop_map(Act::BoxDies),
     ]
 }
 
@@ -200,6 +203,13 @@ impl World {
                     self.die(worker);
                 }
                 Act::Die | Act::DieBetween => self.die(worker),
+                Act::BoxDies(reported) => {
+                    if reported {
+                        self.feed(Input::Reported(worker, test, Box::default()));
+                    }
+                    let died = BoxDied { how: "exit code 0 in call".to_owned(), ..BoxDied::default() };
+                    self.feed(Input::BoxDied(worker, test, died));
+                }
             }
             return true;
         }

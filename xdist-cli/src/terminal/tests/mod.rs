@@ -329,6 +329,7 @@ fn crash() -> Crashed {
         reports: vec![setup()],
         set_up: false,
         elapsed: Duration::from_millis(300),
+        boxed: false,
     }
 }
 

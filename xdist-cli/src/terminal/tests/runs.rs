@@ -129,6 +129,7 @@ fn a_worker_crashes_in_the_teardown_of_a_failed_test() {
         reports: vec![setup(), failed("TestB.test_two[a b]", "assert 1 == 2")],
         set_up: false,
         elapsed: Duration::from_millis(300),
+        boxed: false,
     };
     let run = Run::new().finished(1, 1, Verdict::Crashed(Box::new(crashed))).exit(1);
     assert_snapshot!(run.output());

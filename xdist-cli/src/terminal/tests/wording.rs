@@ -311,3 +311,14 @@ fn last_words_belong_to_the_crash_whenever_they_come() {
     assert!(out.contains("-\nbefore the verdict\nafter the verdict\nrerun: "), "{out}");
     assert!(out.contains("\n[gw1] of the one in its place\n") && !out.contains("[gw1] after"), "{out}");
 }
+
+#[test]
+fn who_died_is_a_box_where_the_test_had_one() {
+    let worn = Report { when: "teardown".to_owned(), ..failed("test_three", "OSError") };
+    let how = "exit code 0 in call".to_owned();
+    let boxed = Crashed { how, reports: vec![setup(), worn], boxed: true, ..crash() };
+    let out = Run::new().started(2, 1).finished(2, 1, Verdict::Crashed(Box::new(boxed))).output();
+    assert!(out.contains("box on gw1 crashed while running "), "{out}");
+    assert!(out.contains(" teardown failed as well ---") && !out.contains("worker gw1"), "{out}");
+    assert!(out.contains(" - box on gw1 crashed: exit code 0 in call\n"), "{out}");
+}

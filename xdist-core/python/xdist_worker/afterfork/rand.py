@@ -42,6 +42,21 @@ def save(_config: Any) -> None:
     _state = random.getstate() if _seeded else None
 
 
+def is_seeded() -> bool:
+    """Whether the suite has seeded `random`, as far as was watched."""
+    return _seeded
+
+
+def current() -> Any:
+    """The state of `random`."""
+    return random.getstate()
+
+
+def go_on(state: Any) -> None:
+    """Go on from `state` in a process that was just forked."""
+    _own_setstate(state)
+
+
 def restore(_worker: Worker) -> None:
     """In the worker."""
     if _state is not None:
