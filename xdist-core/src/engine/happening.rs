@@ -49,6 +49,8 @@ pub(super) enum Signal {
     HangUp,
     /// Ctrl-Z.
     Suspend,
+    /// No signal of the system's: what is tested has changed.
+    Change,
 }
 
 impl Signal {
@@ -59,13 +61,14 @@ impl Signal {
             Self::Terminate => "SIGTERM",
             Self::HangUp => "SIGHUP",
             Self::Suspend => "Ctrl-Z",
+            Self::Change => "a file changed",
         }
     }
 
     /// Its number, for a parent that looks at `128 + n`.
     pub(super) fn as_rustix(self) -> rustix::process::Signal {
         match self {
-            Self::Interrupt => rustix::process::Signal::INT,
+            Self::Interrupt | Self::Change => rustix::process::Signal::INT,
             Self::Terminate => rustix::process::Signal::TERM,
             Self::HangUp => rustix::process::Signal::HUP,
             Self::Suspend => rustix::process::Signal::TSTP,

@@ -210,6 +210,11 @@ impl Members {
         self.iter().filter(|(_, member)| !member.is_buried()).map(|(id, _)| id).collect()
     }
 
+    /// Forgets everybody younger than this one. Older ones keep their places, which others know them by.
+    pub(super) fn only(&mut self, last: MemberId) {
+        self.0.truncate(last.0 + 1);
+    }
+
     /// The youngest living process with this name and incarnation.
     pub(super) fn find(&self, name: &str, incarnation: u32) -> Option<MemberId> {
         let matches = |member: &Member| member.name == name && member.incarnation == incarnation && !member.buried;

@@ -1,0 +1,1 @@
+//! The loop's rules, without a run.
