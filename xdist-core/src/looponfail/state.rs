@@ -244,9 +244,7 @@ impl State {
                 self.errors.clear();
             }
             self.errors.retain(|known| !asked.contains(known));
-            for error in &results.errors {
-                push_new(&mut self.errors, error);
-            }
+            push_new(&mut self.errors, &results.errors);
         }
         let done = complete && no_errors;
         // A test that was asked for and that nobody has heard of is no more, or is not to run by pytest's options.
@@ -254,9 +252,7 @@ impl State {
             let settled = results.passed.contains(known) || results.gone.contains(known);
             !settled && !(done && (all || asked.contains(known)))
         });
-        for failed in &results.failed {
-            push_new(&mut self.failing, failed);
-        }
+        push_new(&mut self.failing, &results.failed);
     }
 
     fn changed(&mut self, changes: Changes) -> Vec<Effect> {
@@ -361,8 +357,7 @@ impl State {
     }
 }
 
-fn push_new(list: &mut Vec<String>, new: &String) {
-    if !list.contains(new) {
-        list.push(new.clone());
-    }
+fn push_new(list: &mut Vec<String>, more: &[String]) {
+    let mut known: BTreeSet<String> = list.iter().cloned().collect();
+    list.extend(more.iter().filter(|new| known.insert((*new).clone())).cloned());
 }

@@ -29,11 +29,12 @@ class Loop:
         self._cycle = cycle
         self._imports = Imports()
         self._narrowing: Optional[Narrowing] = None
+        self._vanished: List[str] = []
 
     def join(self, config: Any) -> Optional[List[str]]:
         """Narrow the run before anything is configured; returns the node ids to which it is, `None` for all tests."""
         record(self._cycle.get("writes") or "", _places(config))
-        self._narrowing = Narrowing.of(config, self._cycle.get("selection"))
+        self._narrowing, self._vanished = Narrowing.of(config, self._cycle.get("selection"))
         if self._narrowing is None:
             return None
         config.pluginmanager.register(self._narrowing, NAME)
@@ -54,8 +55,8 @@ class Loop:
     def news(self, config: Any, failed: List[str], evidence: bool) -> Dict[str, Any]:
         """`LoopNews`; `failed` are the node ids of collectors that failed."""
         data = self._imports.news(config, evidence)
-        if self._narrowing is not None:
-            data["gone"] = self._narrowing.gone(failed)
+        found = [] if self._narrowing is None else self._narrowing.gone(failed)
+        data["gone"] = self._vanished + found
         return data
 
 

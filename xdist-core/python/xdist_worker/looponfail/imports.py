@@ -51,11 +51,12 @@ class Imports:
         rewritten: List[str] = []
         installed: List[str] = []
         files: List[str] = []
+        real_path = _RealPaths()
         for name, module in list(sys.modules.items()):
             path = getattr(module, "__file__", None) if type(module).__module__ != "unittest.mock" else None
             if not isinstance(path, str) or name.split(".")[0] in _OWN:
                 continue
-            real = os.path.realpath(path)
+            real = real_path(path)
             if site_places.have(real):
                 files.append(real)
             if not (site_places.have(real) or library.have(real)):
@@ -85,6 +86,21 @@ class Imports:
             if name.startswith(_SENSITIVE) or (about in names and name != "DJANGO_SETTINGS_MODULE"):
                 return f"the variable {name}"
         return None
+
+
+class _RealPaths:
+    """Resolves links, each directory once: a suite has many modules in few of them."""
+
+    def __init__(self) -> None:
+        self._directories: Dict[str, str] = {}
+
+    def __call__(self, path: str) -> str:
+        directory, name = os.path.split(path)
+        real = self._directories.get(directory)
+        if real is None:
+            real = self._directories[directory] = os.path.realpath(directory)
+        found = os.path.join(real, name)
+        return os.path.realpath(found) if os.path.islink(found) else found
 
 
 class _Places:

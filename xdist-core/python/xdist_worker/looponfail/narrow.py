@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
-from typing import Any, Dict, Iterable, List, Optional, Set
+from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
 
 import pytest
 
@@ -19,27 +19,30 @@ class Narrowing:
     def __init__(self, config: Any, tests: List[str], files: Iterable[str]) -> None:
         self._root = str(config.rootpath)
         self.tests = tests
+        self._asked = set(tests)
         self._files = {os.path.realpath(path) for path in files}
         self._found: Set[str] = set()
 
     @classmethod
-    def of(cls, config: Any, selection: Any) -> Optional[Narrowing]:
-        """Pick files; `None` if the run has all tests."""
+    def of(cls, config: Any, selection: Any) -> Tuple[Optional[Narrowing], List[str]]:
+        """Pick files; `None` if the run has all tests. The second part are node ids in files that are no more."""
         if isinstance(selection, dict) and "some" in selection:
             tests, files = selection["some"]
         elif selection == "last_failed":
             tests, files = _last_failed(config), []
         else:
-            return None
+            return None, []
         picker = _Picker(config)
+        root = str(config.rootpath)
+        vanished = [nodeid for nodeid in tests if not os.path.lexists(os.path.join(root, _path_of(nodeid)))]
         files = [path for path in files if picker.is_test_file(path)]
-        tests = [nodeid for nodeid in tests if picker.pick(os.path.join(str(config.rootpath), _path_of(nodeid)))]
+        tests = [nodeid for nodeid in tests if picker.pick(os.path.join(root, _path_of(nodeid)))]
         files = [path for path in files if picker.pick(path)]
         if not tests and not files:
-            return None
+            return None, vanished
         if picker.args:
             config.args = list(picker.args)
-        return cls(config, tests, files)
+        return cls(config, tests, files), vanished
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: List[Any]) -> None:
@@ -50,13 +53,6 @@ class Narrowing:
         wanted = [nodeid for nodeid in self._above(item.nodeid) if nodeid in self._asked]
         self._found.update(wanted)
         return bool(wanted) or os.path.realpath(os.path.join(self._root, _path_of(item.nodeid))) in self._files
-
-    @property
-    def _asked(self) -> Set[str]:
-        asked = self.__dict__.get("_asked_set")
-        if asked is None:
-            asked = self.__dict__["_asked_set"] = set(self.tests)
-        return asked
 
     @staticmethod
     def _above(nodeid: str) -> Iterable[str]:
