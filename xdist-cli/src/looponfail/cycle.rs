@@ -1,5 +1,6 @@
 //! One run of a loop, from its request to what the loop learns of it.
 
+use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -36,8 +37,9 @@ impl Loop<'_> {
     /// # Errors
     /// What kept the run from taking place.
     pub(super) async fn cycle(&mut self, selection: Selection) -> Result<(u8, VecDeque<Effect>), EngineError> {
+        let _ = std::fs::remove_file(self.record());
         self.cycles += 1;
-        let writes = self.warm.directory().join(format!("writes-{}", self.cycles));
+        let writes = self.record();
         let cycle = Cycle { selection, writes: writes.display().to_string() };
         let request = Request { cycle: Some(cycle), ..self.request.clone() };
         self.output.borrow_mut().clear();
@@ -46,9 +48,9 @@ impl Loop<'_> {
             watcher: Watcher::new(Some(Rc::clone(&self.output))),
             gathering: Gathering::default(),
             facts: Some(tell),
-            keys: self.keys.clone(),
+            keys: Rc::clone(&self.keys),
         };
-        if let Some(keys) = &self.keys {
+        if let Some(keys) = self.keys.get() {
             keys.give_back();
         }
         if let Some((watch, _)) = &self.watch {
@@ -68,7 +70,7 @@ impl Loop<'_> {
                     over = &mut run => Woken::Over(over),
                     facts = &mut told_facts, if asked => Woken::Facts(facts.ok().map(Box::new)),
                     told = next_told(&mut self.watch) => Woken::Told(told),
-                    key = next_key(self.keys.as_deref()), if live => Woken::Key(key),
+                    key = next_key(self.keys.get()), if live => Woken::Key(key),
                 };
                 let input = match woken {
                     Woken::Over(over) => break over,
@@ -76,13 +78,10 @@ impl Loop<'_> {
                         asked = false;
                         let Some(facts) = facts.filter(|facts| facts.looponfail.is_some()) else { continue };
                         if self.watch.is_none() {
-                            self.watch = start_watching(&facts, &self.options, self.since);
-                            self.keys = Keys::open().map(Rc::new);
-                            if let Some((watch, _)) = &self.watch {
-                                watch.run_begins(writes.clone());
-                            }
+                            self.watch = start_watching(&facts, &self.options, self.since, &writes);
+                            open(&self.keys);
                         }
-                        if let Some(keys) = &self.keys {
+                        if let Some(keys) = self.keys.get() {
                             keys.take();
                         }
                         live = true;
@@ -109,30 +108,37 @@ impl Loop<'_> {
             Ok(code) => watcher.finish(code),
             Err(error) => return Err(error),
         };
-        let facts = self.warm.facts();
-        let Some((facts, loop_facts)) = facts.as_deref().and_then(|facts| Some((facts, facts.looponfail.as_ref()?)))
-        else {
-            return Ok((code, VecDeque::new()));
-        };
+        let parsed = self.warm.facts().filter(|facts| facts.looponfail.is_some());
+        let known = parsed.is_some();
+        if known {
+            self.facts = parsed;
+        }
+        // A run that came to no facts ends no loop.
+        let Some(facts) = self.facts.clone() else { return Ok((code, VecDeque::new())) };
+        let Some(loop_facts) = &facts.looponfail else { return Ok((code, VecDeque::new())) };
         if self.watch.is_none() {
-            self.watch = start_watching(facts, &self.options, self.since);
-            self.keys = Keys::open().map(Rc::new);
+            self.watch = start_watching(&facts, &self.options, self.since, &writes);
+            open(&self.keys);
         }
         if let Some((watch, _)) = &self.watch {
             watch.run_ended();
         }
-        let _ = std::fs::remove_file(&writes);
         let news = gathering.news();
         let mut results = gathering.finish(code);
         results.interrupted = self.warm.was_interrupted();
-        if facts.plain.is_some() {
-            of_plain_run(facts, loop_facts, &mut results);
+        if known && facts.plain.is_some() {
+            of_plain_run(&facts, loop_facts, &mut results);
         }
         self.learn(loop_facts, &results, news);
         self.outcome = Some(Outcome { code, took: began.elapsed(), at: clock() });
         let _ = self.state.handle(Input::Changed(held));
         let effects = self.state.handle(Input::Ended(Box::new(results)));
         Ok((code, effects.into()))
+    }
+
+    /// Where the processes of this run leave word of what they write.
+    fn record(&self) -> PathBuf {
+        self.warm.directory().join(format!("writes-{}", self.cycles))
     }
 
     /// What the run says of the interpreter and of where the suite's modules are.
@@ -175,10 +181,18 @@ pub(super) async fn next_key(keys: Option<&Keys>) -> Key {
     }
 }
 
+/// Opens the keyboard, if there is one.
+fn open(keys: &OnceCell<Keys>) {
+    if let Some(opened) = Keys::open() {
+        let _ = keys.set(opened);
+    }
+}
+
 fn start_watching(
     facts: &Facts,
     options: &crate::args::LoopOptions,
     since: SystemTime,
+    writes: &Path,
 ) -> Option<(Watch, mpsc::UnboundedReceiver<Told>)> {
     let loop_facts = facts.looponfail.as_ref()?;
     let mut roots: Vec<PathBuf> = loop_facts.roots.iter().map(PathBuf::from).collect();
@@ -192,7 +206,7 @@ fn start_watching(
     outputs.extend(facts.junit.iter().map(|junit| PathBuf::from(&junit.path)));
     outputs.extend(facts.cache.iter().map(|cache| PathBuf::from(&cache.dir)));
     let outputs = outputs.into_iter().map(|path| real(&path)).collect();
-    Watch::start(Settings { roots, outputs, poll: options.poll, since }).ok()
+    Watch::start(Settings { roots, outputs, poll: options.poll, since, record: writes.to_owned() }).ok()
 }
 
 /// Where a path is, also if it is not there yet.

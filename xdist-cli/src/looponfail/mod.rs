@@ -8,14 +8,18 @@ mod keys;
 mod observer;
 mod screen;
 
+use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use rustix::process::{Signal, getpid, kill_process};
 use tokio::sync::mpsc;
 use xdist_core::engine::{EngineError, Idle, Request, Warm};
+use xdist_core::exit;
+use xdist_core::facts::Facts;
 use xdist_core::looponfail::installed::{Installed, is_setting};
 use xdist_core::looponfail::state::{Changes, Effect, Input, Options, State};
 use xdist_core::looponfail::watch::{Told, Watch};
@@ -33,10 +37,13 @@ pub(crate) struct Loop<'g> {
     options: LoopOptions,
     state: State,
     watch: Option<(Watch, mpsc::UnboundedReceiver<Told>)>,
-    keys: Option<Rc<Keys>>,
+    /// Opened when it is known that there is a loop; then, if there is a keyboard.
+    keys: Rc<OnceCell<Keys>>,
     screen: Screen,
     output: Copied,
     outcome: Option<Outcome>,
+    /// What pytest said of the arguments when it last came so far.
+    facts: Option<Arc<Facts>>,
     installed: Option<Installed>,
     /// Where the interpreter is, its packages, and the files of those in use.
     interpreter: (PathBuf, Vec<PathBuf>, Vec<PathBuf>),
@@ -60,11 +67,12 @@ impl<'g> Loop<'g> {
             request,
             state: State::new(decisions),
             watch: None,
-            keys: None,
+            keys: Rc::default(),
             screen: Screen::new(!options.no_clear, options.bell, color),
             options,
             output: Copied::default(),
             outcome: None,
+            facts: None,
             installed: None,
             interpreter: Default::default(),
             since: SystemTime::now(),
@@ -78,8 +86,10 @@ impl<'g> Loop<'g> {
     /// What kept the first run from taking place.
     pub(crate) async fn drive(mut self) -> Result<u8, EngineError> {
         let (code, mut todo) = self.cycle(Selection::LastFailed).await?;
-        if self.warm.facts().is_none_or(|facts| facts.looponfail.is_none()) {
-            return Ok(code);
+        // What was wrong with the command line will be wrong with it whatever changes.
+        let misused = code == exit::USAGE_ERROR && self.state.failing().next().is_none();
+        if misused || self.facts.is_none() {
+            return Ok(self.leave(code).await);
         }
         loop {
             let Some(effect) = todo.pop_front() else {
@@ -96,7 +106,7 @@ impl<'g> Loop<'g> {
                 }
                 // Nothing is on.
                 Effect::Stop => {}
-                Effect::Wait => self.screen.wait(&self.state, self.outcome.as_ref(), self.keys.is_some()),
+                Effect::Wait => self.screen.wait(&self.state, self.outcome.as_ref(), self.keys.get().is_some()),
                 Effect::ShowOutput => Screen::again(&self.output.borrow()),
                 Effect::ShowHelp => Screen::help(),
                 Effect::Quit(code) => return Ok(self.leave(code).await),
@@ -129,7 +139,7 @@ impl<'g> Loop<'g> {
 
     /// Waits for something that means something; an exit code if it is the end.
     async fn wait(&mut self) -> Result<Input, u8> {
-        if let Some(keys) = &self.keys {
+        if let Some(keys) = self.keys.get() {
             keys.take();
         }
         loop {
@@ -137,10 +147,10 @@ impl<'g> Loop<'g> {
             let woken = tokio::select! {
                 signal = warm.idle() => Woken::Signal(signal),
                 told = cycle::next_told(watch) => Woken::Told(told),
-                key = cycle::next_key(keys.as_deref()) => Woken::Key(key),
+                key = cycle::next_key(keys.get()) => Woken::Key(key),
             };
             match woken {
-                Woken::Signal(Idle::Leave) => return Err(xdist_core::exit::INTERRUPTED),
+                Woken::Signal(Idle::Leave) => return Err(exit::INTERRUPTED),
                 Woken::Signal(Idle::Suspend) => self.suspend(),
                 Woken::Told(Told::Notice(text)) => self.screen.notice(&text),
                 Woken::Told(Told::Changed(changes)) => return Ok(Input::Changed(changes)),
@@ -151,17 +161,19 @@ impl<'g> Loop<'g> {
 
     /// Ctrl-Z while nothing runs.
     fn suspend(&self) {
-        if let Some(keys) = &self.keys {
+        if let Some(keys) = self.keys.get() {
             keys.give_back();
         }
         let _ = kill_process(getpid(), Signal::STOP);
-        if let Some(keys) = &self.keys {
+        if let Some(keys) = self.keys.get() {
             keys.take();
         }
     }
 
     async fn leave(mut self, code: u8) -> u8 {
-        self.keys = None;
+        if let Some(keys) = self.keys.get() {
+            keys.give_back();
+        }
         self.warm.cool().await;
         code
     }

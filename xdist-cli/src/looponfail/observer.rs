@@ -1,5 +1,6 @@
 //! Watches one run of a loop: what [`Watcher`] does, and what the loop wants to know of it.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use tokio::sync::oneshot;
@@ -20,7 +21,7 @@ pub(crate) struct LoopObserver {
     /// Told the facts once, if the run is distributed.
     pub(crate) facts: Option<oneshot::Sender<Facts>>,
     /// The keyboard, which is the shell's while the program is stopped.
-    pub(crate) keys: Option<Rc<Keys>>,
+    pub(crate) keys: Rc<OnceCell<Keys>>,
 }
 
 impl Observer for LoopObserver {
@@ -54,13 +55,13 @@ impl Observer for LoopObserver {
     }
 
     fn suspend(&mut self) {
-        if let Some(keys) = &self.keys {
+        if let Some(keys) = self.keys.get() {
             keys.give_back();
         }
     }
 
     fn resume(&mut self) {
-        if let Some(keys) = &self.keys {
+        if let Some(keys) = self.keys.get() {
             keys.take();
         }
     }

@@ -154,7 +154,7 @@ fn wait_line(state: &State, keys: bool) -> String {
         line.push_str(", failing tests only");
     }
     if keys {
-        line.push_str(" - Enter: failing, a: all, f: failing only, o: output, p: pause, ?: help, q: leave");
+        line.push_str(" - Enter runs what fails, a all, ? shows all keys, q leaves");
     }
     line
 }

@@ -45,6 +45,8 @@ pub struct OwnWrites {
     ended: Option<SystemTime>,
     /// How many runs in a row a file has changed in without word.
     habits: HashMap<PathBuf, u32>,
+    /// Files, no source, that came to be during a run and that nobody has changed since.
+    born: HashSet<PathBuf>,
     /// Those of this run.
     seen: HashSet<PathBuf>,
 }
@@ -103,10 +105,14 @@ impl OwnWrites {
         if !self.running && !self.ended.is_some_and(|end| before(end - TICK)) {
             self.habits.remove(&change.path);
             self.written.remove(&change.path);
+            self.born.remove(&change.path);
             return Verdict::Counts;
         }
         let source = is_source(&change.path);
         if !source && change.difference == Difference::New {
+            self.born.insert(change.path.clone());
+        }
+        if self.born.contains(&change.path) {
             return Verdict::Own;
         }
         let habit = self.habits.entry(change.path.clone()).or_default();

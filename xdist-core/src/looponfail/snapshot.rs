@@ -50,18 +50,9 @@ pub struct Snapshot {
     files: BTreeMap<PathBuf, Seen>,
     /// With their numbers: one that was made anew has to be entered again.
     directories: HashMap<PathBuf, u64>,
-    /// Files written since then may have changed before they were first looked at.
-    since: Option<(i64, i64)>,
 }
 
 impl Snapshot {
-    /// Knows nothing; what was written after `since` counts as changed when it is first heard of.
-    pub fn new(since: SystemTime) -> Self {
-        let since = since.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
-        Self { since: Some((seconds, i64::from(since.subsec_nanos()))), ..Self::default() }
-    }
-
     /// Looks at a path of which something was heard: what has changed there and below. `enter` is told of each new
     /// directory before it is read.
     pub fn look(&mut self, path: &Path, rules: &mut Rules, enter: &mut dyn FnMut(&Path)) -> Vec<Change> {
@@ -154,26 +145,14 @@ impl Snapshot {
         now.contents = hash(path, now.size).ok();
         let difference = match known {
             None => Some(Difference::New),
-            Some(known) if known.contents.is_none() && known.size == now.size && known.modified == now.modified => {
-                // It was written while the tree was first looked at: nobody knows what it was before.
-                Some(Difference::Contents)
-            }
             Some(known) => (known.size != now.size || known.contents != now.contents).then_some(Difference::Contents),
         };
-        if known.is_none() && self.since.is_some_and(|since| now.modified >= since) {
-            now.contents = None;
-        }
         self.files.insert(path.to_owned(), now);
         let modified = UNIX_EPOCH.checked_add(Duration::new(
             u64::try_from(found.mtime()).unwrap_or(0),
             u32::try_from(found.mtime_nsec()).unwrap_or(0),
         ));
         difference.map(|difference| Change { path: path.to_owned(), difference, modified })
-    }
-
-    /// Everything that was to be seen at first has been seen.
-    pub fn settled(&mut self) {
-        self.since = None;
     }
 }
 

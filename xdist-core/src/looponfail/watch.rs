@@ -36,8 +36,10 @@ pub struct Settings {
     pub outputs: Vec<PathBuf>,
     /// Look that often, instead of waiting for events.
     pub poll: Option<Duration>,
-    /// What was written since then may have changed before anybody watched.
+    /// What was written since then has changed before anybody watched.
     pub since: SystemTime,
+    /// Where the run that is on leaves word of what it writes.
+    pub record: PathBuf,
 }
 
 /// What a watcher tells.
@@ -128,7 +130,7 @@ impl Watcher {
     fn new(settings: Settings, events: Sender<Message>, tell: mpsc::UnboundedSender<Told>) -> Self {
         Self {
             rules: Rules::new(Vec::new(), settings.outputs.clone(), global_patterns()),
-            snapshot: Snapshot::new(settings.since),
+            snapshot: Snapshot::default(),
             settings,
             events,
             tell,
@@ -158,8 +160,11 @@ impl Watcher {
                 Err(error) => self.fall_back(&error),
             }
         }
-        self.add(self.settings.roots.clone());
-        self.snapshot.settled();
+        self.own.begin(self.settings.record.clone());
+        let since = self.settings.since;
+        let mut found = self.add(self.settings.roots.clone());
+        found.retain(|change| change.modified.is_some_and(|at| at >= since));
+        self.judge(found, false);
     }
 
     /// The system gives no events: look from time to time.
@@ -176,8 +181,9 @@ impl Watcher {
         let _ = self.tell.send(Told::Notice(text));
     }
 
-    /// Starts to watch these; what is in them is no change.
-    fn add(&mut self, roots: Vec<PathBuf>) {
+    /// Starts to watch these; returns what is in them.
+    fn add(&mut self, roots: Vec<PathBuf>) -> Vec<Change> {
+        let mut found = Vec::new();
         for root in roots {
             let root = root.canonicalize().unwrap_or(root);
             if self.roots.iter().any(|known| root.starts_with(known))
@@ -190,8 +196,9 @@ impl Watcher {
             if !root.exists() {
                 self.missing.insert(root.clone());
             }
-            self.look(&root);
+            found.extend(self.look(&root));
         }
+        found
     }
 
     fn work(&mut self, taken: &Receiver<Message>) {
@@ -202,7 +209,8 @@ impl Watcher {
             };
             match message {
                 Ok(Message::Event(event)) => self.hear(event),
-                Ok(Message::Add(roots)) => self.add(roots),
+                // What is in them was there when the suite imported it.
+                Ok(Message::Add(roots)) => drop(self.add(roots)),
                 Ok(Message::Begin(record)) => self.own.begin(record),
                 Ok(Message::End(at)) => {
                     self.own.end(at);
@@ -262,8 +270,13 @@ impl Watcher {
             found.extend(self.look(path));
         }
         self.missing.extend(self.roots.iter().filter(|root| !root.exists()).cloned());
+        self.judge(found, lost);
+    }
+
+    /// Tells what counts.
+    fn judge(&mut self, found: Vec<Change>, everything: bool) {
         self.own.catch_up();
-        let mut changes = Changes { everything: lost, ..Changes::default() };
+        let mut changes = Changes { everything, ..Changes::default() };
         for change in found {
             match self.own.judge(&change) {
                 Verdict::Counts => drop(changes.files.insert(change.path)),

@@ -6,7 +6,7 @@ use super::{Looped, has, invocation, started, two};
 fn every_key() {
     let suite = two();
     let mut looped = Looped::start(invocation(&suite));
-    looped.waits(&["1 failing", "Enter: failing, a: all", "q: leave"]);
+    looped.waits(&["1 failing", "Enter runs what fails, a all", "q leaves"]);
     assert!(!looped.0.is_cooked(), "keys come one by one");
     looped.press("?");
     looped.shows(&["show the last run once more"]);
@@ -50,9 +50,9 @@ fn windows_change_their_size() {
     let mut looped = Looped::start(invocation(&suite));
     looped.waits(&["1 failing"]);
     looped.0.resize(70, 50);
-    looped.press("\r");
-    let fits = |screen: &[String]| screen.iter().any(|line| line.contains("= FAILURES =") && line.len() == 70);
-    looped.0.wait_for("a run as wide as the window", fits);
-    looped.waits(&["1 failing"]);
+    suite.write("mod.py", "value = 3\n");
+    let screen = looped.waits(&["assert 3 == 1", "1 failing"]);
+    let rule = screen.iter().find(|line| line.contains("= FAILURES ="));
+    assert_eq!(rule.unwrap().len(), 70, "as wide as the window\n{}", screen.join("\n"));
     looped.quits(1);
 }

@@ -9,7 +9,7 @@ mod tree;
 mod underway;
 mod warmth;
 
-use xdist_tests::{Env, Invocation, Seen, Suite, Terminal};
+use xdist_tests::{Env, Invocation, Proc, Seen, Suite, Terminal, xdist_binary};
 
 /// What stands at the end of what a loop shows while it waits.
 const WAITING: &str = "waiting for changes";
@@ -27,6 +27,11 @@ fn invocation(suite: &Suite) -> Invocation {
 
 fn has(screen: &[String], text: &str) -> bool {
     screen.iter().any(|line| line.contains(text))
+}
+
+/// Whether a process is the program itself.
+fn is_program(process: &Proc) -> bool {
+    process.command.starts_with(&xdist_binary().display().to_string()) && process.command.contains(" -f")
 }
 
 /// How often a test has started.

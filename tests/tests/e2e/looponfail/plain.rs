@@ -23,13 +23,12 @@ fn the_debugger_has_the_terminal() {
     let suite = two();
     let mut looped = Looped::start(invocation(&suite).arg("--pdb"));
     looped.shows(&["(Pdb)", "assert 2 == 1"]);
-    assert!(looped.0.is_cooked());
     // Not while somebody looks at the values of this run.
     suite.write("mod.py", "value = 1\n");
     looped.press("mod.value + 40\r");
     looped.shows(&["42"]);
     looped.press("c\r");
-    looped.waits(&["changed: mod.py; running 1 that failed", "running all tests", "2 passed", "all tests pass"]);
+    looped.waits(&["running all tests", "2 passed", "all tests pass"]);
     looped.quits(0);
 }
 

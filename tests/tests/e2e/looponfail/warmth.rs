@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use xdist_tests::{Invocation, Suite};
 
-use super::{Looped, invocation, two};
+use super::{Looped, invocation, is_program, two};
 
 /// Leaves a line whenever it is imported.
 const COUNTS: &str = "
@@ -69,7 +69,7 @@ fn what_a_variable_decides_is_not_imported_beforehand() {
     let installed = Installed::new();
     installed.suite.write("pytest.ini", "[pytest]\naddopts = -p no:cacheprovider\n");
     let conftest = fs::read_to_string(installed.suite.path("conftest.py")).unwrap();
-    installed.suite.write("conftest.py", &format!("import os\nos.environ['THIRDPARTY_MODE'] = '1'\n{conftest}"));
+    installed.suite.write("conftest.py", &format!("{conftest}\nimport os\nos.environ['THIRDPARTY_MODE'] = '1'\n"));
     let mut looped = Looped::start(installed.invocation());
     looped.waits(&["assert 2 == 1"]);
     installed.edit(3);
@@ -88,8 +88,7 @@ fn nothing_grows() {
         suite.write("mod.py", &format!("value = {number}\n"));
         looped.waits(&[&format!("assert {number} == 1")]);
         let all = looped.0.processes();
-        let own = all.iter().filter(|process| process.command.contains("/xdist ") && process.command.contains(" -f"));
-        let pid = own.map(|process| process.pid).min().unwrap();
+        let pid = all.iter().find(|process| is_program(process)).unwrap().pid;
         let files = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
         let left = fs::read_dir(suite.temp()).unwrap().count();
         sizes.push((all.len(), files, left));
