@@ -10,12 +10,10 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use super::snapshot::{Change, Difference};
 
-/// Clocks of file systems are as coarse as this.
-const TICK: Duration = Duration::from_millis(10);
 /// A source that changed in so many runs, one after the other, no longer stops them: another one follows.
 const SUSPECT: u32 = 3;
 /// Any other file that changed in so many starts none any more.
@@ -34,15 +32,19 @@ pub enum Verdict {
     Own,
 }
 
+/// So many files that runs have made are remembered before it is looked which of them are still there.
+const MANY: usize = 10_000;
+
 /// What is known of what runs write.
 #[derive(Debug, Default)]
 pub struct OwnWrites {
+    /// Where word is left, while a run is on.
     record: Option<PathBuf>,
     read: u64,
     rest: Vec<u8>,
     written: HashSet<PathBuf>,
-    running: bool,
-    ended: Option<SystemTime>,
+    /// When the run was over, of which some events may be on their way.
+    over: Option<SystemTime>,
     /// How many runs in a row a file has changed in without word.
     habits: HashMap<PathBuf, u32>,
     /// Files, no source, that came to be during a run and that nobody has changed since.
@@ -55,19 +57,32 @@ impl OwnWrites {
     /// A run begins; word is left in this file.
     pub fn begin(&mut self, record: PathBuf) {
         self.record = Some(record);
+        self.over = None;
         self.read = 0;
         self.rest.clear();
-        self.running = true;
+        self.written.clear();
         let seen = std::mem::take(&mut self.seen);
         self.habits.retain(|path, _| seen.contains(path));
+        if self.born.len() > MANY {
+            self.born.retain(|path| path.exists());
+        }
     }
 
-    /// The run was over at this time.
-    pub fn end(&mut self, at: SystemTime) {
-        self.catch_up();
-        self.running = false;
-        self.ended = Some(at);
+    /// The run was over at this time; some of what it did may not have been heard of.
+    pub fn over(&mut self, at: SystemTime) {
+        self.over = Some(at);
+    }
+
+    /// All that the run did was heard of.
+    pub fn end(&mut self) {
         self.record = None;
+        self.over = None;
+        self.written.clear();
+    }
+
+    /// Whether the run is on, or some of what it did may come to be heard of.
+    pub fn is_on(&self) -> bool {
+        self.record.is_some()
     }
 
     /// Reads what was left since the last time.
@@ -95,18 +110,14 @@ impl OwnWrites {
 
     /// Judges a change. Have [`OwnWrites::catch_up`] read before.
     pub fn judge(&mut self, change: &Change) -> Verdict {
-        let before = |limit: SystemTime| change.modified.is_some_and(|at| at <= limit);
-        let gone = change.difference == Difference::Gone;
-        if self.was_written(&change.path) && (self.running || gone || self.ended.is_some_and(|end| before(end + TICK)))
-        {
-            return Verdict::Own;
-        }
-        // In doubt somebody saved it just when the run was over.
-        if !self.running && !self.ended.is_some_and(|end| before(end - TICK)) {
+        let later = self.over.is_some_and(|over| change.modified.is_some_and(|at| at > over));
+        if !self.is_on() || later {
             self.habits.remove(&change.path);
-            self.written.remove(&change.path);
             self.born.remove(&change.path);
             return Verdict::Counts;
+        }
+        if self.was_written(&change.path) {
+            return Verdict::Own;
         }
         let source = is_source(&change.path);
         if !source && change.difference == Difference::New {
@@ -121,7 +132,7 @@ impl OwnWrites {
         }
         if !source && *habit >= CONVICTED {
             Verdict::Own
-        } else if !self.running || (source && *habit < SUSPECT) {
+        } else if source && *habit < SUSPECT {
             Verdict::Counts
         } else {
             Verdict::Later

@@ -4,6 +4,7 @@
 //! an editor's detour over a temporary file is no change of its own, and events that were lost cost a look at everything.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -22,6 +23,8 @@ use super::state::Changes;
 const QUIET: Duration = Duration::from_millis(20);
 /// However many come, changes are told this late at most.
 const LATEST: Duration = Duration::from_millis(200);
+/// Events that took place before the end of a run are heard of so long after it at most.
+const MARK: Duration = Duration::from_millis(500);
 /// How often it is looked whether a directory that was deleted is back.
 const RETURN: Duration = Duration::from_millis(250);
 /// How often to look where the system sends no events, unless the user says otherwise.
@@ -122,6 +125,11 @@ struct Watcher {
     first_heard: Option<Instant>,
     /// Changes that count when the run is over.
     later: Changes,
+    /// When the run ended, as long as some of what it did may be heard of.
+    over: Option<Instant>,
+    /// A directory of our own in which marks are left.
+    marks: PathBuf,
+    look_everywhere: bool,
     looked: Instant,
     complained: bool,
 }
@@ -131,7 +139,6 @@ impl Watcher {
         Self {
             rules: Rules::new(Vec::new(), settings.outputs.clone(), global_patterns()),
             snapshot: Snapshot::default(),
-            settings,
             events,
             tell,
             notify: None,
@@ -142,8 +149,12 @@ impl Watcher {
             lost: false,
             first_heard: None,
             later: Changes::default(),
+            over: None,
+            marks: settings.record.with_file_name("marks"),
+            look_everywhere: false,
             looked: Instant::now(),
             complained: false,
+            settings,
         }
     }
 
@@ -159,6 +170,11 @@ impl Watcher {
                 Ok(watcher) => self.notify = Some(watcher),
                 Err(error) => self.fall_back(&error),
             }
+        }
+        let marks = fs::create_dir_all(&self.marks).and_then(|()| self.marks.canonicalize());
+        if let (Ok(marks), Some(notify)) = (marks, &mut self.notify) {
+            let _ = notify.watch(&marks, RecursiveMode::NonRecursive);
+            self.marks = marks;
         }
         self.own.begin(self.settings.record.clone());
         let since = self.settings.since;
@@ -211,14 +227,24 @@ impl Watcher {
                 Ok(Message::Event(event)) => self.hear(event),
                 // What is in them was there when the suite imported it.
                 Ok(Message::Add(roots)) => drop(self.add(roots)),
-                Ok(Message::Begin(record)) => self.own.begin(record),
+                Ok(Message::Begin(record)) => {
+                    self.end_run();
+                    self.own.begin(record);
+                }
                 Ok(Message::End(at)) => {
-                    self.own.end(at);
-                    let later = std::mem::take(&mut self.later);
-                    self.send(later);
+                    self.own.over(at);
+                    self.over = Some(Instant::now());
+                    if !self.ask_for_mark() {
+                        self.end_run();
+                    }
                 }
                 Ok(Message::Leave) | Err(RecvTimeoutError::Disconnected) => return,
-                Err(RecvTimeoutError::Timeout) => self.wake(),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.wake();
+                    if self.over.is_some_and(|over| over.elapsed() > MARK) {
+                        self.end_run();
+                    }
+                }
             }
             // However fast events come.
             if self.first_heard.is_some_and(|first| first.elapsed() > LATEST) {
@@ -232,11 +258,29 @@ impl Watcher {
         let quiet = self.first_heard.map(|_| now + QUIET);
         let back = (!self.missing.is_empty()).then(|| now + RETURN);
         let poll = self.settings.poll.map(|every| (self.looked + every).max(now));
-        [quiet, back, poll].into_iter().flatten().min()
+        let over = self.over.map(|over| over + MARK);
+        [quiet, back, poll, over].into_iter().flatten().min()
+    }
+
+    /// Leaves a mark among the events: what is heard of before it happened during the run. False if there is no way.
+    fn ask_for_mark(&self) -> bool {
+        self.notify.is_some() && fs::write(self.marks.join("mark"), "").is_ok()
+    }
+
+    /// Everything that happened during the run was heard of.
+    fn end_run(&mut self) {
+        if self.over.take().is_some() {
+            self.look_everywhere |= self.settings.poll.is_some();
+            self.wake();
+            self.own.end();
+            let later = std::mem::take(&mut self.later);
+            self.send(later);
+        }
     }
 
     fn hear(&mut self, event: notify::Result<notify::Event>) {
         match event {
+            Ok(event) if event.paths.iter().any(|path| path.starts_with(&self.marks)) => return self.end_run(),
             Ok(event) if event.need_rescan() => self.lost = true,
             Ok(event) => self.heard.extend(event.paths),
             Err(error) => {
@@ -249,7 +293,9 @@ impl Watcher {
 
     /// Time to look.
     fn wake(&mut self) {
-        let all = self.lost || self.settings.poll.is_some_and(|every| self.looked.elapsed() >= every);
+        let all = self.lost
+            || std::mem::take(&mut self.look_everywhere)
+            || self.settings.poll.is_some_and(|every| self.looked.elapsed() >= every);
         let mut paths = std::mem::take(&mut self.heard);
         let lost = std::mem::take(&mut self.lost);
         self.first_heard = None;
