@@ -3,18 +3,26 @@
 //!
 //! The same code serves a gateway of this process (over memory), a program's standard input and output
 //! ([`serve_stdio`]), and whatever byte stream somebody authenticated ([`serve`]). Everything that was started for a link
-//! ends with it.
+//! ends with it. A program that is an agent and nothing else is a [`Program`]: it also looks after processes that others
+//! have forked, and a guard beside it ends them if it is killed.
 //!
 //! | service | first message | then |
 //! |---|---|---|
-//! | `process` | `{argv, cwd, make_cwd, env, nice, stdin, stdout, stderr}`, the last three channels or None | the agent sends the process id, and `{code}` or `{signal}` at the end; it takes `{signal}` |
-//! | `listen` | None | the agent sends the path of a unix socket, then `(channel, process id)` for each connection |
+//! | `process` | `{argv, cwd, make_cwd, env, nice, stdin, stdout, stderr}`, the last three channels or None, the last two also paths | the agent sends the process id, and `{code}` or `{signal}` at the end; it takes `{signal}` |
+//! | `listen` | None | the agent sends the path of a unix socket, then `(channel, process id)` for each connection; it takes channels of connections whose process is gone, which it ends with what was sent |
+//! | `children` | None | the agent sends None; it takes `{watch, leads}` and sends `{pid, code}` or `{pid, signal}` at the end, and takes `{signal, pid, to}` with `to` one of `process`, `group`, `rest`; it sends `{stopped}` |
+//! | `directory` | None | the agent sends the path of a private directory, then one answer to each order: `{order, name, …}` with `order` one of `pipe` (`to`: channel), `drain`, `write` (`at`, `bytes`), `read` (`at`, `length`), `take` (`last`: bytes) |
+//! | `store` | `{owner, key, files}`, the last a list of `(path, length, CRC-32)` | the agent sends None if files are missing, and takes a list of `(path, contents)`; it sends the path of the directory |
 //! | `info` | None | the agent sends a description and closes |
 
+mod children;
+mod directory;
 mod info;
 mod listen;
 mod process;
+mod program;
 mod stdio;
+mod store;
 
 use std::io;
 
@@ -24,6 +32,8 @@ use tokio::task::JoinSet;
 use crate::channel::{Channel, ReceiveError, RemoteError};
 use crate::link::{Link, LinkError, Options};
 use crate::mux::{LinkEnd, Side};
+use program::Care;
+pub use program::Program;
 
 /// Serves one link until it ends. Then everything that was started for it has ended too.
 ///
@@ -37,6 +47,14 @@ where
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
 {
+    serve_with(reader, writer, options, Care::default()).await
+}
+
+async fn serve_with<R, W>(reader: R, writer: W, options: Options, care: Care) -> Result<LinkEnd, LinkError>
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
     let link = Link::start(reader, writer, options).await?;
     let mut services = JoinSet::new();
     let end = loop {
@@ -44,7 +62,7 @@ where
             request = link.request() => match request {
                 Ok(request) => {
                     let channel = Channel::of_request(&link, &request);
-                    services.spawn(serve_channel(request.service, channel));
+                    services.spawn(serve_channel(request.service, channel, care.clone()));
                 }
                 Err(end) => break end,
             },
@@ -66,10 +84,13 @@ pub async fn serve_stdio() -> Result<LinkEnd, LinkError> {
     serve(reader, writer, Options::new(Side::Acceptor, "stdio")).await
 }
 
-async fn serve_channel(service: String, channel: Channel) {
+async fn serve_channel(service: String, channel: Channel, care: Care) {
     let served = match service.as_str() {
-        "process" => process::serve(&channel).await,
-        "listen" => listen::serve(&channel).await,
+        "process" => process::serve(&channel, &care).await,
+        "listen" => listen::serve(&channel, &care).await,
+        "children" => children::serve(&channel, &care).await,
+        "directory" => directory::serve(&channel, &care).await,
+        "store" => store::serve(&channel, &care).await,
         "info" => info::serve(&channel).await,
         _ => Err(RemoteError::new("LookupError", format!("no service `{service}` here"))),
     };

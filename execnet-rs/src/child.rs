@@ -7,7 +7,8 @@ use rustix::process::Signal;
 use tokio::process::Command;
 use tokio::sync::watch;
 
-use crate::process::{HowEnded, kill_tree, signal_group, signal_rest_of_group};
+use crate::process::{Children, HowEnded, kill_tree, signal_group, signal_rest_of_group};
+use crate::transport::socket::known::SECRET_VARIABLES;
 
 /// A child process. When this is dropped, the child and what it started are killed.
 #[derive(Debug)]
@@ -27,6 +28,12 @@ pub(crate) struct Pipes {
 impl Child {
     /// Starts a command at the head of a process group of its own.
     pub(crate) fn spawn(command: &mut Command) -> io::Result<(Self, Pipes)> {
+        for name in SECRET_VARIABLES {
+            command.env_remove(name);
+        }
+        if let Some(children) = Children::adopted() {
+            return Self::spawn_adopted(command, children);
+        }
         let mut child = command.process_group(0).spawn()?;
         let pid = child.id().ok_or_else(|| io::Error::other("the process has ended before it was seen"))?;
         let pipes = Pipes { stdin: child.stdin.take(), stdout: child.stdout.take(), stderr: child.stderr.take() };
@@ -37,6 +44,24 @@ impl Child {
             let _ = tell.send(Some(how));
         });
         Ok((Self { pid, ended }, pipes))
+    }
+
+    /// The same where this process's children are reaped by one who tells of all of them: two would take ends from each
+    /// other.
+    fn spawn_adopted(command: &mut Command, children: Children) -> io::Result<(Self, Pipes)> {
+        use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
+        let mut child = command.process_group(0).as_std_mut().spawn()?;
+        let pid = child.id();
+        let (tell, ended) = watch::channel(None);
+        tokio::spawn(async move { tell.send(Some(children.wait(pid).await)) });
+        // From here on it is killed if something fails.
+        let spawned = Self { pid, ended };
+        let pipes = Pipes {
+            stdin: child.stdin.take().map(ChildStdin::from_std).transpose()?,
+            stdout: child.stdout.take().map(ChildStdout::from_std).transpose()?,
+            stderr: child.stderr.take().map(ChildStderr::from_std).transpose()?,
+        };
+        Ok((spawned, pipes))
     }
 
     pub(crate) fn pid(&self) -> u32 {

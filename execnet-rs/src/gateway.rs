@@ -9,9 +9,12 @@
 //! ```
 //! Interpreters and in-process agents are started when they are needed first.
 
+mod children;
+mod directory;
 mod info;
 mod process;
 mod python;
+mod store;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -30,9 +33,12 @@ use crate::source::{Source, SourceError};
 use crate::transport::{ConnectError, Connected, KILL, Keeper};
 use crate::wire::Check;
 use crate::xspec::{XSpec, XSpecError};
+pub use children::{Descendants, Signalled};
+pub use directory::Directory;
 pub use info::{HostInfo, InterpreterInfo, Status};
 pub use process::{Connections, Process, ProcessRequest};
 use python::Interpreter;
+pub use store::Stored;
 
 /// Bytes on their way between this process and an agent in it.
 const MEMORY: usize = 256 * 1024;

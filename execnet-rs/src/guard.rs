@@ -12,6 +12,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use rustix::process::Signal;
 
 use crate::process::{signal_group, signal_process, signal_rest_of_group};
+use crate::transport::socket::known::SECRET_VARIABLES;
 
 /// The argument that makes the program run [`guard_main`] and nothing else.
 pub const GUARD_ARGUMENT: &str = "--guard-of-a-run";
@@ -26,12 +27,12 @@ pub struct Guard {
 impl Guard {
     /// Starts the current executable as a guard.
     pub fn start() -> io::Result<Self> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .arg(GUARD_ARGUMENT)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()?;
+        let mut command = Command::new(std::env::current_exe()?);
+        for name in SECRET_VARIABLES {
+            command.env_remove(name);
+        }
+        let mut child =
+            command.arg(GUARD_ARGUMENT).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         let pipe = child.stdin.take();
         Ok(Self { child, pipe })
     }
@@ -122,6 +123,12 @@ impl Charges {
             let _ = std::fs::remove_dir_all(directory);
         }
     }
+}
+
+/// Whether a process is a guard.
+pub(crate) fn is_guard(pid: u32) -> bool {
+    let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    arguments.split(|byte| *byte == 0).nth(1) == Some(GUARD_ARGUMENT.as_bytes())
 }
 
 /// The guard's whole life: read standard input to its end, then act.

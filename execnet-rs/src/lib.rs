@@ -61,7 +61,8 @@
 //! | `group.set_execmodel` | `execmodel=` of the spec | per gateway, no local model |
 //! | `group.terminate(timeout)` | [`group::Group::terminate`] | a limit is needed; it always returns, and kills whole trees |
 //! | `popen` | `popen` | `python3` of `PATH` unless `python=` is given; `env:` is set before the interpreter starts |
-//! | `ssh=`, `vagrant_ssh=`, `socket=`, `installvia=` | [`group::Group::register`] | read and checked; a transport has to be registered |
+//! | `socket=` | [`transport::socket`] | encrypted, and needs a token; to be registered |
+//! | `ssh=`, `vagrant_ssh=`, `installvia=` | [`group::Group::register`] | read and checked; a transport has to be registered |
 //! | `via=` | `via=` | for `popen`, `command` and transports that want it; in chains; one agent a host for any number of interpreters |
 //! | `gateway.remote_exec(source, **kw)` | [`gateway::Gateway::remote_exec`] | text, file, or a function's source with arguments; no module objects |
 //! | `gateway.newchannel()` | [`gateway::Gateway::new_channel`], [`channel::Channel::sibling`] | |

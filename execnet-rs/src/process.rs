@@ -10,7 +10,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -90,15 +90,18 @@ fn signal_name(number: i32) -> Option<&'static str> {
     names.iter().find(|(signal, _)| signal.as_raw() == number).map(|(_, name)| *name)
 }
 
-/// How many ends of processes that nobody waits for are remembered.
+/// How many ends of processes are remembered, for those who ask later.
 const REMEMBERED: usize = 1024;
 
 #[derive(Debug, Default)]
 struct Ends {
-    waiting: HashMap<u32, oneshot::Sender<HowEnded>>,
+    waiting: HashMap<u32, Vec<oneshot::Sender<HowEnded>>>,
     known: HashMap<u32, HowEnded>,
     order: VecDeque<u32>,
 }
+
+/// Who reaps this process's children, if somebody does.
+static ADOPTED: Mutex<Option<Children>> = Mutex::new(None);
 
 /// The descendants of this process.
 #[derive(Clone, Debug)]
@@ -122,19 +125,25 @@ impl Children {
                 reaper.reap();
             }
         });
+        *ADOPTED.lock().unwrap_or_else(PoisonError::into_inner) = Some(children.clone());
         Ok((children, told))
     }
 
-    /// Waits for the end of a descendant. It must be this process's child by the time it ends.
+    /// Those of this process, if it looks after them.
+    pub(crate) fn adopted() -> Option<Self> {
+        ADOPTED.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits for the end of a descendant, as any number may. It must be this process's child by the time it ends.
     pub async fn wait(&self, pid: u32) -> HowEnded {
         let waiting = {
             let mut ends = self.lock();
             // Unless the number is in use again, by the one that is meant.
-            if let Some(how) = ends.known.remove(&pid).filter(|_| !is_running(pid)) {
+            if let Some(how) = ends.known.get(&pid).copied().filter(|_| !is_running(pid)) {
                 return how;
             }
             let (tell, told) = oneshot::channel();
-            ends.waiting.insert(pid, tell);
+            ends.waiting.entry(pid).or_default().push(tell);
             told
         };
         waiting.await.unwrap_or(HowEnded::Unknown)
@@ -175,18 +184,19 @@ impl Children {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Ends> {
+    fn lock(&self) -> MutexGuard<'_, Ends> {
         self.ends.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Ends {
     fn settle(&mut self, pid: u32, how: HowEnded) {
-        if let Some(waiting) = self.waiting.remove(&pid) {
+        for waiting in self.waiting.remove(&pid).unwrap_or_default() {
             let _ = waiting.send(how);
-            return;
         }
-        self.known.insert(pid, how);
+        if self.known.insert(pid, how).is_some() {
+            self.order.retain(|known| *known != pid);
+        }
         self.order.push_back(pid);
         if self.order.len() > REMEMBERED
             && let Some(oldest) = self.order.pop_front()
@@ -197,7 +207,7 @@ impl Ends {
 }
 
 /// A process and all its descendants, as the kernel lists them.
-pub(crate) fn tree_of(pid: u32) -> Vec<u32> {
+pub fn tree_of(pid: u32) -> Vec<u32> {
     let mut found = vec![pid];
     let mut next = 0;
     while let Some(parent) = found.get(next) {
@@ -208,9 +218,11 @@ pub(crate) fn tree_of(pid: u32) -> Vec<u32> {
     found
 }
 
-/// Kills a process, its group, and whatever it has started that is still its descendant.
+/// Kills a process, its group, and whatever it has started that is still its descendant. A guard among them (see
+/// [`crate::guard`]) stays, and does what it is there for.
 pub fn kill_tree(pid: u32) {
-    let tree = tree_of(pid);
+    let mut tree = tree_of(pid);
+    tree.retain(|pid| !crate::guard::is_guard(*pid));
     signal_group(pid, Signal::KILL);
     for pid in tree {
         signal_process(pid, Signal::KILL);
@@ -246,7 +258,8 @@ fn session_in(stat: &str) -> Option<u32> {
     after_name.split_whitespace().nth(3)?.parse().ok()
 }
 
-fn children_of(parent: u32) -> Vec<u32> {
+/// The children of a process, as the kernel lists them.
+pub fn children_of(parent: u32) -> Vec<u32> {
     let threads = std::fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten();
     let lists = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
     lists.flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()).collect()

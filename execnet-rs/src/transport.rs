@@ -1,6 +1,9 @@
 //! How a gateway gets to its host: a byte stream at whose other end an agent answers.
 //!
-//! `popen` needs none, `command=ARGV` is here; others plug in by [`Transport`] (see [`crate::group::Group::register`]).
+//! `popen` needs none, `command=ARGV` is here, [`socket`] is ready to be registered; others plug in by [`Transport`] (see
+//! [`crate::group::Group::register`]).
+
+pub mod socket;
 
 use std::future::Future;
 use std::io;
@@ -103,6 +106,9 @@ pub enum ConnectError {
     /// The gateway on the way does not do it.
     #[error(transparent)]
     Via(Box<GatewayError>),
+    /// The host is there, and does not let this user in; the text says what to do.
+    #[error("{0}")]
+    Refused(String),
     /// Anything else; the text says what to do.
     #[error("{0}")]
     Other(String),

@@ -7,6 +7,7 @@
 //! | `looponfail` | runs, one after the other if that is asked for |
 //! | `log` | what the program does, if asked |
 //! | `terminal` | what the user sees |
+//! | `trust` | keeps the token of a socket server |
 //! | `watcher` | passes the events of a run to all of them |
 
 pub mod args;
@@ -14,6 +15,7 @@ pub mod junit;
 mod log;
 mod looponfail;
 pub mod terminal;
+mod trust;
 mod watcher;
 
 use std::ffi::OsString;
@@ -23,6 +25,8 @@ use std::process::ExitCode;
 
 use execnet_rs::guard::{GUARD_ARGUMENT, Guard, guard_main};
 use execnet_rs::process::OpenFiles;
+use execnet_rs::transport::socket::known::TOKEN;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use xdist_core::engine::{EngineError, Request, Warm};
 use xdist_core::exit;
 use xdist_core::interpreter::{Disk, Surroundings, search};
@@ -42,11 +46,16 @@ pub fn main() -> ExitCode {
         guard_main();
         return ExitCode::SUCCESS;
     }
+    if std::env::var_os(TOKEN).is_some() {
+        // Tests run as the same user, who could read it in this process's environment.
+        let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    }
     let parsed = log::start().and_then(|()| args::parse(arguments.iter().cloned()));
     let code = match parsed {
         Err(error) => complain(&error, exit::USAGE_ERROR),
         Ok(Invocation { action: Action::Help, .. }) => print(&args::help(watcher::columns(), watcher::color("auto"))),
         Ok(Invocation { action: Action::Version, .. }) => print(&args::version()),
+        Ok(Invocation { action: Action::Trust { host, port }, .. }) => trust::run(&host, port),
         Ok(invocation) => {
             let mainargv = std::iter::once(&program).chain(&arguments);
             run(invocation, mainargv.map(|word| word.to_string_lossy().into_owned()).collect())
@@ -67,7 +76,7 @@ fn run(invocation: Invocation, mainargv: Vec<String>) -> u8 {
         Ok(guard) => guard,
         Err(error) => return complain(&format_args!("cannot start a watchdog process: {error}"), exit::INTERNAL_ERROR),
     };
-    let surroundings = match Surroundings::of_this_process(invocation.python.clone()) {
+    let surroundings = match Surroundings::of_this_process(invocation.python.clone(), &invocation.pytest_args) {
         Ok(surroundings) => surroundings,
         Err(error) => {
             return complain(&format_args!("the working directory cannot be used: {error}"), exit::USAGE_ERROR);
@@ -82,6 +91,7 @@ fn run(invocation: Invocation, mainargv: Vec<String>) -> u8 {
         plugin_host: invocation.plugin_host,
         no_history: invocation.no_history,
         cycle: None,
+        require_all_hosts: invocation.require_all_hosts,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {

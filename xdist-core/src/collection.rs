@@ -25,6 +25,9 @@ pub struct Collection {
     /// The unit of each test, equal for tests that stay together on one worker; empty under modes that keep none
     /// together.
     pub units: Vec<u32>,
+    /// The name of the group of each test (`xdist_group`), empty for a test without; empty where there are no groups or
+    /// the mode does not go by them.
+    pub group_names: Vec<String>,
     /// What neighbours have in common and is better kept together where that costs nothing (a module, the value of a
     /// fixture of a module or the session), as a number a test; may be empty.
     pub groups: Vec<u32>,

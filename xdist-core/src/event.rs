@@ -7,6 +7,7 @@ use crate::collection::Collection;
 use crate::facts::{Facts, Interpreter};
 use crate::ids::{TestIndex, WorkerId};
 use crate::report::{Report, Warning};
+use crate::schedule::Moved;
 
 /// One thing that happened in a run, in the order in which it was decided.
 #[derive(Clone, Debug)]
@@ -117,8 +118,8 @@ pub struct Collected {
     pub fork: String,
     /// Why this fork level, empty when it is simply the default.
     pub fork_reason: String,
-    /// Tests that are started before their turn since they took long in an earlier run.
-    pub long_first: u32,
+    /// What is started before its turn because of what is known of earlier runs.
+    pub moved: Moved,
     /// Where tests run: one environment, mostly.
     pub environments: Vec<Environment>,
     /// `--dist=each`: every worker runs all of its environment's tests, and each has its own verdict on a test.

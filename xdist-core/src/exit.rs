@@ -19,5 +19,7 @@ pub const MAX_WARNINGS_ERROR: u8 = 6;
 pub const NO_INTERPRETER: u8 = 10;
 /// A worker, or the process that workers are forked from, could not be started; so could an environment of `--tx`.
 pub const WORKER_NOT_STARTED: u8 = 11;
+/// None of the other hosts that `--tx` names could be brought up, or one could not, and `--require-all-hosts` was given.
+pub const HOSTS_NOT_REACHABLE: u8 = 12;
 /// `--strict-collection`, and different tests were collected.
 pub const COLLECTIONS_DIFFER: u8 = 15;

@@ -85,6 +85,8 @@ pub struct DistOptions {
     pub mode: String,
     /// `--tx`, as typed.
     pub tx: Vec<String>,
+    /// `--px`, as typed.
+    pub px: Vec<String>,
     /// `--max-worker-restart`.
     pub max_worker_restart: Option<i64>,
     /// `--maxschedchunk`.
@@ -97,7 +99,7 @@ pub struct DistOptions {
     pub testrunuid: String,
     /// ini `xdist_fork`; empty if not set.
     pub fork: String,
-    /// Options that were given but belong to modes not built yet: `--px`, `--rsyncdir`, `-f`….
+    /// Options that were given but belong to modes not built yet: `--rsyncdir`, `-f`….
     pub unsupported: Vec<String>,
 }
 
@@ -191,6 +193,8 @@ pub struct Interpreter {
     pub implementation: String,
     /// `sys.platform`.
     pub platform: String,
+    /// Where it was started.
+    pub cwd: String,
     /// `9.2.0`.
     pub pytest: String,
     /// `1.6.0`.

@@ -1,6 +1,7 @@
 //! Any program, with its standard streams as channels of bytes.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::os::unix::ffi::OsStringExt;
 use std::process::Stdio;
 
@@ -8,14 +9,43 @@ use rustix::process::{Pid, Signal, getpriority_process, setpriority_process};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::process::Command;
 
+use super::program::Care;
 use super::refused;
 use crate::channel::{Channel, RemoteError};
 use crate::child::Child;
-use crate::process::HowEnded;
+use crate::process::{HowEnded, is_group};
 use crate::value::Value;
 
 /// Bytes of output that travel at once.
-const PIECE: usize = 64 * 1024;
+pub(super) const PIECE: usize = 64 * 1024;
+
+/// Where an output of the process goes.
+enum Output {
+    Nowhere,
+    Stream(Channel),
+    /// A file, or a named pipe.
+    File(File),
+}
+
+impl Output {
+    fn of(channel: &Channel, request: &Value, key: &str) -> Result<Self, RemoteError> {
+        if let Some(path @ (Value::Str(_) | Value::Bytes(_))) = request.get(key) {
+            let path = os_text(path)?;
+            let file = File::options().write(true).open(&path);
+            return Ok(Self::File(file.map_err(|error| refused(&path.to_string_lossy(), &error))?));
+        }
+        Ok(stream_of(channel, request, key)?.map_or(Self::Nowhere, Self::Stream))
+    }
+
+    /// What the process is given for it, and the channel that its pipe leads to.
+    fn split(self, nowhere: Stdio) -> (Stdio, Option<Channel>) {
+        match self {
+            Self::Nowhere => (nowhere, None),
+            Self::Stream(channel) => (Stdio::piped(), Some(channel)),
+            Self::File(file) => (file.into(), None),
+        }
+    }
+}
 
 /// A stream of the process: a channel, or nothing.
 fn stream_of(channel: &Channel, request: &Value, key: &str) -> Result<Option<Channel>, RemoteError> {
@@ -53,6 +83,8 @@ fn command_of(request: &Value) -> Result<Command, RemoteError> {
         }
         // Otherwise it would be the program that is said to be missing.
         std::fs::read_dir(&cwd).map_err(|error| refused(&cwd.to_string_lossy(), &error))?;
+        // As a shell would leave it: programs believe it over what the system says.
+        command.env("PWD", std::path::absolute(&cwd).map_err(|error| refused(&cwd.to_string_lossy(), &error))?);
         command.current_dir(cwd);
     }
     if let Some(Value::Dict(env)) = request.get("env") {
@@ -63,17 +95,47 @@ fn command_of(request: &Value) -> Result<Command, RemoteError> {
     Ok(command)
 }
 
-pub(super) async fn serve(channel: &Channel) -> Result<(), RemoteError> {
+/// A process that the agent has started, and its guard knows.
+struct Started<'a> {
+    child: Child,
+    care: &'a Care,
+}
+
+impl<'a> Started<'a> {
+    fn new(child: Child, care: &'a Care) -> Self {
+        care.group(child.pid());
+        care.limit_files(child.pid());
+        Self { child, care }
+    }
+
+    /// It has ended; what it left running in its group ends when nobody holds the process any more.
+    fn ended(&self) {
+        if is_group(self.child.pid()) {
+            self.care.rest(self.child.pid());
+        } else {
+            self.care.forget(self.child.pid());
+        }
+    }
+}
+
+impl Drop for Started<'_> {
+    fn drop(&mut self) {
+        self.child.kill();
+        self.care.forget(self.child.pid());
+    }
+}
+
+pub(super) async fn serve(channel: &Channel, care: &Care) -> Result<(), RemoteError> {
     let request = channel.receive().await?;
     let mut command = command_of(&request)?;
     let stdin = stream_of(channel, &request, "stdin")?;
-    let stdout = stream_of(channel, &request, "stdout")?;
-    let stderr = stream_of(channel, &request, "stderr")?;
-    let piped = |wanted: bool| if wanted { Stdio::piped() } else { Stdio::null() };
-    command.stdin(piped(stdin.is_some())).stdout(piped(stdout.is_some()));
-    command.stderr(if stderr.is_some() { Stdio::piped() } else { Stdio::inherit() });
+    let (output, stdout) = Output::of(channel, &request, "stdout")?.split(Stdio::null());
+    let (error, stderr) = Output::of(channel, &request, "stderr")?.split(Stdio::inherit());
+    command.stdin(if stdin.is_some() { Stdio::piped() } else { Stdio::null() }).stdout(output).stderr(error);
     let program = command.as_std().get_program().to_string_lossy().into_owned();
     let (child, pipes) = Child::spawn(&mut command).map_err(|error| refused(&program, &error))?;
+    let started = Started::new(child, care);
+    let child = &started.child;
     if let Some(nice) = request.get("nice").and_then(Value::as_int).and_then(|nice| i32::try_from(nice).ok()) {
         renice(child.pid(), nice).map_err(|error| refused("nice", &error.into()))?;
     }
@@ -92,12 +154,12 @@ pub(super) async fn serve(channel: &Channel) -> Result<(), RemoteError> {
             how = child.wait() => {
                 let _ = channel.send(ended(how)).await;
                 channel.finish();
-                // What it left running in its group ends when nobody holds the process any more.
+                started.ended();
                 while channel.next().await.is_ok_and(|order| order.is_some()) {}
                 return Ok(());
             }
             order = channel.receive() => match order {
-                Ok(order) => signal(&child, &order),
+                Ok(order) => signal(child, &order),
                 Err(_) => return Ok(()),
             },
         }
@@ -118,7 +180,7 @@ fn signal(child: &Child, order: &Value) {
     }
 }
 
-fn ended(how: HowEnded) -> Value {
+pub(super) fn ended(how: HowEnded) -> Value {
     match how {
         HowEnded::Exited(code) => Value::dict([("code", code)]),
         HowEnded::Signaled(signal) => Value::dict([("signal", signal)]),

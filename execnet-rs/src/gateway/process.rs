@@ -18,6 +18,7 @@ pub struct ProcessRequest {
     env: Vec<(Value, Value)>,
     nice: Option<i32>,
     streams: [bool; 3],
+    files: [Option<Value>; 3],
 }
 
 impl ProcessRequest {
@@ -30,6 +31,13 @@ impl ProcessRequest {
     #[must_use]
     pub fn cwd(mut self, directory: impl Into<Value>) -> Self {
         self.cwd = Some(directory.into());
+        self
+    }
+
+    /// The directory in which it starts is made, with those above it, if it is missing.
+    #[must_use]
+    pub fn make_cwd(mut self) -> Self {
+        self.make_cwd = true;
         self
     }
 
@@ -65,6 +73,20 @@ impl ProcessRequest {
     #[must_use]
     pub fn with_stderr(mut self) -> Self {
         self.streams[2] = true;
+        self
+    }
+
+    /// Its standard output goes to a file or named pipe of the host, which is there.
+    #[must_use]
+    pub fn stdout_to(mut self, path: impl Into<Value>) -> Self {
+        self.files[1] = Some(path.into());
+        self
+    }
+
+    /// Its standard error goes to a file or named pipe of the host, which is there.
+    #[must_use]
+    pub fn stderr_to(mut self, path: impl Into<Value>) -> Self {
+        self.files[2] = Some(path.into());
         self
     }
 }
@@ -106,12 +128,7 @@ impl Process {
     pub async fn wait(&self) -> Result<HowEnded, ReceiveError> {
         let ended = self.ended.get_or_try_init(|| async {
             let how = self.control.receive().await?;
-            let number = |key: &str| how.get(key).and_then(Value::as_int).and_then(|number| i32::try_from(number).ok());
-            Ok::<_, ReceiveError>(match (number("code"), number("signal")) {
-                (Some(code), _) => HowEnded::Exited(code),
-                (None, Some(signal)) => HowEnded::Signaled(signal),
-                (None, None) => HowEnded::Unknown,
-            })
+            Ok::<_, ReceiveError>(how_ended(&how))
         });
         ended.await.copied()
     }
@@ -125,6 +142,16 @@ impl Process {
     /// Kills it and what it has started.
     pub fn kill(&self) {
         self.signal(Signal::KILL);
+    }
+}
+
+/// Reads `{code}` or `{signal}`.
+pub(super) fn how_ended(how: &Value) -> HowEnded {
+    let number = |key: &str| how.get(key).and_then(Value::as_int).and_then(|number| i32::try_from(number).ok());
+    match (number("code"), number("signal")) {
+        (Some(code), _) => HowEnded::Exited(code),
+        (None, Some(signal)) => HowEnded::Signaled(signal),
+        (None, None) => HowEnded::Unknown,
     }
 }
 
@@ -154,6 +181,13 @@ impl Connections {
             return Ok((connection, pid));
         }
         Err(GatewayError::Answer(format!("{} for a connection", said.kind())))
+    }
+
+    /// The process that made this connection is gone: the connection ends with what was sent, also if another process
+    /// still holds it.
+    pub fn drain(&self, connection: &Channel) {
+        // On a link that has ended there is nothing to drain.
+        let _ = self.channel.try_send(connection.reference());
     }
 }
 
@@ -190,6 +224,7 @@ impl Gateway {
                 *stream = Some(control.sibling()?);
             }
         }
+        let [_, output, error] = request.files;
         let stream = |index: usize| streams[index].as_ref().map_or(Value::None, Channel::reference);
         let asked = Value::dict([
             ("argv", Value::List(request.argv)),
@@ -198,8 +233,8 @@ impl Gateway {
             ("env", Value::Dict(request.env)),
             ("nice", request.nice.into()),
             ("stdin", stream(0)),
-            ("stdout", stream(1)),
-            ("stderr", stream(2)),
+            ("stdout", output.unwrap_or_else(|| stream(1))),
+            ("stderr", error.unwrap_or_else(|| stream(2))),
         ]);
         control.send(asked).await?;
         let started = control.receive().await?;

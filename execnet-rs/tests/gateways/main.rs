@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "what goes wrong in a test fails it")]
 
 mod channels;
+mod descendants;
 mod faults;
 mod groups;
 mod processes;
@@ -11,6 +12,7 @@ mod sources;
 use std::future::Future;
 use std::time::Duration;
 
+use execnet_rs::agent::Program;
 use execnet_rs::gateway::Gateway;
 use execnet_rs::group::Group;
 
@@ -53,7 +55,7 @@ fn agent() -> String {
 fn serves_an_agent() {
     if std::env::var_os(AGENT).is_some() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let end = runtime.block_on(execnet_rs::agent::serve_stdio());
+        let end = runtime.block_on(async { Program::begin(None).unwrap().serve_stdio().await });
         std::process::exit(i32::from(end.is_err()));
     }
 }

@@ -11,7 +11,8 @@ use rustix::process::Signal;
 
 use crate::{agent, gone, with_popen, with_spec};
 
-async fn all_of(channel: &Channel) -> Vec<u8> {
+/// All bytes that come through a channel, to its end.
+pub(crate) async fn all_of(channel: &Channel) -> Vec<u8> {
     let mut all = Vec::new();
     while let Some(Value::Bytes(piece)) = channel.next().await.unwrap() {
         all.extend_from_slice(&piece);

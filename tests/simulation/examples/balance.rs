@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         #[expect(clippy::cast_possible_truncation, reason = "as it is remembered")]
         let history: Vec<f32> = seconds.iter().map(|seconds| (seconds * random.log_normal(0.1)) as f32).collect();
         let modules: Vec<u32> = (0..tests).map(|test| test / MODULE).collect();
-        let race = Race { seconds, workers, latency: 0.0005 };
+        let race = Race { seconds, workers, latency: 0.0005, ..Race::default() };
         let began = worked();
         for _ in 0..1000 {
             worked();

@@ -20,6 +20,10 @@ pub struct Race {
     pub workers: u32,
     /// Seconds that a message takes.
     pub latency: f64,
+    /// The file of each test; empty: tests have nothing in common.
+    pub files: Vec<u32>,
+    /// By file: seconds that a worker spends before a test if its last one was in another file.
+    pub set_ups: Vec<f64>,
 }
 
 enum Event {
@@ -113,6 +117,8 @@ struct Stage<'a> {
     race: &'a Race,
     clock: Clock<Event>,
     processes: Vec<Process>,
+    /// By process: the file of its last test.
+    files: Vec<Option<u32>>,
     ran: usize,
     end: f64,
 }
@@ -120,7 +126,8 @@ struct Stage<'a> {
 impl<'a> Stage<'a> {
     fn new(race: &'a Race) -> Self {
         let processes = vec![Process::default(); race.workers as usize];
-        Self { race, clock: Clock::default(), processes, ran: 0, end: 0.0 }
+        let files = vec![None; race.workers as usize];
+        Self { race, clock: Clock::default(), processes, files, ran: 0, end: 0.0 }
     }
 
     fn tell(&mut self, effects: &[Effect]) {
@@ -166,10 +173,18 @@ impl<'a> Stage<'a> {
         }
     }
 
+    /// Seconds until the fixtures of a test stand.
+    fn set_up(&mut self, at: usize, test: TestIndex) -> f64 {
+        let file = self.race.files.get(test.at()).copied();
+        let other = std::mem::replace(&mut self.files[at], file) != file;
+        file.filter(|_| other).and_then(|file| self.race.set_ups.get(file as usize)).copied().unwrap_or(0.0)
+    }
+
     fn advance(&mut self, at: usize) {
         if let Next::Begin(test) = self.processes[at].advance(false) {
             self.clock.after(self.race.latency, Event::Started(at, test));
-            self.clock.after(self.race.seconds[test.at()], Event::Over(at, test));
+            let seconds = self.set_up(at, test) + self.race.seconds[test.at()];
+            self.clock.after(seconds, Event::Over(at, test));
         }
     }
 }

@@ -11,7 +11,7 @@ fn race(seed: u64, sigma: f64, tests: u32, workers: u32) -> (Race, Vec<f32>) {
     // No test takes as long as it did the last time.
     #[expect(clippy::cast_possible_truncation, reason = "as it is remembered")]
     let history = seconds.iter().map(|seconds| (seconds * random.log_normal(0.1)) as f32).collect();
-    (Race { seconds, workers, latency: 0.0005 }, history)
+    (Race { seconds, workers, latency: 0.0005, ..Race::default() }, history)
 }
 
 #[test]
@@ -53,8 +53,30 @@ fn wrong_history_costs_little() {
 
 #[test]
 fn workers_far_away_are_sent_more_at_a_time() {
-    let far = Race { seconds: vec![0.001; 20_000], workers: 8, latency: 0.15 };
+    let far = Race { seconds: vec![0.001; 20_000], workers: 8, latency: 0.15, ..Race::default() };
     let end = |race: &Race, round_trips| race.ours("load", Job { round_trips, ..Job::default() }, RunState::handle);
     let (known, unknown) = (end(&far, vec![0.3; 8]), end(&far, Vec::new()));
     assert!(known < 0.6 * unknown, "far {known}, not known to be far {unknown}");
+}
+
+#[test]
+fn files_with_dear_fixtures_are_set_up_once_where_that_is_shorter() {
+    for (sigma, workers) in [(0.5, 8), (1.0, 8), (2.0, 4)] {
+        let (mut kept, mut parted) = (0.0, 0.0);
+        for seed in 0..30 {
+            let (plain, history) = race(seed, sigma, 2000, workers);
+            let files: Vec<u32> = (0..2000).map(|test| test / 20).collect();
+            // In every other file: as long as ten tests take.
+            let set_ups: Vec<f32> = (0..100_u8).map(|file| f32::from(file % 2)).collect();
+            let race = Race { files: files.clone(), set_ups: set_ups.iter().map(|s| f64::from(*s)).collect(), ..plain };
+            let known = Job { seconds: history, files, set_ups, ..Job::default() };
+            let end = race.ours("auto", known.clone(), RunState::handle);
+            kept += end;
+            parted += race.ours("load", known, RunState::handle);
+            let shortest = (race.seconds.iter().sum::<f64>() + race.set_ups.iter().sum::<f64>()) / f64::from(workers);
+            let longest = race.seconds.iter().copied().fold(0.0, f64::max);
+            assert!(end <= 1.15 * shortest.max(longest), "sigma {sigma}, seed {seed}: {end}, at least {shortest}");
+        }
+        assert!(kept < parted, "sigma {sigma}: {kept} kept, {parted} parted");
+    }
 }

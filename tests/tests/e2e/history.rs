@@ -57,3 +57,29 @@ fn a_broken_history_is_replaced() {
     outcome.expect_code(0).expect_no_text("order:").expect_no_text("history");
     assert!(fs::read_to_string(&path).unwrap().contains("test_long"));
 }
+
+#[test]
+fn a_file_that_is_dear_to_set_up_goes_whole_and_first_under_auto() {
+    let plain = "
+import time, pytest
+@pytest.mark.parametrize('n', range(20))
+def test_plain(n): time.sleep(0.02)
+";
+    let dear = "
+import time, pytest
+@pytest.fixture(scope='module')
+def base(): time.sleep(0.15)
+@pytest.mark.parametrize('n', range(4))
+def test_dear(n, base): time.sleep(0.01)
+";
+    let files: Vec<String> = (0..8).map(|number| format!("test_{number}.py")).collect();
+    let plain_files = files.iter().map(|name| (name.as_str(), plain));
+    let suite = Suite::of(&plain_files.chain([("test_x.py", dear)]).collect::<Vec<_>>());
+    let run = || Invocation::xdist(&Env::usual(), &suite).n(2).arg("--dist=auto").run();
+    run().expect_code(0).expect_no_text("order:");
+    suite.forget();
+    run().expect_code(0).expect_text("order: 1 file with dear fixtures first (--no-history: as collected)");
+    let started = suite.truth().started();
+    let dear: Vec<_> = (0..).zip(&started).filter(|(_, ran)| ran.id.starts_with("test_x.py")).collect();
+    assert!(dear.len() == 4 && dear.iter().all(|(at, ran)| *at < 12 && ran.worker == dear[0].1.worker), "{started:?}");
+}

@@ -58,6 +58,9 @@ fn one_that_has_no_pytest_is_passed_over_or_refused() {
     let outcome = Invocation::bare_xdist(&suite).n(1).var("PATH", "/nonexistent").run();
     assert!(outcome.code() >= 4, "{}", outcome.describe());
     outcome.expect_text("pytest").expect_text("install");
+    let spec = format!("popen//python={}", Env::usual().python().display());
+    let run = Invocation::bare_xdist(&suite).args(["--dist=load", "--tx", &spec]).var("PATH", "/nonexistent");
+    run.run().expect_code(0).expect_text("(from --tx)");
 }
 
 #[test]

@@ -24,6 +24,7 @@ mod parallel;
 mod plain;
 mod plugins;
 mod real;
+mod remote;
 mod rerun;
 mod reserved;
 mod signals;

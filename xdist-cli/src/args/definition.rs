@@ -74,6 +74,9 @@ fn own() -> Vec<Arg> {
             "Neither read nor write how long tests took: what took long is else started first, where that makes the run \
              shorter",
         ),
+        flag("require-all-hosts")
+            .help("Run nothing if one of the hosts of --tx cannot be brought up; without it the others do the work"),
+        value("trust", "HOST:PORT").help("Ask for the token of the socketserver there, and keep it for runs to come"),
         flag("pytest-help").help("Show pytest's own help"),
         flag("pytest-version").help("Show pytest's own version"),
         flag("version").short('V').help("Show the version of xdist"),
@@ -98,7 +101,11 @@ fn distribution() -> Vec<Arg> {
             .short('d')
             .long(None)
             .help("The same as --dist=load; without -n on as many workers as -n auto"),
-        value("tx", "SPEC").help("Where workers run: popen, or NUM*popen"),
+        value("tx", "SPEC").help(
+            "Where workers run: popen, ssh=HOST, socket=HOST:PORT or command=ARGV, with //python=…, //chdir=… and more; \
+             NUM*SPEC for more than one",
+        ),
+        value("px", "SPEC").help("A gateway with an id, which others go through: //via=ID"),
         value("maxschedchunk", "NUM").help("At most so many tests in one message to a worker"),
         flag("loadscope-reorder").help("Of what stays together, begin with what has the most tests [default]"),
         flag("no-loadscope-reorder").help("Of what stays together, keep the order of collection"),
@@ -131,7 +138,6 @@ fn looponfail() -> Vec<Arg> {
 
 fn not_built() -> Vec<Arg> {
     let args = [
-        value("px", "SPEC").help("A gateway that others go through"),
         value("rsyncdir", "DIR").help("A folder to bring to other hosts"),
         value("rsyncignore", "GLOB").help("What not to bring there"),
     ];

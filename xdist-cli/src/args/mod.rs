@@ -14,6 +14,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::ArgMatches;
+use execnet_rs::xspec::{Transport, XSpec};
 use xdist_core::engine::PluginHost;
 use xdist_core::fork::ForkLevel;
 use xdist_core::looponfail::state::OnChange;
@@ -36,6 +37,8 @@ pub struct Invocation {
     pub no_history: bool,
     /// How a loop is to be, if there is one.
     pub looponfail: LoopOptions,
+    /// `--require-all-hosts`.
+    pub require_all_hosts: bool,
     /// What to do.
     pub action: Action,
     /// Everything else, as typed and in order. With [`Action::PytestHelp`] pytest's own option stands where the user
@@ -61,7 +64,7 @@ pub struct LoopOptions {
 }
 
 /// What a command line asks for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Action {
     /// Run the tests.
     #[default]
@@ -70,6 +73,13 @@ pub enum Action {
     Help,
     /// Print [`version`].
     Version,
+    /// `--trust`: ask for the token of the socket server there, and keep it.
+    Trust {
+        /// A name or an address, without the brackets of IPv6.
+        host: String,
+        /// Its port.
+        port: u16,
+    },
     /// Let pytest print its help or version: run it in the foreground with the arguments as they are.
     PytestHelp,
 }
@@ -85,7 +95,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Usa
         plugin_host: plugin_host(&matches),
         no_history: matches.get_flag("no-history"),
         looponfail: loop_options(&matches)?,
-        action: action(&matches),
+        require_all_hosts: matches.get_flag("require-all-hosts"),
+        action: action(&matches)?,
         pytest_args: split.pytest,
     })
 }
@@ -102,15 +113,29 @@ pub fn version() -> String {
     format!("xdist {}\n\npytest's own version: xdist --pytest-version\n", env!("CARGO_PKG_VERSION"))
 }
 
-fn action(matches: &ArgMatches) -> Action {
-    if matches.get_flag("help") {
+fn action(matches: &ArgMatches) -> Result<Action, UsageError> {
+    Ok(if matches.get_flag("help") {
         Action::Help
     } else if matches.get_flag("version") {
         Action::Version
     } else if matches.get_flag("pytest-help") || matches.get_flag("pytest-version") {
         Action::PytestHelp
+    } else if let Some(address) = matches.get_one::<String>("trust") {
+        trust(address)?
     } else {
         Action::Run
+    })
+}
+
+/// Reads the address of a socket server as a spec has it.
+fn trust(address: &str) -> Result<Action, UsageError> {
+    let spec = XSpec::parse(&format!("socket={address}")).ok().filter(|spec| spec.parts().count() == 1);
+    match spec.and_then(|spec| spec.transport().ok()) {
+        Some(Transport::Socket { host, port }) => Ok(Action::Trust { host, port }),
+        _ => Err(UsageError::new(
+            format!("`--trust={address}` is no address"),
+            "write HOST:PORT as in `--tx socket=HOST:PORT`",
+        )),
     }
 }
 

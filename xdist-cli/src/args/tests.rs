@@ -235,3 +235,14 @@ proptest! {
         prop_assert_eq!(parse(typed.clone()).unwrap().pytest_args, typed);
     }
 }
+
+#[test]
+fn the_server_to_trust() {
+    let trust = |host: &str, port| Action::Trust { host: host.to_owned(), port };
+    assert_eq!(parsed(&["--trust", "10.0.0.1:8888"]).action, trust("10.0.0.1", 8888));
+    assert_eq!(parsed(&["--trust=[::1]:1"]).action, trust("::1", 1));
+    for wrong in ["host", "host:", "host:0", ":1", "a:1//id=x", "::1:1", ""] {
+        assert!(refused(&["--trust", wrong]).contains("HOST:PORT"), "{wrong}");
+    }
+    assert!(refused(&["--trust"]).contains("--trust"));
+}

@@ -1,6 +1,7 @@
 //! What stands above the progress: versions, configuration, interpreter, workers, how they were started and why.
 
 use xdist_core::event::{Collected, Configured, Environment};
+use xdist_core::schedule::Moved;
 
 use super::face::Face;
 use super::style::Ink;
@@ -108,9 +109,18 @@ fn summary(face: &Face, collected: &Collected, out: &mut String) {
     } else if collected.workers > 0 && !collected.fork.is_empty() {
         put!(*out, "{}\n", fork(&collected.fork, &collected.fork_reason));
     }
-    if collected.workers > 0 && collected.long_first > 0 {
-        let tests = plural(collected.long_first as usize, "test");
-        put!(*out, "order: {tests} that took long first (--no-history: as collected)\n");
+    if collected.workers > 0 {
+        order(collected.moved, out);
+    }
+}
+
+/// `order: 3 tests that took long first`.
+fn order(moved: Moved, out: &mut String) {
+    let tests = (moved.long > 0).then(|| format!("{} that took long", plural(moved.long, "test")));
+    let files = (moved.files > 0).then(|| format!("{} with dear fixtures", plural(moved.files, "file")));
+    let what = files.into_iter().chain(tests).collect::<Vec<_>>().join(" and ");
+    if !what.is_empty() {
+        put!(*out, "order: {what} first (--no-history: as collected)\n");
     }
 }
 

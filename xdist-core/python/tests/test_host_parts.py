@@ -168,19 +168,43 @@ def schedulers():
 
 def test_schedulers_that_say_nothing_new(schedulers, tmp_path):
     for hooks in (Hooks(None), Hooks(object(), called=False)):
-        settle(Config(hooks, tmp_path), "load")
+        assert settle(Config(hooks, tmp_path), "load").mode == "load"
     config = Config(None, tmp_path)
-    settle(Config(Hooks(schedulers.LoadScheduling(config)), tmp_path), "load")
-    settle(Config(Hooks(schedulers.LoadFileScheduling(config)), tmp_path), "loadfile")
+    for scheduler, mode in (("LoadScheduling", "load"), ("LoadFileScheduling", "loadfile")):
+        dealing = settle(Config(Hooks(getattr(schedulers, scheduler)(config)), tmp_path), mode)
+        assert (dealing.mode, dealing.splits) == (mode, False)
+
+
+def test_a_scheduler_decides_the_mode_and_what_stays_together(schedulers, tmp_path):
+    class Mine(schedulers.LoadScopeScheduling):
+        def __init__(self, config, log, separator):
+            super().__init__(config, log)
+            self.separator = separator
+
+        def _split_scope(self, nodeid):
+            return nodeid.partition(self.separator)[0]
+
+    config = Config(None, tmp_path)
+    dealing = settle(Config(Hooks(Mine(config, None, "[")), tmp_path), "load")
+    assert (dealing.mode, dealing.splits) == ("loadscope", True)
+    assert dealing.units(["a[1]", "b", "a[2]", "c[1]", "b[3]"]) == [0, 1, 0, 2, 1]
+    dealing = settle(Config(Hooks(schedulers.LoadGroupScheduling(config)), tmp_path), "worksteal")
+    assert (dealing.mode, dealing.splits) == ("loadgroup", False)
 
 
 def test_a_scheduler_that_cannot_be_followed_is_named_with_its_place(schedulers, tmp_path):
     class Mine(schedulers.LoadScheduling):
-        pass
+        def schedule(self):
+            pass
 
     config = Config(None, tmp_path)
-    for scheduler, name in ((Mine(config), "Mine based on LoadScheduling"), (object(), "a object"), ("load", "a str")):
+    for scheduler, texts in (
+        (Mine(config), ("Mine based on LoadScheduling", "schedule of its own")),
+        (schedulers.EachScheduling(config), ("a EachScheduling", "with --dist=load tests run once")),
+        (object(), ("a object", "not based on")),
+        ("load", ("a str", "not based on")),
+    ):
         with pytest.raises(pytest.UsageError) as caught_error:
             settle(Config(Hooks(scheduler), tmp_path), "load")
-        assert name in str(caught_error.value)
-        assert f"{__file__}:{test_a_crashed_test.__code__.co_firstlineno}: " in str(caught_error.value)
+        for text in (*texts, f"{__file__}:{test_a_crashed_test.__code__.co_firstlineno}: "):
+            assert text in str(caught_error.value)

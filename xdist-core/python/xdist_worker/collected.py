@@ -12,7 +12,7 @@ from .render import Renderer, crash_of
 from .reserved import reserved
 from .safe_text import attribute, integer, text
 from .spool import Spool
-from .units import neighbours, units
+from .units import group_names, neighbours, units
 from .warnings_ import lets_cache_warnings_through
 
 
@@ -43,6 +43,9 @@ def collection(
     kept_together = units(items, mode)
     if kept_together is not None:
         data["units"] = kept_together
+    names = group_names(items, mode)
+    if names:
+        data["group_names"] = names
     groups = neighbours(items, mode)
     if groups is not None:
         data["groups"] = groups

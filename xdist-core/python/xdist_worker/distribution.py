@@ -55,6 +55,7 @@ def dist_options(config: Any) -> dict[str, object]:
     data: dict[str, object] = {
         "mode": mode,
         "tx": tx,
+        "px": [text(spec) for spec in getattr(option, "px", None) or ()],
         "testrunuid": text(getattr(option, "testrunuid", None) or uuid.uuid4().hex),
         "fork": text(ini(config, "xdist_fork", "")),
         "unsupported": _unsupported(option),
@@ -141,5 +142,5 @@ def _restarts(value: object) -> int:
 
 
 def _unsupported(option: Any) -> list[str]:
-    given = (("px", "--px"), ("rsyncdir", "--rsyncdir"), ("rsyncignore", "--rsyncignore"))
+    given = (("rsyncdir", "--rsyncdir"), ("rsyncignore", "--rsyncignore"))
     return [name for dest, name in given if getattr(option, dest, None)]

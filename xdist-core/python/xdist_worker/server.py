@@ -87,6 +87,7 @@ class Server:
                 "version": platform.python_version(),
                 "implementation": platform.python_implementation(),
                 "platform": sys.platform,
+                "cwd": os.getcwd(),
                 "pytest": pytest.__version__,
                 "pluggy": pluggy.__version__,
             },

@@ -30,6 +30,15 @@ def units(items: Iterable[Any], mode: str) -> list[int] | None:
     return told
 
 
+def group_names(items: Iterable[Any], mode: str) -> list[str]:
+    """Return the name of each test's group, empty where it has none; an empty list where no test has one or the mode
+    does not ask."""
+    if mode != "loadgroup":
+        return []
+    names = [_group(item) for item in items]
+    return [] if all(name is None for name in names) else [name or "" for name in names]
+
+
 def _scope(item: Any) -> str | None:
     """The class of a test, or its module; nothing for a test that stands in no file."""
     parent = attribute(item, "parent")

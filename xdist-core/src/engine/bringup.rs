@@ -11,9 +11,10 @@ use super::differences::{self, Side};
 use super::environment::{self, EnvironmentId, HOME, Progress};
 use super::happening::MemberId;
 use super::layout::{Found, Layout};
-use super::members::{Member, MemberRole};
+use super::members::MemberRole;
 use super::page::Page;
-use super::settings::{self, Distribution};
+use super::settings::Distribution;
+use super::site::{HERE, SiteId};
 use super::translate::Translation;
 use super::{Engine, Stage};
 use crate::collection::Collection;
@@ -21,6 +22,7 @@ use crate::event::{Collected, Environment, RunEvent};
 use crate::exit;
 use crate::fork::ForkLevel;
 use crate::history::History;
+use crate::ids::WorkerId;
 use crate::protocol::{Ended, ToPython};
 use crate::run::{Input, RunState, Settings};
 use crate::schedule::{self, Job};
@@ -30,24 +32,35 @@ impl Engine<'_> {
     pub(super) fn make_environments(&mut self, distribution: &Distribution) {
         let home = std::mem::take(self.environment_mut(HOME));
         let cwd = Path::new(&self.facts.invocation_dir);
-        self.environments = environment::sorted(&distribution.specs, home, cwd);
+        self.environments = environment::sorted(&distribution.specs, &distribution.sites, home, cwd);
         for one in &mut self.environments {
             one.fork = distribution.fork;
             one.fork_reason.clone_from(&distribution.fork_reason);
         }
     }
 
-    /// Starts the fork servers of all environments but the first, which has one.
+    /// Starts the fork servers of all environments of this host but the first, which has one.
     pub(super) fn start_environments(&mut self) {
+        self.start_environments_of(HERE);
+    }
+
+    /// Starts the fork servers of a host's environments.
+    pub(super) fn start_environments_of(&mut self, site: SiteId) {
         for id in (1..self.environments.len()).map(EnvironmentId) {
+            if self.environment(id).site != site {
+                continue;
+            }
             let name = format!("server-{}", id.0);
-            let mut entry = Member::new(MemberRole::Server, id, &name, 0);
-            entry.leads_group = true;
-            let server = self.members.add(entry);
+            let server = self.add_member(MemberRole::Server, id, &name, 0);
+            self.members.get_mut(server).leads_group = true;
             self.environment_mut(id).server = Some(server);
-            let started = self
-                .open_streams(server)
-                .and_then(|streams| self.start_interpreter(id, &["server", &name], Some(&streams), true));
+            let streams = self.open_streams(server);
+            if let (Ok(streams), true) = (&streams, site != HERE) {
+                self.start_there(server, &["server", &name], streams);
+                continue;
+            }
+            let started =
+                streams.and_then(|streams| self.start_interpreter(id, &["server", &name], Some(&streams), true));
             match started {
                 Ok(pid) => self.watch(server, pid),
                 Err(error) => {
@@ -67,14 +80,15 @@ impl Engine<'_> {
     // What keeps environments from coming up.
 
     /// Whatever runs as this process says that it cannot run tests.
-    pub(super) fn environment_unusable(&mut self, pid: u32, why: &str) {
+    pub(super) fn environment_unusable(&mut self, site: SiteId, pid: u32, why: &str) {
         // One that runs behind another program is known by nothing but its silence so far.
         let silent = || {
             let servers = (1..self.environments.len()).map(EnvironmentId);
+            let servers = servers.filter(|id| self.environment(*id).site == site);
             let mut servers = servers.filter_map(|id| Some((id, self.environment(id).server?)));
             servers.find(|(_, server)| !self.members.get(*server).was_linked()).map(|(id, _)| id)
         };
-        let known = self.members.with_pid(pid).map(|member| self.members.get(member).environment);
+        let known = self.members.with_pid(site, pid).map(|member| self.members.get(member).environment);
         if let Some(id) = known.filter(|id| *id != HOME).or_else(silent) {
             self.environment_failed(id, why.trim_end().to_owned());
         }
@@ -148,14 +162,20 @@ impl Engine<'_> {
         }
     }
 
-    /// An environment cannot be brought up: the run ends before its first test, and says so.
-    fn environment_failed(&mut self, id: EnvironmentId, why: String) {
+    /// An environment cannot be brought up: the run ends before its first test, and says so. One of another host may be
+    /// missing, if there are others.
+    pub(super) fn environment_failed(&mut self, id: EnvironmentId, why: String) {
         let over = self.stage == Stage::Ending && self.failed.is_empty();
-        if over || self.run.is_some() || self.failed.iter().any(|(known, _)| *known == id) {
+        let left_out = id != HOME && !self.environment(id).is_used();
+        if over || left_out || self.run.is_some() || self.failed.iter().any(|(known, _)| *known == id) {
             return;
         }
+        if self.goes_on_without(id) {
+            return self.leave_out(id, &why);
+        }
         self.failed.push((id, why));
-        self.exit.get_or_insert(exit::WORKER_NOT_STARTED);
+        let distant = self.environment(id).site != HERE;
+        self.exit.get_or_insert(if distant { exit::HOSTS_NOT_REACHABLE } else { exit::WORKER_NOT_STARTED });
         for member in self.members.living() {
             let entry = self.members.get(member);
             // What others collect is of no use any more.
@@ -171,23 +191,28 @@ impl Engine<'_> {
 
     /// The run's error, made of what kept environments from coming up and of what they wrote meanwhile.
     pub(super) fn tell_failed_environments(&mut self) {
-        let mut texts = Vec::new();
+        // Those that were left out before nobody has heard of, unless the run had begun to show itself.
+        let (left_out, none_failed) = (std::mem::take(&mut self.notices), self.failed.is_empty());
+        let mut texts: Vec<_> = left_out.into_iter().map(|text| format!("error: {text}")).collect();
         for (id, why) in std::mem::take(&mut self.failed) {
             let spec = &self.environment(id).spec;
-            let mut text = format!("error: environment `{spec}` cannot run tests: {why}");
-            let mut wrote = String::new();
-            for member in [self.environment(id).server, self.environment(id).session].into_iter().flatten() {
-                wrote.push_str(&self.members.get_mut(member).output.take_all());
-            }
-            let wrote = wrote.trim();
-            if !wrote.is_empty() && !why.contains(wrote) {
-                text = format!("{text}\n{wrote}");
-            }
-            texts.push(text);
+            let text = format!("error: environment `{spec}` cannot run tests: {why}");
+            texts.push(self.with_output(id, text));
         }
         if !texts.is_empty() {
-            self.error = Some(texts.join("\n"));
+            let other = self.error.take().filter(|_| none_failed);
+            self.error = Some(other.into_iter().chain(texts).collect::<Vec<_>>().join("\n"));
         }
+    }
+
+    /// A text, and below it what the processes of an environment wrote, unless it has that.
+    pub(super) fn with_output(&mut self, id: EnvironmentId, text: String) -> String {
+        let mut wrote = String::new();
+        for member in [self.environment(id).server, self.environment(id).session].into_iter().flatten() {
+            wrote.push_str(&self.members.get_mut(member).output.take_all());
+        }
+        let wrote = wrote.trim();
+        if wrote.is_empty() || text.contains(wrote) { text } else { format!("{text}\n{wrote}") }
     }
 
     // Collecting.
@@ -226,11 +251,7 @@ impl Engine<'_> {
             return;
         }
         self.environment_mut(id).progress = Progress::Collecting;
-        let entry = self.members.get_mut(session);
-        entry.leads_group = true;
-        if let Some(pid) = entry.pid {
-            self.guard.group(pid);
-        }
+        self.lead_group(session);
         let identity = self.identity(first, 0, String::new(), String::new());
         self.members.get(session).tell(ToPython::Collect(Box::new(identity), self.rendering.clone()));
         if self.environment(id).fork != ForkLevel::Collected {
@@ -292,21 +313,26 @@ impl Engine<'_> {
     /// All collections are known: the run begins, unless there is nothing to run.
     fn begin_run(&mut self) {
         let Some(distribution) = self.distribution.clone() else { return };
-        environment::label(&mut self.environments);
+        let names: Vec<&str> = self.sites.iter().map(|site| site.name.as_str()).collect();
+        environment::label(&mut self.environments, &names);
         let found = self.environments.iter().filter_map(|one| {
             let collection = one.collection.clone()?;
             Some(Found { label: one.label.clone(), workers: one.workers.clone(), collection })
         });
-        let layout = Layout::new(found.collect(), distribution.each());
+        let mut layout = Layout::new(found.collect(), distribution.each());
+        if !self.split_by_host(&mut layout.collection) {
+            return;
+        }
         let collection = layout.collection.clone();
         let errors = collection.reports.iter().filter(|report| report.outcome == "failed").count();
         let refused = errors > 0 && !self.facts.continue_on_collection_errors;
         let nothing = layout.tests() == 0 || refused || collection.stopped.is_some() || self.interrupted.is_some();
         let several = self.environments.iter().filter(|one| one.is_used()).count() > 1;
         let early = self.environments.iter().any(|one| one.early_workers);
+        let absent: Vec<WorkerId> = self.environments.iter().flat_map(|one| one.absent.iter().copied()).collect();
         let workers = if nothing {
             0
-        } else if several || early || distribution.each() {
+        } else if several || early || distribution.each() || !absent.is_empty() {
             distribution.workers
         } else {
             distribution.workers.min(collection.unit_count())
@@ -315,7 +341,9 @@ impl Engine<'_> {
         let parts = layout.parts.clone();
         let job = if nothing { Job::default() } else { self.job(&distribution, &layout, workers) };
         self.layout = Some(layout);
-        self.tell_collected(&distribution, workers, schedule::long_first(&distribution.mode, &job));
+        let missing = absent.iter().filter(|worker| worker.0 < workers).count();
+        let missing = u32::try_from(missing).unwrap_or(u32::MAX);
+        self.tell_collected(&distribution, workers, missing, schedule::moved(&distribution.mode, &job));
         if nothing {
             // Collectors end their sessions as serial runs would and say how.
             return self.wind_up();
@@ -335,7 +363,11 @@ impl Engine<'_> {
             plugins_see_crashes: self.plugins_see_crashes(),
             parts,
         };
-        self.run = Some(RunState::new(settings, scheduler));
+        let mut run = RunState::new(settings, scheduler);
+        for worker in absent {
+            run.absent(worker);
+        }
+        self.run = Some(run);
         self.stage = Stage::Running;
         for id in (0..self.environments.len()).map(EnvironmentId) {
             self.begin_run_in(id, workers);
@@ -361,6 +393,8 @@ impl Engine<'_> {
             parts: layout.parts.clone(),
             keep_order: self.facts.dist.keep_order,
             seconds: known.map(History::seconds).unwrap_or_default(),
+            files: known.map(|known| known.files().to_vec()).unwrap_or_default(),
+            set_ups: known.map(History::set_ups).unwrap_or_default(),
             groups: collection.groups.clone(),
             serial: if each { Vec::new() } else { collection.serial.clone() },
             limits: if each { Vec::new() } else { collection.limits() },
@@ -409,18 +443,18 @@ impl Engine<'_> {
         self.environment_mut(id).session = None;
     }
 
-    fn tell_collected(&mut self, distribution: &Distribution, workers: u32, long_first: u32) {
+    fn tell_collected(&mut self, distribution: &Distribution, workers: u32, missing: u32, moved: schedule::Moved) {
         let Some(layout) = &self.layout else { return };
         let collection = layout.collection.clone();
-        let used = self.environments.iter().filter(|one| one.is_used());
+        let used = self.environments.iter().zip((0..).map(EnvironmentId)).filter(|(one, _)| one.is_used());
         let environments: Vec<Environment> = used
-            .map(|one| Environment {
+            .map(|(one, id)| Environment {
                 label: one.label.clone(),
                 spec: one.spec.clone(),
                 interpreter: one.interpreter.clone(),
                 workers: one.workers.iter().copied().filter(|worker| worker.0 < workers).collect(),
                 tests: one.workers.first().map(|worker| layout.tests_of(*worker)).unwrap_or_default(),
-                alone: settings::alone(&self.request, &self.facts, &one.launch),
+                alone: self.alone(id),
                 fork: one.fork.to_string(),
                 fork_reason: one.fork_reason.clone(),
             })
@@ -428,11 +462,11 @@ impl Engine<'_> {
         let first = environments.first().cloned().unwrap_or_default();
         self.emit(&RunEvent::Collected(Box::new(Collected {
             collection,
-            workers,
+            workers: workers - missing,
             asked: distribution.workers,
             fork: first.fork,
             fork_reason: first.fork_reason,
-            long_first,
+            moved,
             environments,
             each: distribution.each(),
         })));

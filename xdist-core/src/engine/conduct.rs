@@ -8,8 +8,9 @@ use rustix::process::Signal;
 
 use super::Engine;
 use super::happening::{Happening, MemberId};
-use super::members::{Member, MemberRole};
+use super::members::MemberRole;
 use super::outbox::Pass;
+use super::site::HERE;
 use crate::event::RunEvent;
 use crate::fork::ForkLevel;
 use crate::ids::{TestIndex, WorkerId};
@@ -59,6 +60,7 @@ impl Engine<'_> {
             }
             FromPython::InternalError(text) => self.internal_error_in(member, text),
             FromPython::HostReady(ready) => self.host_ready(ready),
+            FromPython::Units(units) => self.host_split(units),
             FromPython::NodeConfigured(worker, incarnation, input) => {
                 self.node_configured(&worker, incarnation, input);
             }
@@ -106,6 +108,19 @@ impl Engine<'_> {
         }
         let worker = self.worker_of(member).is_some();
         self.give_up(member, if worker { format!("no process: {why}") } else { format!("{why}; {hint}") });
+    }
+
+    /// A process cannot be started on another host.
+    pub(super) fn not_started(&mut self, member: MemberId, why: &str) {
+        match self.members.get(member).role {
+            MemberRole::Server => {
+                let id = self.members.get(member).environment;
+                let python = self.environment(id).launch.python.first().cloned().unwrap_or_default();
+                self.give_up(member, String::new());
+                self.environment_failed(id, format!("`{python}` cannot be started: {why}"));
+            }
+            MemberRole::Session | MemberRole::Host | MemberRole::Worker(..) => self.refused(member, why),
+        }
     }
 
     /// Processes whose connections cannot be taken will not be of use: they end, and give back what they hold.
@@ -236,10 +251,15 @@ impl Engine<'_> {
         }
         let name = worker.to_string();
         let home = self.environment_of(worker);
-        let mut entry = Member::new(MemberRole::Worker(worker, incarnation), home, &name, incarnation);
-        entry.leads_group = true;
-        let member = self.members.add(entry);
-        if let Err(error) = self.room_for_worker() {
+        let member = self.add_member(MemberRole::Worker(worker, incarnation), home, &name, incarnation);
+        self.members.get_mut(member).leads_group = true;
+        if let Some(why) = self.site_gone(self.site_of(member)) {
+            let why = format!("its host is gone: {why}");
+            return self.give_up(member, why);
+        }
+        if self.site_of(member) == HERE
+            && let Err(error) = self.room_for_worker()
+        {
             return self.refused(member, &format!("no descriptors for it: {error}"));
         }
         let [stdout, stderr] = match self.open_streams(member) {

@@ -11,6 +11,7 @@ use execnet_rs::xspec::XSpec;
 
 use super::happening::MemberId;
 use super::launch::Launch;
+use super::site::{HERE, SiteId};
 use crate::collection::Collection;
 use crate::facts::Interpreter;
 use crate::fork::ForkLevel;
@@ -44,6 +45,8 @@ pub(super) struct Environment {
     /// `id=NAME` of its first spec.
     pub(super) id: Option<String>,
     pub(super) launch: Launch,
+    /// On which host it is.
+    pub(super) site: SiteId,
     /// Its workers; the first one's identity is the collector's.
     pub(super) workers: Vec<WorkerId>,
     pub(super) interpreter: Interpreter,
@@ -56,6 +59,8 @@ pub(super) struct Environment {
     pub(super) fork_reason: String,
     /// Workers other than the collector were asked for before the collection was known.
     pub(super) early_workers: bool,
+    /// Workers that it was to have, if it does not come up and the run goes on without it.
+    pub(super) absent: Vec<WorkerId>,
     /// What its collector found.
     pub(super) collection: Option<Arc<Collection>>,
     /// What its session said at its end, if it ran no test.
@@ -71,14 +76,15 @@ impl Environment {
     }
 }
 
-/// Sorts workers into environments, `home` first even if it gets none.
-pub(super) fn sorted(specs: &[XSpec], home: Environment, cwd: &Path) -> Vec<Environment> {
+/// Sorts workers into environments, `home` first even if it gets none. `sites` has the host of each spec's worker.
+pub(super) fn sorted(specs: &[XSpec], sites: &[SiteId], home: Environment, cwd: &Path) -> Vec<Environment> {
     let usual = home.launch.python.clone();
     let mut all = vec![Environment { spec: "popen".to_owned(), ..home }];
-    for (spec, worker) in specs.iter().zip((0..).map(WorkerId)) {
-        let launch = Launch::of_spec(spec, &usual, cwd);
-        let at = all.iter().position(|known| known.launch == launch).unwrap_or_else(|| {
-            all.push(Environment { spec: spec.as_str().to_owned(), launch, ..Environment::default() });
+    for ((spec, worker), site) in specs.iter().zip((0..).map(WorkerId)).zip(sites.iter().copied()) {
+        let launch = if site == HERE { Launch::of_spec(spec, &usual, cwd) } else { Launch::of_distant_spec(spec) };
+        let same = |known: &Environment| known.launch == launch && known.site == site;
+        let at = all.iter().position(same).unwrap_or_else(|| {
+            all.push(Environment { spec: spec.as_str().to_owned(), launch, site, ..Environment::default() });
             all.len() - 1
         });
         let environment = &mut all[at];
@@ -90,8 +96,9 @@ pub(super) fn sorted(specs: &[XSpec], home: Environment, cwd: &Path) -> Vec<Envi
     all
 }
 
-/// Gives every environment a label that no other one has: `py311`, `pypy39-pytest84`, the `id` of its spec.
-pub(super) fn label(environments: &mut [Environment]) {
+/// Gives every environment a label that no other one has: `py311`, `pypy39-pytest84`, `py311@box`, the `id` of its spec.
+/// `hosts` has the names of hosts, that of this one being empty.
+pub(super) fn label(environments: &mut [Environment], hosts: &[&str]) {
     type Refinement = fn(&Environment) -> String;
     let refinements: [Refinement; 3] = [
         |one| format!("pytest{}", digits(&one.interpreter.pytest)),
@@ -99,7 +106,9 @@ pub(super) fn label(environments: &mut [Environment]) {
         |one| one.interpreter.version.clone(),
     ];
     for one in environments.iter_mut() {
-        one.label = one.id.clone().unwrap_or_else(|| python_name(&one.interpreter));
+        let host = hosts.get(one.site.0).filter(|host| !host.is_empty()).map(|host| format!("@{host}"));
+        let usual = || format!("{}{}", python_name(&one.interpreter), host.unwrap_or_default());
+        one.label = one.id.clone().unwrap_or_else(usual);
     }
     for refine in refinements {
         for same in alike(environments) {
@@ -154,7 +163,8 @@ mod tests {
 
     fn of(texts: &[&str]) -> Vec<Environment> {
         let home = Environment { launch: Launch::plain(vec!["python3".to_owned()]), ..Environment::default() };
-        sorted(&specs(texts), home, Path::new("/here"))
+        let specs = specs(texts);
+        sorted(&specs, &vec![HERE; specs.len()], home, Path::new("/here"))
     }
 
     fn labels(texts: &[&str], interpreters: &[(&str, &str, &str)]) -> Vec<String> {
@@ -167,7 +177,7 @@ mod tests {
                 ..Interpreter::default()
             };
         }
-        label(&mut all);
+        label(&mut all, &[""]);
         all.into_iter().filter(Environment::is_used).map(|one| one.label).collect()
     }
 

@@ -8,7 +8,9 @@ use rustix::process::Signal as Kill;
 use super::environment::{EnvironmentId, HOME, Progress};
 use super::happening::{MemberId, Signal};
 use super::members::MemberRole;
-use super::{Engine, EngineError, Stage, remains};
+use super::remains::Remains;
+use super::site::{HERE, SiteId};
+use super::{Engine, EngineError, Stage, page};
 use crate::event::{Ended, RunEvent};
 use crate::exit;
 use crate::ids::{TestIndex, WorkerId};
@@ -104,6 +106,10 @@ impl Engine<'_> {
             return Ok(());
         }
         let how = self.members.get(member).exited().unwrap_or(HowEnded::Unknown);
+        if self.site_of(member) != HERE {
+            // Its end and its last words came by different ways: only now both are known.
+            self.end_group(member, how);
+        }
         if worker.is_none() {
             self.orphaned_forks(member);
         }
@@ -194,7 +200,8 @@ impl Engine<'_> {
             }
             _ => {
                 self.show_output(member);
-                if self.stage == Stage::Running && self.interrupted.is_none() {
+                let lost = self.site_gone(self.site_of(member)).is_some();
+                if self.stage == Stage::Running && self.interrupted.is_none() && !lost {
                     self.emit(&RunEvent::Notice(format!("the collector ended with {how}; running workers go on")));
                 }
             }
@@ -211,27 +218,18 @@ impl Engine<'_> {
         }
     }
 
-    /// What a dead process leaves behind in its own group nobody else will end. A worker that is done may leave what
-    /// others still use, such as a server that a fixture started for all: that ends with the run.
-    pub(super) fn end_group(&mut self, member: MemberId, how: HowEnded) {
-        let entry = self.members.get(member);
-        let Some(pid) = entry.pid else { return };
-        let done = how == HowEnded::Exited(i32::try_from(entry.announced.unwrap_or(-1)).unwrap_or(-1));
-        if entry.leads_group && done && execnet_rs::process::is_group(pid) {
-            self.guard.rest(pid);
-            return;
-        }
-        if entry.leads_group {
-            execnet_rs::process::signal_rest_of_group(pid, Kill::KILL);
-        }
-        self.guard.forget(pid);
-    }
-
     fn worker_gone(&mut self, member: MemberId, worker: WorkerId, how: HowEnded) {
-        let (phase, set_up) = self.page.as_ref().map(|page| page.last_phase(worker)).unwrap_or_default();
-        let lost_link = self.page.as_ref().is_some_and(|page| page.lost_link(worker));
+        let site = self.site_of(member);
+        let incarnation = self.members.get(member).incarnation;
+        let remains = match self.members.get_mut(member).remains.take() {
+            Some(remains) => *remains,
+            None if site == HERE => Remains::here(self.page.as_ref(), self.directory.path(), worker, incarnation),
+            None => Remains::default(),
+        };
+        let (phase, set_up) = page::phase(remains.phase);
+        let succession = self.succession(worker);
         let entry = self.members.get_mut(member);
-        if lost_link {
+        if remains.lost_link {
             UNLINKED.clone_into(&mut entry.cause);
         }
         let elapsed = entry.test_began.map(|began| began.elapsed()).unwrap_or_default();
@@ -245,7 +243,7 @@ impl Engine<'_> {
         }
         // It ended as it said it would: what it still wrote is ordinary output.
         let clean = how == HowEnded::Exited(i32::try_from(entry.announced.unwrap_or(0)).unwrap_or(-1));
-        let captured = remains::captured(self.directory.path(), &worker.to_string(), entry.incarnation);
+        let captured = remains.captured;
         entry.output.finish();
         if clean {
             self.show_output(member);
@@ -254,14 +252,8 @@ impl Engine<'_> {
         if !captured.is_empty() {
             output = format!("{output}{}{captured}", if output.is_empty() { "" } else { "\n" });
         }
-        let death = Death { how: how_text, clean, output, elapsed, set_up };
+        let death = Death { how: how_text, clean, output, elapsed, set_up, succession };
         self.feed(Input::Gone(worker, death));
-    }
-
-    pub(super) fn set_stop_page(&mut self) {
-        if let Some(Err(error)) = self.page.as_ref().map(super::page::Page::stop) {
-            tracing::debug!("the stop page cannot be written: {error}");
-        }
     }
 
     /// A signal to this program.
@@ -412,11 +404,12 @@ impl Engine<'_> {
     }
 
     /// A process was stopped by a signal, not by us.
-    pub(super) fn stopped(&mut self, pid: u32) {
-        let Some(member) = self.members.with_pid(pid).filter(|_| self.stage != Stage::Plain) else { return };
+    pub(super) fn stopped(&mut self, site: SiteId, pid: u32) {
+        let Some(member) = self.members.with_pid(site, pid).filter(|_| self.stage != Stage::Plain) else { return };
         let name = &self.members.get(member).name;
+        let host = if site == HERE { String::new() } else { format!(" on {}", self.site(site).name) };
         let text = format!(
-            "{name} (process {pid}) was stopped by a signal; the run waits for it: `kill -CONT {pid}` lets it go on, Ctrl-C \
+            "{name} (process {pid}{host}) was stopped by a signal; the run waits for it: `kill -CONT {pid}` lets it go on, Ctrl-C \
              ends the run"
         );
         self.emit(&RunEvent::Notice(text));

@@ -1,9 +1,14 @@
 //! What the engine waits for, from all sides, as one sequence.
 
+use std::sync::Arc;
+
+use execnet_rs::gateway::Process;
 use execnet_rs::process::HowEnded;
 
 use super::link::Link;
 use super::outbox::Pass;
+use super::remains::Remains;
+use super::site::{Remote, SiteId};
 use crate::protocol::FromPython;
 
 /// A Python process of this run, by its place in the table of members.
@@ -15,7 +20,7 @@ pub(super) enum Happening {
     /// A process connected and said who it is.
     Connected(Box<Link>),
     /// The interpreter that runs as this process cannot run tests; why.
-    Unusable(u32, String),
+    Unusable(SiteId, u32, String),
     /// A connection failed before it was anybody's; why.
     Stranger(String),
     /// Messages, in order.
@@ -33,9 +38,44 @@ pub(super) enum Happening {
     /// There is no descriptor left for a connection; why, and what would help.
     NoRoom(String),
     /// A process of this number was stopped by a signal.
-    Stopped(u32),
+    Stopped(SiteId, u32),
+    /// A host serves the run, or cannot; why.
+    SiteUp(SiteId, Result<Arc<Remote>, String>),
+    /// A host that served the run is gone; why.
+    SiteLost(SiteId, String),
+    /// A process was started on another host, or cannot be; why.
+    Started(MemberId, Result<Box<Process>, String>),
+    /// There are no pipes for what a process on another host writes; why.
+    NoStreams(MemberId, String),
+    /// What a dead worker left behind on another host, and how it ended.
+    Remains(MemberId, HowEnded, Box<Remains>),
     /// A signal to this program.
     Signal(Signal),
+}
+
+impl Happening {
+    /// Whom it is about, if it is about one of the run's processes.
+    pub(super) fn member(&self) -> Option<MemberId> {
+        match self {
+            Self::Messages(member, _)
+            | Self::Passes(member, _)
+            | Self::LinkClosed(member, _)
+            | Self::Output(member, ..)
+            | Self::OutputClosed(member)
+            | Self::Exited(member, _)
+            | Self::Started(member, _)
+            | Self::NoStreams(member, _)
+            | Self::Remains(member, ..) => Some(*member),
+            Self::Connected(_)
+            | Self::Unusable(..)
+            | Self::Stranger(_)
+            | Self::NoRoom(_)
+            | Self::Stopped(..)
+            | Self::SiteUp(..)
+            | Self::SiteLost(..)
+            | Self::Signal(_) => None,
+        }
+    }
 }
 
 /// Signals that mean something to a run.

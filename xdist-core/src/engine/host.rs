@@ -13,8 +13,9 @@ use serde_bytes::ByteBuf;
 
 use super::environment::HOME;
 use super::happening::MemberId;
-use super::members::{Member, MemberRole};
+use super::members::MemberRole;
 use super::settings::Distribution;
+use super::splitting::Splitting;
 use super::{Engine, Stage};
 use crate::collection::Collection;
 use crate::event::{Collected, Crashed, Environment, RunEvent, Verdict};
@@ -63,6 +64,7 @@ pub(super) struct Host {
     inputs: HashMap<(WorkerId, u32), ByteBuf>,
     differing: Vec<String>,
     handles_crashes: bool,
+    pub(super) splitting: Splitting,
     /// Workers that wait for plugins to configure them: replacements, or all that are not forked after collection.
     waiting: Vec<(WorkerId, u32)>,
     /// Crashes that plugins look at: the test as they know it, and the run's.
@@ -92,13 +94,14 @@ impl Engine<'_> {
     /// Has the session fork the host, or the fork server where conftests have seen the world of a worker.
     pub(super) fn start_host(&mut self, session: MemberId, distribution: &Distribution) {
         self.stage = Stage::Hosting;
-        let member = self.members.add(Member::new(MemberRole::Host, HOME, "host", 0));
+        let member = self.add_member(MemberRole::Host, HOME, "host", 0);
         self.host = Some(Host {
             member,
             ready: false,
             inputs: HashMap::new(),
             differing: Vec::new(),
             handles_crashes: false,
+            splitting: Splitting::default(),
             waiting: Vec::new(),
             asked: Vec::new(),
             ask_at: Instant::now() + PATIENCE,
@@ -162,6 +165,10 @@ impl Engine<'_> {
         host.inputs = (0..).map(|number| (WorkerId(number), 0)).zip(ready.inputs).collect();
         host.differing = ready.differing;
         host.handles_crashes = ready.handles_crashes;
+        host.splitting = Splitting::wanted(ready.splits);
+        if let Some(distribution) = &mut self.distribution {
+            distribution.mode = ready.mode;
+        }
         let (early, waiting) = (std::mem::take(&mut host.early), std::mem::take(&mut host.waiting));
         for message in early {
             self.send_host(message);
@@ -236,7 +243,7 @@ impl Engine<'_> {
     }
 
     /// Sends the host a message, after everything that came before.
-    fn send_host(&mut self, message: ToPython) {
+    pub(super) fn send_host(&mut self, message: ToPython) {
         self.tell_followed();
         let Some(host) = self.live_host() else { return };
         if !host.ready {
@@ -308,9 +315,9 @@ impl Engine<'_> {
         self.tell_host(event);
     }
 
-    /// What the host is told of environments, if there are several.
+    /// What the host is told of environments, if there are others than its own.
     fn environments_for_host(&self, collected: &Collected) -> Vec<HostEnvironment> {
-        if collected.environments.len() < 2 {
+        if collected.environments.len() < 2 && self.home().is_used() {
             return Vec::new();
         }
         let described = |one: &Environment| {

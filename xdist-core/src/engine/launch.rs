@@ -9,9 +9,18 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use execnet_rs::xspec::XSpec;
+use execnet_rs::gateway::ProcessRequest;
+use execnet_rs::transport::socket::known::SECRET_VARIABLES;
+use execnet_rs::xspec::{Transport, XSpec};
 use rustix::process::Pid;
 
+use super::hosts;
+use super::site::Remote;
+
+/// The interpreter of an environment on another host that names none.
+const PYTHON: &str = "python3";
+/// What pytest reads beside its command line; it is part of what the user asked for, wherever tests run.
+const ADDOPTS: &str = "PYTEST_ADDOPTS";
 /// The first lines that an interpreter runs: `xdist_worker/bootstrap.py` says what they do.
 const BOOT: &str = include_str!("../../python/xdist_worker/boot.txt");
 
@@ -60,16 +69,59 @@ impl Launch {
         }
         // It may be the usual one, by its name.
         let asked = asked.filter(|asked| asked != usual);
-        let mut variables: Vec<_> = spec.env().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        variables.sort_unstable();
         Self {
             python: asked.clone().unwrap_or_else(|| usual.to_vec()),
             asked,
-            variables,
+            variables: variables(spec),
             folder: spec.chdir().map(|folder| cwd.join(folder)),
             nice: spec.nice().unwrap_or(0),
             no_bytecode: spec.dont_write_bytecode(),
         }
+    }
+
+    /// What a spec asks for on another host, where paths are seen from where its agent is.
+    pub(super) fn of_distant_spec(spec: &XSpec) -> Self {
+        let asked = spec.python();
+        // As execnet has it: what has no transport of its own starts where its gateway is.
+        let own_folder = !matches!(spec.transport(), Ok(Transport::Popen));
+        let folder = spec.chdir().or(own_folder.then_some(hosts::FOLDER)).map(PathBuf::from);
+        Self {
+            python: asked.clone().unwrap_or_else(|| vec![PYTHON.to_owned()]),
+            asked,
+            variables: variables(spec),
+            folder,
+            nice: spec.nice().unwrap_or(0),
+            no_bytecode: spec.dont_write_bytecode(),
+        }
+    }
+
+    /// The request to another host's agent that starts the same as [`Launch::start`] here.
+    pub(super) fn request(&self, remote: &Remote, words: &[&str], streams: &[String; 2]) -> ProcessRequest {
+        let mut argv = self.python.clone();
+        if let Some(program) = argv.first_mut().filter(|program| program.contains('/')) {
+            // The system would look for it in the new process's folder.
+            *program = Path::new(&remote.cwd).join(&*program).display().to_string();
+        }
+        if self.no_bytecode {
+            argv.push("-B".to_owned());
+        }
+        argv.extend(["-c".to_owned(), BOOT.to_owned(), remote.package(), remote.socket().to_owned()]);
+        argv.extend(words.iter().map(|word| (*word).to_owned()));
+        let [stdout, stderr] = streams;
+        let mut request = ProcessRequest::new(&argv).stdout_to(stdout.as_str()).stderr_to(stderr.as_str());
+        if let Ok(options) = std::env::var(ADDOPTS) {
+            request = request.env(ADDOPTS, options);
+        }
+        for (name, value) in &self.variables {
+            request = request.env(name.as_str(), value.as_str());
+        }
+        if let Some(folder) = &self.folder {
+            request = request.cwd(folder.display().to_string()).make_cwd();
+        }
+        if self.nice != 0 {
+            request = request.nice(self.nice);
+        }
+        request
     }
 
     /// What tells this environment from others with the same interpreter, short; empty if nothing does.
@@ -100,6 +152,9 @@ impl Launch {
         }
         command.arg("-c").arg(BOOT).arg(program.package).arg(program.socket).args(program.words);
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        for name in SECRET_VARIABLES {
+            command.env_remove(name);
+        }
         if let Some(folder) = &self.folder {
             enter(&mut command, folder)?;
         }
@@ -115,6 +170,13 @@ impl Launch {
         }
         Ok(pid)
     }
+}
+
+/// What a spec sets, in the order of names.
+fn variables(spec: &XSpec) -> Vec<(String, String)> {
+    let mut variables: Vec<_> = spec.env().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    variables.sort_unstable();
+    variables
 }
 
 /// Has a program start in a folder, which is made if only itself is missing.

@@ -45,8 +45,9 @@ impl Layout {
         let places: Vec<_> = places.into_iter().map(Arc::new).collect();
         let tests = count(&collection.ids);
         let translations = places.iter().map(|own| Arc::new(Translation::by_place(own, tests))).collect();
-        let workers: usize = found.iter().map(|one| one.workers.len()).sum();
-        let mut environments = vec![0; workers];
+        // Numbers of workers whose environments did not come up are nobody's.
+        let workers = found.iter().flat_map(|one| &one.workers).map(|worker| worker.at() + 1).max().unwrap_or_default();
+        let mut environments = vec![usize::MAX; workers];
         for (at, one) in found.iter().enumerate() {
             for worker in &one.workers {
                 if let Some(slot) = environments.get_mut(worker.at()) {
@@ -59,11 +60,20 @@ impl Layout {
             parts.push(0);
             let mut end: u32 = 0;
             for at in &environments {
-                end = end.saturating_add(count(&found[*at].collection.ids));
+                end = end.saturating_add(found.get(*at).map_or(0, |one| count(&one.collection.ids)));
                 parts.push(end);
             }
         }
         Self { collection, found, places, translations, environments, parts }
+    }
+
+    /// From here on a worker has the tests of another's environment. Under `each` its tests stay what they are.
+    pub(super) fn moves(&mut self, worker: WorkerId, to: WorkerId) {
+        if let Some(at) = self.environment(to).filter(|_| self.parts.is_empty())
+            && let Some(slot) = self.environments.get_mut(worker.at())
+        {
+            *slot = at;
+        }
     }
 
     /// Number of verdicts that the run is to have.
@@ -213,6 +223,7 @@ fn merged(found: &[Found], places: &[Vec<TestIndex>], tests: usize) -> Collectio
         display: spread(all().map(|(one, places)| (&one.display, places)), tests),
         places: spread(all().map(|(one, places)| (&one.places, places)), tests),
         units: units(&all().collect::<Vec<_>>(), tests),
+        group_names: spread(all().map(|(one, places)| (&one.group_names, places)), tests),
         // Numbers of several collections mean nothing together.
         groups: Vec::new(),
         serial: serial(&all().collect::<Vec<_>>()),

@@ -4,15 +4,19 @@
 mod tests;
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
+use execnet_rs::channel::Channel;
 use execnet_rs::frame::{self, Decoder};
+use execnet_rs::value::Value;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, watch};
 
 use super::happening::{Happening, MemberId};
 use super::outbox::{Outbox, Pass};
+use super::site::{HERE, Remote, SiteId};
 use crate::protocol::{FromPython, Hello, ToPython};
 
 /// No message is larger: captured output and tracebacks are truncated long before.
@@ -36,14 +40,30 @@ pub(super) enum Greeting {
 /// A connection that has said who it is.
 pub(super) struct Link {
     pub(super) hello: Hello,
-    reader: Reader,
-    writer: OwnedWriteHalf,
+    /// The host that it comes from.
+    pub(super) site: SiteId,
+    ends: Ends,
+}
+
+/// What carries it.
+enum Ends {
+    /// A socket of this host.
+    Here(Reader, OwnedWriteHalf),
+    /// A channel of another host's link.
+    There(ChannelReader),
 }
 
 struct Reader {
     stream: OwnedReadHalf,
     decoder: Decoder,
     chunk: Vec<u8>,
+}
+
+/// A connection on another host.
+struct ChannelReader {
+    channel: Channel,
+    remote: Arc<Remote>,
+    decoder: Decoder,
 }
 
 impl Reader {
@@ -59,19 +79,19 @@ impl Reader {
         self.decoder.push(&self.chunk[..count]);
         Ok(count > 0)
     }
+}
 
-    /// All complete messages, and what is wrong with the one after them.
-    fn messages(&mut self) -> (Vec<FromPython>, Option<String>) {
-        let mut messages = Vec::new();
-        loop {
-            match self.decoder.next_frame() {
-                Ok(None) => return (messages, None),
-                Err(error) => return (messages, Some(error.to_string())),
-                Ok(Some(frame)) => match rmp_serde::from_slice(frame) {
-                    Ok(message) => messages.push(message),
-                    Err(error) => return (messages, Some(describe(frame, &error))),
-                },
-            }
+/// All complete messages, and what is wrong with the one after them.
+fn messages(decoder: &mut Decoder) -> (Vec<FromPython>, Option<String>) {
+    let mut messages = Vec::new();
+    loop {
+        match decoder.next_frame() {
+            Ok(None) => return (messages, None),
+            Err(error) => return (messages, Some(error.to_string())),
+            Ok(Some(frame)) => match rmp_serde::from_slice(frame) {
+                Ok(message) => messages.push(message),
+                Err(error) => return (messages, Some(describe(frame, &error))),
+            },
         }
     }
 }
@@ -86,16 +106,40 @@ impl Link {
     pub(super) async fn greet(stream: UnixStream, peer: u32) -> Result<Greeting, String> {
         let (reader, writer) = stream.into_split();
         let mut reader = Reader { stream: reader, decoder: Decoder::new(LARGEST_FRAME), chunk: vec![0; CHUNK] };
-        let hello = tokio::time::timeout(HELLO, first_message(&mut reader))
-            .await
-            .map_err(|_| format!("process {peer} connected and said nothing"))??;
+        let hello = tokio::time::timeout(HELLO, first_message(&mut reader)).await;
+        let hello = hello.map_err(|_| format!("process {peer} connected and said nothing"))??;
+        Self::of_first(hello, HERE, peer, Ends::Here(reader, writer))
+    }
+
+    /// The same for a connection on another host.
+    pub(super) async fn greet_there(
+        remote: Arc<Remote>,
+        channel: Channel,
+        site: SiteId,
+        peer: u32,
+    ) -> Result<Greeting, String> {
+        let mut reader = ChannelReader { channel, remote, decoder: Decoder::new(LARGEST_FRAME) };
+        let first = async {
+            loop {
+                if let Some(frame) = reader.decoder.next_frame().map_err(|error| error.to_string())? {
+                    return rmp_serde::from_slice(frame).map_err(|error| describe(frame, &error));
+                }
+                reader.read_some().await.map_err(|()| "a process connected and left at once".to_owned())?;
+            }
+        };
+        let hello = tokio::time::timeout(HELLO, first).await;
+        let hello = hello.map_err(|_| format!("process {peer} connected and said nothing"))??;
+        Self::of_first(hello, site, peer, Ends::There(reader))
+    }
+
+    fn of_first(hello: FromPython, site: SiteId, peer: u32, ends: Ends) -> Result<Greeting, String> {
         match hello {
             FromPython::Hello(mut hello) => {
                 // The kernel knows better than the process, which may live in a namespace of its own.
                 if peer != 0 {
                     hello.pid = peer;
                 }
-                Ok(Greeting::Hello(Box::new(Self { hello, reader, writer })))
+                Ok(Greeting::Hello(Box::new(Self { hello, site, ends })))
             }
             FromPython::Unusable(why) => Ok(Greeting::Unusable(why)),
             _ => Err(format!("process {peer} did not say hello first")),
@@ -111,8 +155,16 @@ impl Link {
     ) -> mpsc::UnboundedSender<ToPython> {
         // Unbounded, but only this program fills it, and only in answer to what the process did.
         let (sender, outgoing) = mpsc::unbounded_channel();
-        tokio::spawn(write_all(self.writer, outgoing));
-        tokio::spawn(read_all(self.reader, member, happenings, dead));
+        match self.ends {
+            Ends::Here(reader, writer) => {
+                tokio::spawn(write_all(writer, outgoing));
+                tokio::spawn(read_all(reader, member, happenings, dead));
+            }
+            Ends::There(reader) => {
+                tokio::spawn(write_channel(reader.channel.clone(), Arc::clone(&reader.remote), outgoing));
+                tokio::spawn(read_channel(reader, member, happenings, dead));
+            }
+        }
         sender
     }
 }
@@ -141,7 +193,7 @@ async fn read_all(
     let mut outgoing = Outgoing { member, happenings, frames: HELLO_FRAMES, outbox: None };
     let fault = loop {
         // Messages may stand behind the hello already.
-        let (messages, fault) = reader.messages();
+        let (messages, fault) = messages(&mut reader.decoder);
         if outgoing.messages(messages).await.is_err() {
             return;
         }
@@ -172,6 +224,53 @@ async fn read_all(
         return;
     }
     let _ = outgoing.happenings.send(Happening::LinkClosed(member, fault)).await;
+}
+
+impl ChannelReader {
+    /// Waits for what arrives, and takes it in. Cancel safe.
+    async fn read_some(&mut self) -> Result<(), ()> {
+        match self.channel.receive().await {
+            Ok(Value::Bytes(bytes)) => self.decoder.push(&bytes),
+            // Its agent sends nothing else.
+            Ok(_) => {}
+            Err(_) => return Err(()),
+        }
+        Ok(())
+    }
+}
+
+/// As [`read_all`], for a connection on another host.
+async fn read_channel(
+    mut reader: ChannelReader,
+    member: MemberId,
+    happenings: mpsc::Sender<Happening>,
+    mut dead: watch::Receiver<bool>,
+) {
+    let mut drained = false;
+    let fault = loop {
+        let (messages, fault) = messages(&mut reader.decoder);
+        // Records in a file of another host cannot be seen from here.
+        let messages: Vec<_> =
+            messages.into_iter().filter(|message| !matches!(message, FromPython::Outbox(_))).collect();
+        if !messages.is_empty() && happenings.send(Happening::Messages(member, messages)).await.is_err() {
+            return;
+        }
+        if fault.is_some() {
+            break fault;
+        }
+        tokio::select! {
+            read = reader.read_some() => {
+                if read.is_err() {
+                    break None;
+                }
+            }
+            Ok(_) = dead.wait_for(|dead| *dead), if !drained => {
+                drained = true;
+                reader.remote.connections.drain(&reader.channel);
+            }
+        }
+    };
+    let _ = happenings.send(Happening::LinkClosed(member, fault)).await;
 }
 
 /// The engine is gone.
@@ -248,13 +347,29 @@ fn open_outbox(path: &str) -> Option<Outbox> {
     Outbox::open(path.as_ref()).inspect_err(|error| tracing::debug!("{path} cannot be opened: {error}")).ok()
 }
 
+/// A message as a frame.
+fn framed(message: &ToPython) -> Option<Vec<u8>> {
+    let payload = rmp_serde::to_vec_named(message).ok()?;
+    let mut bytes = Vec::with_capacity(payload.len() + frame::PREFIX);
+    frame::encode(&payload, &mut bytes).ok()?;
+    Some(bytes)
+}
+
+async fn write_channel(channel: Channel, remote: Arc<Remote>, mut outgoing: mpsc::UnboundedReceiver<ToPython>) {
+    while let Some(message) = outgoing.recv().await {
+        let Some(bytes) = framed(&message) else { continue };
+        // What it tells of must be there.
+        remote.settled().await;
+        if channel.send_bytes(&bytes).await.is_err() {
+            return;
+        }
+    }
+    channel.finish();
+}
+
 async fn write_all(stream: OwnedWriteHalf, mut outgoing: mpsc::UnboundedReceiver<ToPython>) {
     while let Some(message) = outgoing.recv().await {
-        let Ok(payload) = rmp_serde::to_vec_named(&message) else { continue };
-        let mut bytes = Vec::with_capacity(payload.len() + frame::PREFIX);
-        if frame::encode(&payload, &mut bytes).is_err() {
-            continue;
-        }
+        let Some(bytes) = framed(&message) else { continue };
         let mut rest = bytes.as_slice();
         while !rest.is_empty() {
             // A process that is gone is noticed elsewhere.

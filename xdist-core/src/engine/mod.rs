@@ -12,6 +12,10 @@
 //! | `conduct` | from the collection to the last worker |
 //! | `finish` | stopping, deadlines, the end |
 //! | `host` | the plugin host, if the run has one |
+//! | `hosts` | pure but for the ways to hosts: which of them a run has, and who shares one |
+//! | `site` | the host on which a process lives, this one or another: processes, streams, signals there |
+//! | `distant` | other hosts of a run: they come, fail, and are lost |
+//! | `splitting` | which tests stay together by a plugin's scheduler |
 //! | `members`, `link`, `output`, `page` | processes, their connections, what they write, the page they read |
 //! | `outbox` | the file in which a worker leaves word of fast tests |
 //! | `place` | where the run's private directory lies |
@@ -23,10 +27,12 @@
 mod bringup;
 mod conduct;
 mod differences;
+mod distant;
 mod environment;
 mod finish;
 mod happening;
 mod host;
+mod hosts;
 mod launch;
 mod layout;
 mod link;
@@ -37,6 +43,8 @@ mod page;
 mod place;
 mod remains;
 mod settings;
+mod site;
+mod splitting;
 mod start;
 mod translate;
 mod warm;
@@ -49,12 +57,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use execnet_rs::group::Group;
 use execnet_rs::guard::Guard;
 use execnet_rs::local::Listener;
-use execnet_rs::process::{Children, OpenFiles};
+use execnet_rs::process::{Children, HowEnded, OpenFiles};
 use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use self::environment::{Environment, EnvironmentId, HOME};
 use self::happening::{Happening, MemberId, Signal};
@@ -66,6 +76,7 @@ use self::link::{Greeting, Link};
 use self::members::Members;
 use self::page::Page;
 use self::settings::Distribution;
+use self::site::{HERE, Site};
 pub use self::warm::{Idle, Stopper, Warm};
 use self::warnings::Warnings;
 use crate::event::RunEvent;
@@ -82,6 +93,8 @@ use crate::run::RunState;
 const TICK: Duration = Duration::from_millis(100);
 /// At the end of a run, processes that tests left behind are killed; waiting for that has an end too.
 const LAST_GRACE: Duration = Duration::from_secs(2);
+/// At the end of a run, agents of other hosts have this long to end what is left there.
+const AGENT_GRACE: Duration = Duration::from_secs(5);
 /// Happenings that may wait for the loop; more make their senders wait.
 const WAITING: usize = 256;
 
@@ -104,6 +117,8 @@ pub struct Request {
     pub no_history: bool,
     /// What this run of a loop is narrowed to, if pytest's arguments ask for a loop.
     pub cycle: Option<Cycle>,
+    /// `--require-all-hosts`: no run without a host that was asked for.
+    pub require_all_hosts: bool,
     /// Version of this program, for the header.
     pub version: String,
 }
@@ -194,6 +209,15 @@ struct Engine<'a> {
     members: Members,
     /// At least [`HOME`].
     environments: Vec<Environment>,
+    /// This host, then one for each gateway.
+    sites: Vec<Site>,
+    gateways: Group,
+    /// Hosts that are being connected to.
+    connecting: JoinSet<()>,
+    /// Workers whose host was lost, and who belong to another environment since.
+    moved: Vec<WorkerId>,
+    /// What is to be said once the header was shown.
+    notices: Vec<String>,
     /// Environments that could not be brought up, and why.
     failed: Vec<(EnvironmentId, String)>,
     host: Option<Host>,
@@ -236,6 +260,7 @@ struct Engine<'a> {
 /// # Errors
 /// Only what kept the run from taking place; everything else is told to the observer and is in the exit code.
 pub async fn run(request: Request, warm: &mut Warm<'_>, observer: &mut dyn Observer) -> Result<u8, EngineError> {
+    warm.catch_up();
     warm.settle().await;
     let (kept, known) = (warm.kept.take(), warm.facts.take());
     let mut engine = Engine::new(request, warm, observer)?;
@@ -259,6 +284,8 @@ pub async fn run(request: Request, warm: &mut Warm<'_>, observer: &mut dyn Obser
         engine.release_host();
     }
     let stays = engine.home().server.filter(|server| engine.outlives(*server));
+    engine.connecting.abort_all();
+    engine.gateways.terminate(AGENT_GRACE).await;
     if engine.distribution.is_some() {
         let spared = stays.and_then(|server| engine.members.get(server).pid);
         engine.children.end_all(LAST_GRACE, spared).await;
@@ -296,6 +323,11 @@ impl<'a> Engine<'a> {
             stage: Stage::Interpreter,
             members: Members::default(),
             environments: vec![Environment { launch: Launch::plain(candidate.argv.clone()), ..Environment::default() }],
+            sites: vec![Site::here()],
+            gateways: hosts::group(),
+            connecting: JoinSet::new(),
+            moved: Vec::new(),
+            notices: Vec::new(),
             failed: Vec::new(),
             host: None,
             sessions_forked: 0,
@@ -329,9 +361,13 @@ impl<'a> Engine<'a> {
     }
 
     fn take(&mut self, happening: Happening) -> Result<(), EngineError> {
+        if happening.member().is_some_and(|member| !self.members.knows(member)) {
+            // Of the run before.
+            return Ok(());
+        }
         match happening {
             Happening::Connected(link) => self.connected(*link),
-            Happening::Unusable(pid, why) => self.unusable(pid, &why)?,
+            Happening::Unusable(site, pid, why) => self.unusable(site, pid, &why)?,
             Happening::Stranger(why) => tracing::debug!("a connection failed: {why}"),
             Happening::Messages(member, messages) => {
                 for message in messages {
@@ -350,36 +386,37 @@ impl<'a> Engine<'a> {
             }
             Happening::Exited(member, how) => {
                 tracing::debug!("{} ended with {how}", self.members.get(member).name);
-                self.end_group(member, how);
-                self.members.get_mut(member).exit(how);
-                self.bury(member)?;
+                if self.members.get(member).exited().is_none() && !self.fetch_remains(member, how) {
+                    self.exited(member, how)?;
+                }
+            }
+            Happening::Remains(member, how, remains) => {
+                if self.members.get(member).exited().is_none() {
+                    self.members.get_mut(member).remains = Some(remains);
+                    self.exited(member, how)?;
+                }
             }
             Happening::NoRoom(why) => self.no_room(&why),
-            Happening::Stopped(pid) => self.stopped(pid),
+            Happening::Stopped(site, pid) => self.stopped(site, pid),
+            Happening::SiteUp(site, Ok(remote)) => self.site_up(site, remote),
+            Happening::SiteUp(site, Err(why)) => self.site_failed(site, &why),
+            Happening::SiteLost(site, why) => self.site_lost(site, &why)?,
+            Happening::Started(member, started) => self.started_there(member, started),
+            Happening::NoStreams(member, why) => {
+                self.refused(member, &format!("no named pipes for its output: {why}"));
+            }
             Happening::Signal(signal) => self.signal(signal),
         }
         Ok(())
     }
 
-    /// Starts to wait for the end of a member's process.
-    fn watch(&mut self, member: MemberId, pid: u32) {
-        let entry = self.members.get_mut(member);
-        match entry.pid.replace(pid) {
-            Some(known) if known == pid => return,
-            // The program that was started has started another one, and that is who speaks.
-            Some(other) => self.guard.forget(other),
-            None => {}
+    /// A process has ended, and what it left on its host is known.
+    fn exited(&mut self, member: MemberId, how: HowEnded) -> Result<(), EngineError> {
+        if self.site_of(member) == HERE {
+            self.end_group(member, how);
         }
-        if entry.leads_group {
-            self.guard.group(pid);
-        } else {
-            self.guard.process(pid);
-        }
-        let (children, happenings) = (self.children.clone(), self.happenings.clone());
-        tokio::spawn(async move {
-            let how = children.wait(pid).await;
-            let _ = happenings.send(Happening::Exited(member, how)).await;
-        });
+        self.members.get_mut(member).exit(how);
+        self.bury(member)
     }
 
     fn environment(&self, id: EnvironmentId) -> &Environment {
@@ -427,7 +464,7 @@ async fn accept_all(listener: Listener, happenings: mpsc::Sender<Happening>) {
         tokio::spawn(async move {
             let happening = match Link::greet(stream, peer).await {
                 Ok(Greeting::Hello(link)) => Happening::Connected(link),
-                Ok(Greeting::Unusable(why)) => Happening::Unusable(peer, why),
+                Ok(Greeting::Unusable(why)) => Happening::Unusable(HERE, peer, why),
                 Err(why) => Happening::Stranger(why),
             };
             let _ = happenings.send(happening).await;
@@ -437,7 +474,7 @@ async fn accept_all(listener: Listener, happenings: mpsc::Sender<Happening>) {
 
 async fn tell_stops(mut stops: mpsc::UnboundedReceiver<u32>, happenings: mpsc::Sender<Happening>) {
     while let Some(pid) = stops.recv().await {
-        if happenings.send(Happening::Stopped(pid)).await.is_err() {
+        if happenings.send(Happening::Stopped(HERE, pid)).await.is_err() {
             return;
         }
     }

@@ -2,11 +2,14 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
 
+use execnet_rs::value::Value;
 use tokio::net::unix::pipe;
 use tokio::sync::{mpsc, watch};
 
 use super::happening::{Happening, MemberId};
+use super::site::{Pending, Remote};
 
 /// Bytes kept of what a worker wrote during its running test, for the report of a crash.
 const KEPT: usize = 32 << 10;
@@ -48,6 +51,48 @@ pub(super) async fn pump(
             Err(error) if error.kind() == io::ErrorKind::WouldBlock && gone => break,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(_) => break,
+        }
+    }
+    let _ = happenings.send(Happening::OutputClosed(member)).await;
+}
+
+/// The same on another host, where the pipe is made first; `pending` until it is there.
+pub(super) async fn pump_channel(
+    remote: Arc<Remote>,
+    pending: Pending,
+    name: String,
+    member: MemberId,
+    stderr: bool,
+    happenings: mpsc::Sender<Happening>,
+    mut dead: watch::Receiver<bool>,
+) {
+    let made = remote.directory.pipe(&name).await;
+    drop(pending);
+    match made {
+        Ok(pipe) => {
+            let mut drained = false;
+            loop {
+                let piece = tokio::select! {
+                    piece = pipe.receive() => piece,
+                    Ok(_) = dead.wait_for(|dead| *dead), if !drained => {
+                        drained = true;
+                        remote.directory.drain(&name);
+                        continue;
+                    }
+                };
+                match piece {
+                    Ok(Value::Bytes(bytes)) => {
+                        if happenings.send(Happening::Output(member, stderr, bytes.to_vec())).await.is_err() {
+                            return;
+                        }
+                    }
+                    Ok(_) => {}
+                    Err(_) => break,
+                }
+            }
+        }
+        Err(error) => {
+            let _ = happenings.send(Happening::NoStreams(member, error.to_string())).await;
         }
     }
     let _ = happenings.send(Happening::OutputClosed(member)).await;

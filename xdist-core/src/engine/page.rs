@@ -25,6 +25,26 @@ pub(super) struct Page {
     path: PathBuf,
 }
 
+/// Bytes of a page for so many workers.
+pub(super) fn size(workers: u32) -> usize {
+    EMPTY.len() * (workers as usize + 1)
+}
+
+/// Where in a page it stands what a dead worker left there, and how many bytes that are.
+pub(super) fn remains(worker: WorkerId) -> (u64, u64) {
+    (SLOT * (u64::from(worker.0) + 1) + PHASE, LOST_LINK + 1 - PHASE)
+}
+
+/// A phase in words that follow "in", and whether set-up was over; empty if in none.
+pub(super) fn phase(byte: u8) -> (&'static str, bool) {
+    match byte {
+        1 => ("set-up", false),
+        2 => ("the call", true),
+        3 => ("teardown", true),
+        _ => ("", false),
+    }
+}
+
 impl Page {
     /// Makes the page for so many workers.
     pub(super) fn create(path: &Path, workers: u32) -> io::Result<Self> {
@@ -51,15 +71,9 @@ impl Page {
         self.take(worker, LOST_LINK) != 0
     }
 
-    /// In which phase of its test the dead worker was, in words that follow "in", and whether set-up was over; empty if
-    /// in none. Its successor starts in none.
-    pub(super) fn last_phase(&self, worker: WorkerId) -> (&'static str, bool) {
-        match self.take(worker, PHASE) {
-            1 => ("set-up", false),
-            2 => ("the call", true),
-            3 => ("teardown", true),
-            _ => ("", false),
-        }
+    /// In which phase of its test the dead worker was. Its successor starts in none.
+    pub(super) fn last_phase(&self, worker: WorkerId) -> u8 {
+        self.take(worker, PHASE)
     }
 
     /// A byte of a worker's slot, and 0 in its place; 0 if it cannot be read.

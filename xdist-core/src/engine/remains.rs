@@ -1,14 +1,66 @@
-//! What a dead worker's last test wrote and nobody was told: read from the files that it leaves in the run's directory.
+//! What a dead worker's last test wrote and nobody was told: read from the files that it leaves in the run's directory on
+//! its host.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
+use super::page::{self, Page};
+use super::site::{PAGE, Remote};
+use crate::ids::WorkerId;
+
 /// Bytes shown of each capture file.
 const CAPTURED: u64 = 16 << 10;
+/// No file of last words is larger.
+const WORDS: u64 = 1 << 20;
+
+/// What a dead worker leaves behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Remains {
+    /// The phase of its test in which it was, as the stop page has it.
+    pub(super) phase: u8,
+    /// It found its connection closed or replaced.
+    pub(super) lost_link: bool,
+    /// What was captured of its last test.
+    pub(super) captured: String,
+}
+
+impl Remains {
+    /// Of a worker of this host.
+    pub(super) fn here(page: Option<&Page>, directory: &Path, worker: WorkerId, incarnation: u32) -> Self {
+        Self {
+            phase: page.map_or(0, |page| page.last_phase(worker)),
+            lost_link: page.is_some_and(|page| page.lost_link(worker)),
+            captured: captured(directory, &worker.to_string(), incarnation),
+        }
+    }
+
+    /// Of a worker of another host; nothing, if that is gone.
+    pub(super) async fn fetch(remote: &Remote, worker: WorkerId, incarnation: u32) -> Self {
+        let directory = &remote.directory;
+        let file = |kind: &str| format!("{worker}.{incarnation}.captured-{kind}");
+        let (at, length) = page::remains(worker);
+        let (out, err, terminal) = (file("out"), file("err"), file("terminal"));
+        let (slot, out, err, words) = tokio::join!(
+            directory.read(PAGE, at, length),
+            directory.take(&out, CAPTURED),
+            directory.take(&err, CAPTURED),
+            directory.take(&terminal, WORDS),
+        );
+        // The next one in its place starts in no phase.
+        let cleared = directory.write(PAGE, at, vec![0; usize::try_from(length).unwrap_or_default()]);
+        let _ = cleared.await;
+        let read = |file: Result<Option<Vec<u8>>, _>| file.ok().flatten().unwrap_or_default();
+        let mut text = String::from_utf8_lossy(&[read(out), read(err)].concat()).into_owned();
+        add_words(&mut text, &read(words));
+        let slot = read(slot);
+        let byte = |at: usize| slot.get(at).copied().unwrap_or_default();
+        Self { phase: byte(0), lost_link: byte(1) != 0, captured: text }
+    }
+}
 
 /// What a worker's running test had written into pytest's capture files, at most their ends, and to pytest's terminal.
-pub(super) fn captured(directory: &Path, name: &str, incarnation: u32) -> String {
+fn captured(directory: &Path, name: &str, incarnation: u32) -> String {
     let mut text = String::new();
     for stream in ["out", "err"] {
         let path = directory.join(format!("{name}.{incarnation}.captured-{stream}"));
@@ -23,14 +75,19 @@ pub(super) fn captured(directory: &Path, name: &str, incarnation: u32) -> String
     }
     let path = directory.join(format!("{name}.{incarnation}.captured-terminal"));
     if let Ok(bytes) = std::fs::read(&path) {
-        let words = last_words(&bytes);
-        if !words.is_empty() && !text.is_empty() && !text.ends_with('\n') {
-            text.push('\n');
-        }
-        text.push_str(words.trim_start_matches('\n'));
+        add_words(&mut text, &bytes);
         let _ = std::fs::remove_file(path);
     }
     text
+}
+
+/// Adds what a file of last words holds.
+fn add_words(text: &mut String, file: &[u8]) {
+    let words = last_words(file);
+    if !words.is_empty() && !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text.push_str(words.trim_start_matches('\n'));
 }
 
 /// The text in a file of `xdist_worker/last_words.py`: its length in four bytes, then UTF-8, cut anywhere.

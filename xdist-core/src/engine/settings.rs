@@ -3,9 +3,11 @@
 use std::collections::HashSet;
 use std::ffi::OsString;
 
-use execnet_rs::xspec::{Transport, XSpec, XSpecError};
+use execnet_rs::xspec::{XSpec, XSpecError};
 
+use super::hosts::Hosts;
 use super::launch::Launch;
+use super::site::{HERE, SiteId};
 use super::{PluginHost, Request};
 use crate::facts::{DistOptions, Facts};
 use crate::fork::ForkLevel;
@@ -18,6 +20,10 @@ pub(super) struct Distribution {
     pub(super) workers: u32,
     /// Where each of them runs.
     pub(super) specs: Vec<XSpec>,
+    /// On which host, by worker.
+    pub(super) sites: Vec<SiteId>,
+    /// The hosts that this takes.
+    pub(super) hosts: Hosts,
     /// `--dist`.
     pub(super) mode: String,
     /// Where workers are forked, unless an environment has a reason against it.
@@ -61,6 +67,10 @@ pub(super) fn distribution(request: &Request, facts: &Facts) -> Result<Distribut
         ));
     }
     let specs = specs(dist)?;
+    let proxies = dist.px.iter().map(|text| XSpec::parse(text).map_err(|error| format!("`--px {text}`: {error}")));
+    let hosts = Hosts::of(&specs, &proxies.collect::<Result<Vec<_>, _>>()?)?;
+    // Hosts stand behind this one.
+    let sites = hosts.of_workers.iter().map(|at| at.map_or(HERE, |at| SiteId(at + 1))).collect();
     let workers = u32::try_from(specs.len()).unwrap_or(u32::MAX);
     let (fork, fork_reason) = match (request.fork, dist.fork.as_str()) {
         (Some(level), _) => (level, "asked for: --fork".to_owned()),
@@ -71,7 +81,7 @@ pub(super) fn distribution(request: &Request, facts: &Facts) -> Result<Distribut
         }
     };
     let restarts = dist.max_worker_restart.map_or(workers.saturating_mul(4), |limit| u32::try_from(limit).unwrap_or(0));
-    Ok(Distribution { workers, specs, mode: dist.mode.clone(), fork, fork_reason, restarts })
+    Ok(Distribution { workers, specs, sites, hosts, mode: dist.mode.clone(), fork, fork_reason, restarts })
 }
 
 /// One spec a worker: what `-n` asks for rules over `--tx`.
@@ -82,7 +92,7 @@ fn specs(dist: &DistOptions) -> Result<Vec<XSpec>, String> {
         for text in &dist.tx {
             let some = XSpec::expand(text).map_err(|error| wrong(text, &error))?;
             if let Some(spec) = some.first() {
-                built(text, spec)?;
+                spec.transport().map_err(|error| wrong(text, &error))?;
             }
             specs.extend(some);
         }
@@ -108,18 +118,6 @@ fn checked(asked: i64) -> Result<usize, String> {
         Ok(workers) if (1..=MOST_WORKERS).contains(&workers) => Ok(workers),
         _ => Err(format!("cannot run on {asked} workers\nhint: give a number from 1 to {MOST_WORKERS}")),
     }
-}
-
-/// Whether workers can be started so.
-fn built(text: &str, spec: &XSpec) -> Result<(), String> {
-    let transport = spec.transport().map_err(|error| wrong(text, &error))?;
-    if transport == Transport::Popen && spec.via().is_none() {
-        return Ok(());
-    }
-    Err(format!(
-        "`--tx {text}` is not built yet in this version of xdist\nhint: environments on this machine work (`popen`, \
-         `NUM*popen`, `popen//python=…`, `popen//env:NAME=…`), as does `-n NUM`"
-    ))
 }
 
 fn wrong(text: &str, error: &XSpecError) -> String {
@@ -175,8 +173,6 @@ mod tests {
     #[test]
     fn what_is_not_built_is_named() {
         let request = Request::default();
-        let ssh = DistOptions { tx: vec!["ssh=somewhere".to_owned()], ..DistOptions::default() };
-        assert!(distribution(&request, &facts(ssh)).unwrap_err().contains("ssh=somewhere"));
         let mode = Facts {
             dist: DistOptions { mode: "other".to_owned(), numprocesses: Some(2), ..DistOptions::default() },
             ..Facts::default()
@@ -199,8 +195,8 @@ mod tests {
         assert_eq!(texts(of(&[python], Some(2))), ["popen", "popen"]);
         for (tx, text) in [
             (&["popen//via=x"][..], "popen//via=x"),
-            (&["command=sh"], "command=sh"),
             (&["popen//"], "popen//"),
+            (&["socket=x"], "socket=x"),
             (&["popen//id=a", "popen//id=a"], "id=a"),
             (&["0*popen"], "0 workers"),
         ] {

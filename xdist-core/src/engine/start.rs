@@ -1,15 +1,14 @@
 //! Up to the decision: which interpreter, what pytest makes of the arguments, plain or distributed.
 
-use std::path::PathBuf;
-
-use execnet_rs::local::named_pipe;
+use execnet_rs::gateway::Signalled;
 use rustix::process::Signal;
 
 use super::environment::{EnvironmentId, HOME, Progress};
 use super::happening::MemberId;
 use super::launch::{Launch, Program};
 use super::link::Link;
-use super::members::{Member, MemberRole};
+use super::members::MemberRole;
+use super::site::{HERE, PAGE, SiteId};
 use super::{Engine, EngineError, Stage, settings};
 use crate::event::{Configured, RunEvent};
 use crate::exit;
@@ -32,7 +31,7 @@ impl Engine<'_> {
             self.environment_mut(HOME).launch = Launch::plain(self.candidate.argv.clone());
             match self.start_interpreter(HOME, &[], None, false) {
                 Ok(pid) => {
-                    let server = self.members.add(Member::new(MemberRole::Server, HOME, "server", 0));
+                    let server = self.add_member(MemberRole::Server, HOME, "server", 0);
                     self.environment_mut(HOME).server = Some(server);
                     self.watch(server, pid);
                     return Ok(());
@@ -68,9 +67,9 @@ impl Engine<'_> {
     }
 
     /// The interpreter says that it cannot run tests.
-    pub(super) fn unusable(&mut self, pid: u32, why: &str) -> Result<(), EngineError> {
+    pub(super) fn unusable(&mut self, site: SiteId, pid: u32, why: &str) -> Result<(), EngineError> {
         if self.stage != Stage::Interpreter {
-            self.environment_unusable(pid, why);
+            self.environment_unusable(site, pid, why);
             return Ok(());
         }
         let known = self.home().server.map(|server| self.members.get(server)).and_then(|server| server.pid);
@@ -92,9 +91,11 @@ impl Engine<'_> {
     /// A connection has said who it is.
     pub(super) fn connected(&mut self, link: Link) {
         let Hello { id, incarnation, pid, interpreter, .. } = link.hello.clone();
-        let Some(member) = self.members.with_pid(pid).or_else(|| self.members.find(&id, incarnation)) else {
+        let site = link.site;
+        let known = || self.members.find(&id, incarnation).filter(|member| self.site_of(*member) == site);
+        let Some(member) = self.members.with_pid(site, pid).or_else(known) else {
             // Forked by somebody who died before telling, and given up since.
-            return execnet_rs::process::signal_group(pid, Signal::KILL);
+            return self.signal_on(site, pid, Signal::KILL, Signalled::Group);
         };
         let death = self.members.get(member).death();
         let sender = link.serve(member, self.happenings.clone(), death);
@@ -127,7 +128,7 @@ impl Engine<'_> {
         }
         let name = format!("session-{}", self.sessions_forked);
         self.sessions_forked += 1;
-        let session = self.members.add(Member::new(MemberRole::Session, home, &name, 0));
+        let session = self.add_member(MemberRole::Session, home, &name, 0);
         self.environment_mut(home).session = Some(session);
         let [stdout, stderr] = match self.open_streams(session) {
             Ok(paths) => paths,
@@ -157,21 +158,6 @@ impl Engine<'_> {
         if let Some(server) = self.environment(home).server {
             self.members.get(server).tell(message);
         }
-    }
-
-    /// Makes the named pipes for a member's stdout and stderr and starts to read them.
-    pub(super) fn open_streams(&mut self, member: MemberId) -> std::io::Result<[String; 2]> {
-        let mut paths = [String::new(), String::new()];
-        for (stderr, path) in [false, true].into_iter().zip(&mut paths) {
-            let file: PathBuf =
-                self.directory.path().join(format!("{}.{}", member.0, if stderr { "err" } else { "out" }));
-            let pipe = named_pipe(&file)?;
-            let entry = self.members.get_mut(member);
-            entry.open_stream();
-            tokio::spawn(super::output::pump(pipe, member, stderr, self.happenings.clone(), entry.death()));
-            *path = file.display().to_string();
-        }
-        Ok(paths)
     }
 
     /// pytest has parsed its arguments: decide.
@@ -206,6 +192,7 @@ impl Engine<'_> {
                 self.make_environments(&distribution);
                 self.environment_mut(HOME).progress = Progress::Parsed;
                 self.distribution = Some(distribution.clone());
+                self.connect_hosts(&distribution);
                 self.start_environments();
                 if self.stage == Stage::Ending {
                     // One of them cannot even be started.
@@ -237,6 +224,12 @@ impl Engine<'_> {
     /// What a worker is told about itself.
     pub(super) fn identity(&self, worker: WorkerId, incarnation: u32, stdout: String, stderr: String) -> Identity {
         let (input, differing) = self.input_of(worker, incarnation);
+        let environment = self.environment_of(worker);
+        let site = self.environment(environment).site;
+        let page = match self.site(site).remote() {
+            Some(remote) => remote.path_of(PAGE),
+            None => self.page.as_ref().map(|page| page.path().display().to_string()).unwrap_or_default(),
+        };
         Identity {
             id: worker.to_string(),
             incarnation,
@@ -245,10 +238,12 @@ impl Engine<'_> {
             stdout,
             stderr,
             slot: worker.0,
-            page: self.page.as_ref().map(|page| page.path().display().to_string()).unwrap_or_default(),
+            page,
             mode: self.distribution.as_ref().map(|distribution| distribution.mode.clone()).unwrap_or_default(),
-            writes_cache: self.environment_of(worker) == self.reference(),
+            writes_cache: environment == self.reference(),
             basetemp: match self.facts.basetemp.as_str() {
+                // On another host it is below that of the collector there.
+                _ if site != HERE => String::new(),
                 "" => String::new(),
                 base => format!("{base}/popen-{worker}"),
             },
@@ -270,6 +265,9 @@ impl Engine<'_> {
         let configured = self.configuration(header);
         self.emit(&RunEvent::Configured(Box::new(configured)));
         self.early_warnings();
+        for text in std::mem::take(&mut self.notices) {
+            self.emit(&RunEvent::Notice(text));
+        }
     }
 
     /// Facts for the header.
@@ -288,8 +286,14 @@ impl Engine<'_> {
             version: self.request.version.clone(),
             color: self.rendering.color,
             hosted: self.host.is_some(),
-            alone: settings::alone(&self.request, &self.facts, &reference.launch),
+            alone: self.alone(shown),
         }
+    }
+
+    /// The command that runs a test of an environment alone, on this host.
+    pub(super) fn alone(&self, id: EnvironmentId) -> Vec<String> {
+        let near = if self.environment(id).site == HERE { id } else { HOME };
+        settings::alone(&self.request, &self.facts, &self.environment(near).launch)
     }
 
     /// Starts a fresh interpreter that will become what the request says.
@@ -297,21 +301,14 @@ impl Engine<'_> {
         let name = request.id.clone();
         let incarnation = request.incarnation.to_string();
         let home = self.members.get(member).environment;
+        let streams = [request.stdout.clone(), request.stderr.clone()];
         self.members.get_mut(member).request = Some(Box::new(request));
+        if self.site_of(member) != HERE {
+            return self.start_there(member, &["worker", &name, &incarnation], &streams);
+        }
         match self.start_interpreter(home, &["worker", &name, &incarnation], None, true) {
             Ok(pid) => self.watch(member, pid),
             Err(error) => self.refused(member, &error.to_string()),
-        }
-    }
-
-    /// Kills a member's process, with its group if it leads one.
-    pub(super) fn kill(&self, member: MemberId, signal: Signal) {
-        let entry = self.members.get(member);
-        let Some(pid) = entry.pid.filter(|_| entry.exited().is_none()) else { return };
-        if entry.leads_group {
-            execnet_rs::process::signal_group(pid, signal);
-        } else {
-            execnet_rs::process::signal_process(pid, signal);
         }
     }
 }

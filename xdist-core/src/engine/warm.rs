@@ -187,6 +187,22 @@ impl<'g> Warm<'g> {
         }
     }
 
+    /// Takes note of what was said of the run before, so that it is not taken for this one's.
+    pub(super) fn catch_up(&mut self) {
+        let mut early = Vec::new();
+        while let Ok(happening) = self.inbox.try_recv() {
+            match happening {
+                Happening::Signal(Signal::Change) => {}
+                Happening::Signal(signal) => early.push(signal),
+                other => self.note(&other),
+            }
+        }
+        for signal in early {
+            // There is as much room as was taken.
+            let _ = self.happenings.try_send(Happening::Signal(signal));
+        }
+    }
+
     /// Waits until a fork server that lost its connection is gone: what is said of it must not be taken for the next one's.
     pub(super) async fn settle(&mut self) {
         if self.kept.as_mut().is_some_and(|kept| !kept.member().is_linked()) {

@@ -81,12 +81,14 @@ impl History {
         known.iter().enumerate().map(|(at, seconds)| seconds.or_else(|| module(at)).unwrap_or(usual)).collect()
     }
 
-    /// Seconds that the shared fixtures of each test's file take to set up; 0 where nothing is known.
+    /// The file of each test, as a number.
+    pub fn files(&self) -> &[u32] {
+        &self.module_of
+    }
+
+    /// Seconds that the shared fixtures of each file take to set up; 0 where nothing is known.
     pub fn set_ups(&self) -> Vec<f32> {
-        let modules =
-            self.modules.iter().map(|module| self.stored.modules.get(module).map_or(0.0, |(it, _)| it.set_up));
-        let modules: Vec<_> = modules.collect();
-        self.module_of.iter().map(|module| modules.get(*module as usize).copied().unwrap_or(0.0)).collect()
+        self.modules.iter().map(|module| self.stored.modules.get(module).map_or(0.0, |(it, _)| it.set_up)).collect()
     }
 
     /// Takes note of what an event says about durations.

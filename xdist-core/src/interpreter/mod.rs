@@ -10,6 +10,8 @@ use std::collections::HashSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use execnet_rs::xspec::{Transport, XSpec};
+
 pub use disk::Disk;
 pub use error::{NoInterpreter, PassedOver};
 
@@ -18,6 +20,8 @@ pub use error::{NoInterpreter, PassedOver};
 pub struct Surroundings {
     /// `--python`, split into words.
     pub python: Option<Vec<String>>,
+    /// Values of `--tx` on the command line.
+    pub specs: Vec<String>,
     /// `$VIRTUAL_ENV`.
     pub virtual_env: Option<OsString>,
     /// `$CONDA_PREFIX`.
@@ -48,7 +52,7 @@ pub struct Candidate {
     /// Program and arguments. The program is as found, not resolved: an interpreter that is started through the link
     /// in a virtual environment runs in that environment.
     pub argv: Vec<String>,
-    /// How it was found: `--python`, `VIRTUAL_ENV`, `CONDA_PREFIX`, `.venv`, `venv` or `PATH`.
+    /// How it was found: `--python`, `VIRTUAL_ENV`, `CONDA_PREFIX`, `.venv`, `venv`, `PATH` or `--tx`.
     pub source: String,
 }
 
@@ -63,10 +67,11 @@ pub struct Search {
 
 impl Surroundings {
     /// Those of this process.
-    pub fn of_this_process(python: Option<Vec<String>>) -> std::io::Result<Self> {
+    pub fn of_this_process(python: Option<Vec<String>>, args: &[OsString]) -> std::io::Result<Self> {
         let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         Ok(Self {
             python,
+            specs: specs(args),
             virtual_env: set("VIRTUAL_ENV"),
             conda_prefix: set("CONDA_PREFIX"),
             path: set("PATH"),
@@ -90,7 +95,23 @@ pub fn search(surroundings: &Surroundings, files: &impl Files) -> Search {
     }
     finder.environments_upwards(&surroundings.cwd);
     finder.path(surroundings);
+    finder.specs(surroundings);
     finder.search
+}
+
+/// Values of `--tx` among arguments that pytest has yet to parse: a guess, for want of a pytest.
+fn specs(args: &[OsString]) -> Vec<String> {
+    let words = args.iter().take_while(|word| *word != "--").filter_map(|word| word.to_str());
+    let mut found = Vec::new();
+    let mut expected = false;
+    for word in words {
+        if std::mem::replace(&mut expected, word == "--tx") {
+            found.push(word.to_owned());
+        } else if let Some(value) = word.strip_prefix("--tx=") {
+            found.push(value.to_owned());
+        }
+    }
+    found
 }
 
 /// Gathers candidates.
@@ -133,6 +154,23 @@ impl<F: Files> Finder<'_, F> {
             let mut programs = std::env::split_paths(path).map(|folder| surroundings.cwd.join(folder).join(name));
             if let Some(program) = programs.find(|program| self.files.is_program(program)) {
                 self.add(&program, "PATH");
+            }
+        }
+    }
+
+    /// Interpreters that environments on this machine are asked to have: what comes first is the usual one, but where it
+    /// has no pytest, one of these may.
+    fn specs(&mut self, surroundings: &Surroundings) {
+        let specs = surroundings.specs.iter().filter_map(|text| XSpec::expand(text).ok()).flatten();
+        let here = specs.filter(|spec| spec.transport() == Ok(Transport::Popen) && spec.via().is_none());
+        for mut argv in here.filter_map(|spec| spec.python()) {
+            let Some(program) = argv.first_mut() else { continue };
+            if program.contains('/') {
+                *program = surroundings.cwd.join(&*program).display().to_string();
+            }
+            let candidate = Candidate { argv, source: "--tx".to_owned() };
+            if !self.search.candidates.iter().any(|known| known.argv == candidate.argv) {
+                self.search.candidates.push(candidate);
             }
         }
     }

@@ -110,6 +110,19 @@ fn a_named_interpreter_is_the_only_one() {
 }
 
 #[test]
+fn what_environments_here_are_asked_to_have_comes_last() {
+    let args =
+        ["-x", "--tx", "2*popen//python=bin/py -X dev", "--tx=ssh=host//python=there", "--tx=popen//python=pypy3"];
+    let more = ["--tx=popen//python=pypy3", "--tx=popen//pyth", "--", "--tx=popen//python=late"];
+    let args: Vec<OsString> = args.iter().chain(&more).map(OsString::from).collect();
+    let surroundings = Surroundings { specs: specs(&args), ..surroundings() };
+    let search = search(&surroundings, &Fake::of(&["/usr/bin/python3"]));
+    let wanted = [("/usr/bin/python3", "PATH"), ("/home/me/project/sub/bin/py", "--tx"), ("pypy3", "--tx")];
+    assert_eq!(found(&search), wanted);
+    assert_eq!(search.candidates[1].argv[1..], ["-X", "dev"]);
+}
+
+#[test]
 fn an_environment_is_tried_once_and_not_mixed_up_with_its_base() {
     let files = Fake::of(&["/usr/bin/python3.11"])
         .venv("/home/me/project/.venv", "/usr/bin/python3.11")

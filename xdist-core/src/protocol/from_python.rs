@@ -57,6 +57,8 @@ pub enum FromPython {
     InternalError(String),
     /// Plugin host: configured, its session has started, nodes are configured.
     HostReady(HostReady),
+    /// Plugin host: the unit of each of the tests that were to be split.
+    Units(Vec<u32>),
     /// Plugin host: what plugins added to the `workerinput` of this incarnation of a worker.
     NodeConfigured(String, u32, ByteBuf),
     /// Plugin host: plugins have looked at a test that took its worker down; whether it is to run again.

@@ -36,6 +36,10 @@ pub struct HostReady {
     pub differing: Vec<String>,
     /// Whether a plugin wants to be asked about tests that took their worker down.
     pub handles_crashes: bool,
+    /// The mode by which tests are dealt out: that of `--dist`, or what a scheduler of theirs is based on.
+    pub mode: String,
+    /// Whether a scheduler of theirs says which tests stay together.
+    pub splits: bool,
 }
 
 /// One of several environments.

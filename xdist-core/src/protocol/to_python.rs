@@ -41,6 +41,8 @@ pub enum ToPython {
     Finish,
     /// Plugin host: have plugins configure another incarnation of a worker.
     ConfigureNode(String, u32),
+    /// Plugin host: say which of these tests stay together. Names are node ids with the group behind an at sign, if any.
+    Split(Vec<String>),
     /// Plugin host: tests began and passed, see [`super::Followed`].
     Followed(ByteBuf),
     /// Plugin host: something else happened.

@@ -88,7 +88,7 @@ fn check(dir: &Path, forbidden: u32) -> io::Result<()> {
 }
 
 /// A name for exactly these files.
-fn digest(files: Files<'_>) -> String {
+pub(super) fn digest(files: Files<'_>) -> String {
     let mut hasher = blake3::Hasher::new();
     for (name, contents) in files {
         for part in [name.as_bytes(), contents] {

@@ -29,6 +29,16 @@ pub fn package_dir(fallback: &Path) -> io::Result<PathBuf> {
     Ok(path::absolute(package_dir_in(cache.as_deref(), fallback, PACKAGE)?)?.join("xdist_worker"))
 }
 
+/// The files of the package: path from the folder that holds the package, contents.
+pub fn files() -> &'static [(&'static str, &'static [u8])] {
+    PACKAGE
+}
+
+/// A name for exactly these files.
+pub fn digest() -> String {
+    extract::digest(PACKAGE)
+}
+
 /// The folder in which the files are.
 fn package_dir_in(cache: Option<&Path>, fallback: &Path, files: Files<'_>) -> io::Result<PathBuf> {
     if let Some(cache) = cache {

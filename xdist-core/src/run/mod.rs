@@ -73,6 +73,20 @@ pub struct Death {
     pub elapsed: Duration,
     /// Whether the running test's set-up was over.
     pub set_up: bool,
+    /// Whether another one can take its place.
+    pub succession: Succession,
+}
+
+/// Whether a worker can be started in the place of one that died.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Succession {
+    /// Where it was.
+    #[default]
+    There,
+    /// Its host is gone. On another one, if nobody else can do its work: those there have workers of their own.
+    Elsewhere,
+    /// Its host is gone, and no other has its tests.
+    Nowhere,
 }
 
 /// Something to be done.

@@ -8,7 +8,7 @@ use std::mem;
 
 use super::outcome::{Stop, Tally};
 use super::worker::{Phase, Running, Worker};
-use super::{Death, Effect, Input};
+use super::{Death, Effect, Input, Succession};
 use crate::event::{Crashed, RunEvent, Verdict};
 use crate::exit;
 use crate::ids::{TestIndex, WorkerId};
@@ -93,6 +93,14 @@ impl RunState {
             effects: Vec::new(),
             scheduler,
             settings,
+        }
+    }
+
+    /// A worker that never is: its environment did not come up. Call before anything happens.
+    pub fn absent(&mut self, worker: WorkerId) {
+        if let Some(entry) = self.workers.get_mut(worker.at()) {
+            entry.phase = Phase::Gone;
+            self.scheduler.give_back(worker, Vec::new());
         }
     }
 
@@ -336,6 +344,7 @@ impl RunState {
             entry.failed_starts += 1;
         }
         let failed_starts = entry.failed_starts;
+        entry.succession = death.succession;
         let worked = mem::take(&mut entry.worked);
         let idle = running.is_none() && queue.is_empty();
         // With tests left it saw the stop flag: whoever set it is about to say why, and a replacement would see it too.
@@ -365,7 +374,8 @@ impl RunState {
         let wanted = self.stop.is_none() && (self.is_left_for(worker) || asks);
         let limit = self.settings.restarts;
         let last = running.as_ref().filter(|_| !asks).is_some_and(|running| self.is_last_failure(&running.reports));
-        let restart = wanted && !last && self.restarted < limit && failed_starts < FAILED_STARTS;
+        let possible = self.succeeds(worker, death.succession);
+        let restart = wanted && !last && possible && self.restarted < limit && failed_starts < FAILED_STARTS;
         // The verdict may stop the run (--maxfail), so the worker's end is told first.
         self.emit(RunEvent::WorkerDied { worker, how: death.how.clone(), replaced: restart });
         if running.is_none() && !death.output.trim().is_empty() {
@@ -392,8 +402,20 @@ impl RunState {
         }
         if restart {
             self.replace(worker);
-        } else if wanted {
+        } else if wanted && possible {
             self.tell_limit(worker, failed_starts);
+        }
+    }
+
+    /// Whether one is started in the place of a worker, as far as hosts decide it.
+    fn succeeds(&self, worker: WorkerId, succession: Succession) -> bool {
+        match succession {
+            Succession::There => true,
+            Succession::Nowhere => false,
+            Succession::Elsewhere => {
+                let others = self.workers.iter().zip((0..).map(WorkerId)).filter(|(_, other)| *other != worker);
+                !others.into_iter().any(|(entry, _)| matches!(entry.phase, Phase::Starting | Phase::Running))
+            }
         }
     }
 
@@ -452,6 +474,9 @@ impl RunState {
         let alike = |other| self.settings.parts.is_empty() || other == worker;
         if others.any(|(entry, other)| alike(other) && matches!(entry.phase, Phase::Starting | Phase::Running)) {
             return true;
+        }
+        if self.workers[worker.at()].succession == Succession::Nowhere {
+            return false;
         }
         if self.restarted >= self.settings.restarts {
             self.tell_limit(worker, 0);

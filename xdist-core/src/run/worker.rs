@@ -2,6 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
+use super::Succession;
 use crate::ids::TestIndex;
 use crate::report::Report;
 
@@ -40,6 +41,8 @@ pub(super) struct Worker {
     pub(super) lacks: HashSet<TestIndex>,
     /// Whether this incarnation began a test.
     pub(super) worked: bool,
+    /// Whether another one can take its place, as was said when it died.
+    pub(super) succession: Succession,
 }
 
 impl Worker {
@@ -52,6 +55,7 @@ impl Worker {
             running: None,
             lacks: HashSet::new(),
             worked: false,
+            succession: Succession::There,
         }
     }
 

@@ -3,6 +3,7 @@
 //! To add a scheduler: implement [`Scheduler`] in a module of its own, name it in [`for_mode`], and run the properties in
 //! `tests.rs` over it.
 
+mod dear;
 mod each;
 mod load;
 mod pace;
@@ -15,6 +16,8 @@ pub use each::Each;
 pub use load::Load;
 pub use reserve::Reserve;
 pub use units::Units;
+
+use std::collections::HashMap;
 
 use crate::ids::{TestIndex, WorkerId};
 
@@ -83,6 +86,10 @@ pub struct Job {
     pub keep_order: bool,
     /// Seconds that each test took when it last ran, or a guess; empty if nothing is known.
     pub seconds: Vec<f32>,
+    /// The file of each test, numbered from 0; empty if nothing is known.
+    pub files: Vec<u32>,
+    /// By file: seconds that fixtures which its tests share take to set up; empty if nothing is known.
+    pub set_ups: Vec<f32>,
     /// By worker: seconds that a message and its answer take; empty: next to none.
     pub round_trips: Vec<f32>,
     /// What neighbours have in common and is better kept together, such as a module or the value of a fixture, as a number
@@ -111,7 +118,17 @@ impl Job {
         tests.iter().map(micros).sum()
     }
 
-    /// The same for some of its tests, none of which is reserved, numbered in this order.
+    /// Tests that are in no unit with others.
+    fn alone(&self) -> Vec<TestIndex> {
+        let mut sizes: HashMap<u32, u32> = HashMap::new();
+        for unit in &self.units {
+            *sizes.entry(*unit).or_default() += 1;
+        }
+        let alone = |test: &u32| self.units.get(*test as usize).is_none_or(|unit| sizes[unit] == 1);
+        (0..self.tests).filter(alone).map(TestIndex).collect()
+    }
+
+    /// The same job for some of its tests, none of which is reserved, numbered in this order.
     fn only(&self, tests: &[TestIndex]) -> Self {
         let unit = |test: &TestIndex| self.units.get(test.at()).copied();
         let count = |some: usize| u32::try_from(some).unwrap_or(u32::MAX);
@@ -121,6 +138,8 @@ impl Job {
             units: tests.iter().map_while(unit).collect(),
             parts: Vec::new(),
             seconds: tests.iter().map_while(|test| self.seconds.get(test.at()).copied()).collect(),
+            files: Vec::new(),
+            set_ups: Vec::new(),
             round_trips: self.round_trips.clone(),
             groups: tests.iter().map_while(|test| self.groups.get(test.at()).copied()).collect(),
             serial: Vec::new(),
@@ -130,10 +149,25 @@ impl Job {
     }
 }
 
-/// How many tests a mode starts before their turn since they are known to take long.
-pub fn long_first(mode: &str, job: &Job) -> u32 {
-    let moves = ["auto", "load", "worksteal"].contains(&mode);
-    if moves { u32::try_from(load::long_first(job).len()).unwrap_or(u32::MAX) } else { 0 }
+/// What a mode starts before its turn because of what is known of earlier runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// Tests that take long.
+    pub long: usize,
+    /// Files that are kept whole, since their fixtures take long to set up.
+    pub files: usize,
+}
+
+/// What a mode starts before its turn.
+pub fn moved(mode: &str, job: &Job) -> Moved {
+    match mode {
+        "load" | "worksteal" => Moved { long: load::long_first(job).len(), files: 0 },
+        "auto" => {
+            let alone = Job { units: dear::units(job), ..job.clone() }.alone();
+            Moved { long: load::long_first(&job.only(&alone)).len(), files: dear::files(job) }
+        }
+        _ => Moved::default(),
+    }
 }
 
 /// The scheduler for a `--dist` mode; `None` if the mode is not known or not built.
@@ -145,7 +179,8 @@ pub fn for_mode(mode: &str, job: &Job) -> Option<Box<dyn Scheduler + Send>> {
         "loadscope" | "loadfile" | "loadgroup" => |job| Box::new(Units::new(job)),
         _ => return None,
     };
-    // Groups go out whole and first, and what is in none as under `load`.
+    // Groups, and files with dear fixtures, go out whole and first, and what is in none as under `load`.
+    let job = &if mode == "auto" { Job { units: dear::units(job), ..job.clone() } } else { job.clone() };
     let whole = if mode == "auto" { reserve::whole_units(job) } else { None };
     let reserved = !job.serial.is_empty() || !job.limits.is_empty() || whole.is_some();
     if !reserved {

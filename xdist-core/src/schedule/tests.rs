@@ -287,7 +287,7 @@ fn long_tests_go_out_first_with_a_short_one_behind_each() {
     let mut seconds = vec![0.02_f32; 100];
     (seconds[98], seconds[50], seconds[99]) = (1.0, 0.9, 0.8);
     let job = Job { seconds, ..job(100, 0, 2) };
-    assert_eq!(long_first("load", &job), 3);
+    assert_eq!(moved("load", &job).long, 3);
     let everywhere = |_: TestIndex| true;
     let mut scheduler = for_mode("load", &job).unwrap();
     assert_eq!(scheduler.top_up(WorkerId(0), 0, &everywhere), [TestIndex(98), TestIndex(0)]);
@@ -302,8 +302,8 @@ fn the_order_is_left_alone_where_it_does_not_pay() {
     let quick = Job { seconds: vec![0.001, 0.15], ..job(2, 0, 2) };
     let alone = Job { seconds: vec![0.1, 5.0], ..job(2, 0, 1) };
     for job in [uniform, quick, alone, job(10, 0, 2)] {
-        assert_eq!(long_first("load", &job), 0, "{job:?}");
+        assert_eq!(moved("load", &job).long, 0, "{job:?}");
     }
     let long = Job { seconds: vec![0.01, 5.0], ..job(2, 0, 2) };
-    assert_eq!((long_first("load", &long), long_first("loadscope", &long)), (1, 0));
+    assert_eq!((moved("load", &long).long, moved("loadscope", &long).long), (1, 0));
 }

@@ -12,18 +12,14 @@ fn run(env: &str, conftest: &str, args: &[&str]) -> Outcome {
 #[test]
 fn a_scheduler_that_cannot_be_followed_is_a_usage_error_with_its_place() {
     for (imported, returned, named) in [
-        ("from xdist.scheduler import LoadScopeScheduling", "Mine(config, log)", "a Mine based on LoadScopeScheduling"),
-        (
-            "from xdist.scheduler.loadscope import LoadScopeScheduling",
-            "LoadScopeScheduling(config, log)",
-            "a LoadScopeScheduling",
-        ),
-        ("LoadScopeScheduling = object", "Mine()", "a Mine,"),
+        ("from xdist.scheduler import LoadScheduling as Base", "Mine(config, log)", "a Mine based on LoadScheduling"),
+        ("from xdist.scheduler.each import EachScheduling as Base", "Base(config, log)", "a EachScheduling"),
+        ("Base = object", "Mine()", "a Mine,"),
     ] {
         let conftest = format!(
             "{imported}
-class Mine(LoadScopeScheduling):
-    def _split_scope(self, nodeid): return nodeid.split('[')[0]
+class Mine(Base):
+    def schedule(self): pass
 def pytest_xdist_make_scheduler(config, log):
     return {returned}
 "
@@ -39,6 +35,54 @@ def pytest_xdist_make_scheduler(config, log):
             );
         }
     }
+}
+
+#[test]
+fn a_scheduler_says_what_stays_together() {
+    let tests = "
+import pytest
+@pytest.fixture
+def told(worker_id, request):
+    (request.config.rootpath / request.node.name).write_text(worker_id)
+@pytest.mark.parametrize('n', range(20))
+@pytest.mark.parametrize('unit', [
+    pytest.param('a', marks=pytest.mark.xdist_group('one')), pytest.param('b', marks=pytest.mark.xdist_group('two')),
+])
+def test_it(unit, n, told): pass
+";
+    // By parameter, which no mode does, and by groups, which stand behind node ids.
+    for (base, split, env) in [
+        ("loadscope import LoadScopeScheduling", "nodeid.partition('[')[2].rpartition('-')[0]", "py311-pytest92"),
+        ("loadgroup import LoadGroupScheduling", "nodeid.rpartition('@')[2].upper()", "py311-xdist"),
+    ] {
+        let conftest = format!(
+            "from xdist.scheduler.{base} as Base
+class Mine(Base):
+    def _split_scope(self, nodeid): return {split}
+def pytest_xdist_make_scheduler(config, log): return Mine(config, log)
+"
+        );
+        let suite = Suite::of(&[("conftest.py", &conftest), ("test_a.py", tests)]);
+        let outcome = Invocation::xdist(&Env::named(env), &suite).n(2).run();
+        outcome.expect_code(0).expect_text("40 passed");
+        let workers = |unit: &str| {
+            let worker = |n| std::fs::read_to_string(suite.path(&format!("test_it[{unit}-{n}]"))).unwrap();
+            (0..20).map(worker).collect::<std::collections::BTreeSet<_>>()
+        };
+        let (a, b) = (workers("a"), workers("b"));
+        assert!(a.len() == 1 && b.len() == 1 && a != b, "{a:?} {b:?}\n{}", outcome.describe());
+    }
+}
+
+#[test]
+fn an_exception_in_a_scheduler_ends_the_run_with_its_traceback() {
+    let conftest = "from xdist.scheduler import LoadScopeScheduling
+class Mine(LoadScopeScheduling):
+    def _split_scope(self, nodeid): return nodeid / 2
+def pytest_xdist_make_scheduler(config, log): return Mine(config, log)
+";
+    let outcome = run("py311-pytest92", conftest, &[]);
+    outcome.expect_code(3).expect_text("unsupported operand type").expect_no_survivors().expect_no_text("passed");
 }
 
 #[test]

@@ -3,8 +3,6 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use xdist_tests::Suite;
-
 use super::{Looped, TWO, has, invocation, started, two};
 
 #[test]

@@ -16,8 +16,8 @@ def test_stuck():
 /// The program itself, among what runs on the terminal.
 fn program(terminal: &Terminal) -> Pid {
     let all = terminal.processes();
-    let own = all.iter().find(|process| is_program(process));
-    Pid::from_raw(own.expect("the program").pid).expect("its number")
+    let own = all.iter().find(|process| is_program(process)).unwrap();
+    Pid::from_raw(own.pid).unwrap()
 }
 
 fn waiting(suite: &Suite) -> Looped {

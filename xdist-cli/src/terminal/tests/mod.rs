@@ -83,6 +83,7 @@ impl Run {
             version: "3.11.7".to_owned(),
             implementation: "CPython".to_owned(),
             platform: "linux".to_owned(),
+            cwd: String::new(),
             pytest: "9.2.0".to_owned(),
             pluggy: "1.6.0".to_owned(),
         };

@@ -15,7 +15,6 @@ class Spec:
 
     def __init__(self, text: str, name: str) -> None:
         self._spec = text
-        self.popen = True
         self.execmodel = "main_thread_only"
         self.env: dict[str, str] = {}
         for part in text.split("//"):
@@ -61,7 +60,7 @@ class Gateway:
             executable=info.get("executable", sys.executable),
             version_info=info.get("version_info", tuple(sys.version_info)),
             platform=sys.platform,
-            cwd=os.getcwd(),
+            cwd=info.get("cwd") or os.getcwd(),
             pid=os.getpid(),
         )
 
@@ -98,6 +97,7 @@ class Node:
         numbers = tuple(int(part) for part in version.split(".")[:3] if part.isdigit())
         info = {"version_info": (*numbers, "final", 0), "version": f"{version} ({interpreter['implementation']})"}
         self.workerinfo.update(info, sysplatform=interpreter["platform"], executable=interpreter["executable"])
+        self.workerinfo["cwd"] = interpreter.get("cwd") or self.workerinfo["cwd"]
 
     def __repr__(self) -> str:
         return f"<WorkerController {self.gateway.id}>"

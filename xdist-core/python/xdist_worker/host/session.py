@@ -17,7 +17,7 @@ from .closing import settle_place, show_interrupted
 from .following import Hook, records, written_at_once
 from .nodes import Node, NodeManager
 from .retold import Tests, report_of, warning_of
-from .scheduling import settle
+from .scheduling import Dealing, settle
 from .slow import SlowHook
 from .spared import spare
 
@@ -63,6 +63,7 @@ class HostHooks:
         self._setup = setup
         self._tests: Any = None
         self._session: Any = None
+        self._dealing = Dealing(setup["mode"])
         self._told_stop = False
         self._blanks: Dict[str, Dict[str, bytes]] = {}
         self._notices: List[str] = []
@@ -105,13 +106,15 @@ class HostHooks:
         inputs = []
         for spec in self.nodemanager.specs:
             inputs.append(self._configure(spec.id))
-        settle(self.config, self._setup["mode"])
+        self._dealing = settle(self.config, self._setup["mode"])
         self._link.send(
             {
                 "host_ready": {
                     "inputs": [pack(content) for content in inputs],
                     "differing": _differing(inputs),
                     "handles_crashes": bool(hook.pytest_handlecrashitem.get_hookimpls()),
+                    "mode": self._dealing.mode,
+                    "splits": self._dealing.splits,
                 }
             }
         )
@@ -171,6 +174,8 @@ class HostHooks:
                 if name == "configure_node":
                     worker, incarnation = message[name]
                     self._link.send({"node_configured": [worker, incarnation, pack(self._configure(worker))]})
+                elif name == "split":
+                    self._link.send({"units": self._dealing.units(message[name])})
                 elif name == "followed":
                     with written_at_once(self.terminal):
                         self._follow(message[name])

@@ -1,7 +1,7 @@
 """The schedulers of pytest-xdist by name, so that conftests which subclass them load.
 
-The xdist program deals out tests by itself and asks none of these objects. They say which mode is meant (`mode`), and
-those that keep tests together, which tests those are (`_split_scope`).
+The xdist program deals out tests by itself. Objects of these classes say by their names which mode is meant, and those
+that keep tests together, which tests those are: a `_split_scope` that somebody overrides is asked.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ from xdist.remote import Producer
 class Scheduling:
     """What all schedulers have: the configuration of the controller's side, a log, and how many workers there are."""
 
-    mode = ""
-
     def __init__(self, config: Any, log: Any = None) -> None:
         self.config = config
         self.log = Producer(type(self).__name__) if log is None else getattr(log, type(self).__name__.lower())
@@ -25,25 +23,17 @@ class Scheduling:
 class LoadScheduling(Scheduling):
     """Each test to whoever is free."""
 
-    mode = "load"
-
 
 class WorkStealingScheduling(Scheduling):
     """An equal share to everybody; who is done takes from others."""
-
-    mode = "worksteal"
 
 
 class EachScheduling(Scheduling):
     """All tests to every worker."""
 
-    mode = "each"
-
 
 class LoadScopeScheduling(Scheduling):
     """The tests of a class, or else of a module, together."""
-
-    mode = "loadscope"
 
     def _split_scope(self, nodeid: str) -> str:
         """The name of what a test belongs to."""
@@ -53,8 +43,6 @@ class LoadScopeScheduling(Scheduling):
 class LoadFileScheduling(LoadScopeScheduling):
     """The tests of a file together."""
 
-    mode = "loadfile"
-
     def _split_scope(self, nodeid: str) -> str:
         """The file of a test."""
         return nodeid.partition("::")[0]
@@ -62,8 +50,6 @@ class LoadFileScheduling(LoadScopeScheduling):
 
 class LoadGroupScheduling(LoadScopeScheduling):
     """The tests of a group together; a test of no group is alone."""
-
-    mode = "loadgroup"
 
     def _split_scope(self, nodeid: str) -> str:
         """The group of a test, which follows its node id after an at sign."""
