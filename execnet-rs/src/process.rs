@@ -150,13 +150,15 @@ impl Children {
     }
 
     /// Kills what is left of this process's descendants, until nothing is left or `limit` has passed. A process that
-    /// made a session of its own (a daemon) stays, with what it started; whatever else lost its parent is a child here.
-    pub async fn end_all(&self, limit: Duration) {
+    /// made a session of its own (a daemon) stays, with what it started; whatever else lost its parent is a child here. So
+    /// does the one that is `spared`.
+    pub async fn end_all(&self, limit: Duration, spared: Option<u32>) {
         let all = async {
             let Ok(mut ended) = signal(SignalKind::child()) else { return };
             loop {
                 self.reap();
-                let left = descendants();
+                let mut left = descendants();
+                left.retain(|pid| Some(*pid) != spared);
                 if left.is_empty() {
                     return;
                 }

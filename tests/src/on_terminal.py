@@ -2,7 +2,8 @@
 
     on_terminal.py COLUMNS ROWS COMMAND...
 
-`type HEX` types these bytes, `size COLUMNS ROWS` makes the window another size. Ends as the command does.
+`type HEX` types these bytes, `size COLUMNS ROWS` makes the window another size, `modes` has it say on stderr whether
+the terminal edits lines and echoes, then and once more in the end. Ends as the command does.
 """
 
 import fcntl
@@ -18,9 +19,21 @@ def set_size(fd, columns, rows):
     fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", int(rows), int(columns), 0, 0))
 
 
+asked = []
+
+
+def tell_modes(fd):
+    flags = termios.tcgetattr(fd)[3]
+    names = [name for name in ("ICANON", "ECHO") if flags & getattr(termios, name)]
+    os.write(2, " ".join(["modes", *names, "\n"]).encode())
+
+
 def obey(fd, line):
     word, *values = line.split()
-    if word == "type":
+    if word == "modes":
+        asked.append(line)
+        tell_modes(fd)
+    elif word == "type":
         os.write(fd, bytes.fromhex(values[0]))
     else:
         set_size(fd, *values)
@@ -56,6 +69,8 @@ def main():
         os.execvp(command[0], command)
     relay(fd)
     status = os.waitpid(pid, 0)[1]
+    if asked:
+        tell_modes(fd)
     sys.exit(os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status))
 
 

@@ -74,6 +74,11 @@ impl Running {
         self.stdout.so_far()
     }
 
+    /// What it wrote to stderr so far.
+    pub fn stderr(&self) -> String {
+        self.stderr.so_far()
+    }
+
     /// Its living processes, the program itself included.
     pub fn processes(&self) -> Vec<Proc> {
         marked(&self.mark)

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::num::NonZero;
 use std::process::ChildStdin;
 
-use crate::{Outcome, Running};
+use crate::{Outcome, Proc, Running};
 
 /// The program that makes the terminal.
 pub(crate) const DRIVER: &str = include_str!("on_terminal.py");
@@ -46,6 +46,19 @@ impl Terminal {
         self.order(&format!("size {columns} {rows}"));
     }
 
+    /// Whether the terminal edits lines and echoes what is typed, as it does for a shell.
+    pub fn is_cooked(&mut self) -> bool {
+        let before = self.run.stderr().matches("modes ").count();
+        self.order("modes");
+        self.run.wait_for("the modes of the terminal", |run| run.stderr().matches("modes ").count() > before);
+        cooked(&self.run.stderr())
+    }
+
+    /// Its living processes.
+    pub fn processes(&self) -> Vec<Proc> {
+        self.run.processes()
+    }
+
     fn order(&mut self, line: &str) {
         writeln!(self.keyboard, "{line}").expect("the terminal takes orders");
     }
@@ -68,6 +81,17 @@ impl Terminal {
         let (row, column) = parser.screen().cursor_position();
         Seen { screen: lines(&parser), cursor: (column, row), outcome }
     }
+}
+
+impl Seen {
+    /// As [`Terminal::is_cooked`], when the run had ended; that must have been asked before.
+    pub fn is_cooked(&self) -> bool {
+        cooked(&self.outcome.stderr)
+    }
+}
+
+fn cooked(told: &str) -> bool {
+    told.lines().rfind(|line| line.starts_with("modes ")).is_some_and(|line| line.trim_end() == "modes ICANON ECHO")
 }
 
 fn shown(sizes: &[(usize, u16, u16)], output: &str) -> vt100::Parser {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`args`] | own options and pytest's, told apart |
 //! | [`junit`] | junit.xml as pytest writes it |
+//! | `looponfail` | runs, one after the other if that is asked for |
 //! | `log` | what the program does, if asked |
 //! | `terminal` | what the user sees |
 //! | `trust` | keeps the token of a socket server |
@@ -12,6 +13,7 @@
 pub mod args;
 pub mod junit;
 mod log;
+mod looponfail;
 pub mod terminal;
 mod trust;
 mod watcher;
@@ -25,12 +27,12 @@ use execnet_rs::guard::{GUARD_ARGUMENT, Guard, guard_main};
 use execnet_rs::process::OpenFiles;
 use execnet_rs::transport::socket::known::TOKEN;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
-use xdist_core::engine::{self, EngineError, Request};
+use xdist_core::engine::{EngineError, Request, Warm};
 use xdist_core::exit;
 use xdist_core::interpreter::{Disk, Surroundings, search};
 
 use self::args::{Action, Invocation};
-use self::watcher::Watcher;
+use self::looponfail::Loop;
 
 /// Files that no run can do without, beside those that are open when it starts: its runtime ends the program without them.
 const BASE_FILES: u64 = 12;
@@ -88,6 +90,7 @@ fn run(invocation: Invocation, mainargv: Vec<String>) -> u8 {
         fork: invocation.fork,
         plugin_host: invocation.plugin_host,
         no_history: invocation.no_history,
+        cycle: None,
         require_all_hosts: invocation.require_all_hosts,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
@@ -95,10 +98,13 @@ fn run(invocation: Invocation, mainargv: Vec<String>) -> u8 {
         Ok(runtime) => runtime,
         Err(error) => return complain(&format_args!("cannot start: {error}"), exit::INTERNAL_ERROR),
     };
-    let mut watcher = Watcher::new();
-    let outcome = runtime.block_on(engine::run(request, open_files, &mut guard, &mut watcher));
+    let options = invocation.looponfail;
+    let outcome = runtime.block_on(async {
+        let warm = Warm::new(open_files, &mut guard)?;
+        Loop::new(warm, request, options, watcher::color("auto")).drive().await
+    });
     let code = match outcome {
-        Ok(code) => watcher.finish(code),
+        Ok(code) => code,
         Err(error @ EngineError::NoInterpreter(_)) => complain(&error, exit::NO_INTERPRETER),
         Err(EngineError::System { what, source }) if source.kind() == ErrorKind::StorageFull => complain(
             &format_args!("{what}: {source}\nhint: make room, or let TMPDIR name another folder"),

@@ -1,6 +1,6 @@
 //! Passes the events of a run to everyone who reads them: the terminal, junit.xml, pytest's cache.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, IsTerminal, Stdout, Write};
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -21,15 +21,26 @@ use crate::terminal::{TerminalOptions, TerminalReporter, resolve_color, resolve_
 /// Columns where nobody knows.
 const COLUMNS: u16 = 80;
 
+/// What was written to stdout, for whoever wants to see it again.
+pub(crate) type Copied = Rc<RefCell<Vec<u8>>>;
+
 /// Stdout, unless we are to keep silent.
 struct Voice {
     silent: Rc<Cell<bool>>,
     stdout: Stdout,
+    copy: Option<Copied>,
 }
 
 impl Write for Voice {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.silent.get() { Ok(bytes.len()) } else { self.stdout.write(bytes) }
+        if self.silent.get() {
+            return Ok(bytes.len());
+        }
+        let written = self.stdout.write(bytes)?;
+        if let Some(copy) = &self.copy {
+            copy.borrow_mut().extend_from_slice(&bytes[..written]);
+        }
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -45,6 +56,7 @@ pub(crate) struct Watcher {
     silent: Rc<Cell<bool>>,
     junit: Option<JunitReporter>,
     cache: Option<CacheState>,
+    copy: Option<Copied>,
     /// What could not be written.
     faults: Vec<String>,
 }
@@ -68,9 +80,9 @@ pub(crate) fn color(option: &str) -> bool {
 }
 
 impl Watcher {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(copy: Option<Copied>) -> Self {
         let options = TerminalOptions::detect(io::stdout().is_terminal(), terminal_columns(), variable);
-        Self { options, terminal: None, silent: Rc::default(), junit: None, cache: None, faults: Vec::new() }
+        Self { options, terminal: None, silent: Rc::default(), junit: None, cache: None, copy, faults: Vec::new() }
     }
 
     /// Everything is over: says what could not be written. Results that could not be written are no success.
@@ -84,9 +96,12 @@ impl Watcher {
     }
 
     fn terminal(&mut self) -> &mut TerminalReporter<Voice> {
-        let (options, silent) = (&self.options, &self.silent);
+        let (options, silent, copy) = (&self.options, &self.silent, &self.copy);
         self.terminal.get_or_insert_with(|| {
-            TerminalReporter::new(options.clone(), Voice { silent: silent.clone(), stdout: io::stdout() })
+            TerminalReporter::new(
+                options.clone(),
+                Voice { silent: silent.clone(), stdout: io::stdout(), copy: copy.clone() },
+            )
         })
     }
 

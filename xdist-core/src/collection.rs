@@ -56,6 +56,8 @@ pub struct Collection {
     pub cache_warnings: bool,
     /// The stepwise plugin's state when collection was over; `None` where it is off.
     pub stepwise: Option<Stepwise>,
+    /// What the loop learns from a collection, if there is one.
+    pub loop_news: Option<LoopNews>,
     /// Places and keywords of all tests, for a plugin host.
     pub described: ByteBuf,
     /// `reports` whole, for a plugin host.
@@ -74,6 +76,24 @@ impl Collection {
         let units = self.units.iter().collect::<HashSet<_>>().len();
         u32::try_from(alone + units).unwrap_or(u32::MAX)
     }
+}
+
+/// What a loop wants to know of a collection.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct LoopNews {
+    /// Node ids that were asked for and are no more.
+    pub gone: Vec<String>,
+    /// Directories outside of the interpreter's from which modules were imported.
+    pub imported: Vec<String>,
+    /// Modules from the interpreter's directories that the fork server does not have yet, with rewritten assertions.
+    pub rewritten: Vec<String>,
+    /// Those without, in the order in which they were imported.
+    pub installed: Vec<String>,
+    /// Files of all modules from the interpreter's directories.
+    pub files: Vec<String>,
+    /// Why the fork server had better not import them; empty if nothing speaks against it.
+    pub keep_out: String,
 }
 
 /// Where `--stepwise` stands before the first test.

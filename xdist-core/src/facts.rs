@@ -48,9 +48,27 @@ pub struct Facts {
     pub repeated: Vec<String>,
     /// Modules of third-party plugins that this session imported, in order, none of them under rootdir.
     pub plugin_modules: Vec<String>,
+    /// What a loop needs to know, if the arguments ask for one (`-f`) and tests are run.
+    pub looponfail: Option<LoopFacts>,
     /// The run's base temporary directory, made by pytest; empty if the run is plain or has none. Workers that are not
     /// forked from the collector are to be given `<basetemp>/popen-gwN`.
     pub basetemp: String,
+}
+
+/// What there is to watch in a loop.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct LoopFacts {
+    /// ini `looponfailroots`, else what is brought to other hosts; empty if neither is set.
+    pub roots: Vec<String>,
+    /// Files and directories that the run itself writes, as far as options tell.
+    pub outputs: Vec<String>,
+    /// Patterns of the names of files with tests (`python_files`).
+    pub python_files: Vec<String>,
+    /// Node ids to which this run is narrowed; `None`: it has all tests.
+    pub selected: Option<Vec<String>>,
+    /// Directories in which installed packages are.
+    pub installed: Vec<String>,
 }
 
 /// Options about distribution.

@@ -15,6 +15,7 @@ pub mod fork;
 pub mod history;
 pub mod ids;
 pub mod interpreter;
+pub mod looponfail;
 pub mod protocol;
 pub mod python;
 pub mod report;

@@ -115,7 +115,7 @@ impl Program {
         W: AsyncWrite + Send + Unpin + 'static,
     {
         let end = serve_with(reader, writer, options, self.care.clone()).await;
-        self.children.end_all(LAST_GRACE).await;
+        self.children.end_all(LAST_GRACE, None).await;
         let guard = self.care.guard.as_ref();
         if let Some(guard) = guard.and_then(|guard| guard.lock().unwrap_or_else(PoisonError::into_inner).take()) {
             guard.dismiss();

@@ -17,6 +17,7 @@ mod host;
 mod interpreter;
 mod junit;
 mod limits;
+mod looponfail;
 mod modes;
 mod nasty;
 mod output;

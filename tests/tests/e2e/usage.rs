@@ -20,8 +20,6 @@ fn options_that_make_no_sense() {
         (&["-n2", "--px=popen"], "`--px popen` has no `id=…`"),
         (&["-n2", "--rsyncdir=."], "`--rsyncdir` is not built yet"),
         (&["-n2", "--rsyncignore=*.txt"], "`--rsyncignore` is not built yet"),
-        (&["-f"], "--looponfail is not built yet"),
-        (&["-n2", "-f"], "`-f` is not built yet"),
         (&["-n2", "--pdb"], "add -n 0 to debug"),
         (&["-n2", "--maxprocesses=few"], "invalid int value: 'few'"),
         (&["-n2", "--max-worker-restart=often"], "not a number: 'often'"),

@@ -4,6 +4,7 @@ use clap::builder::{PossibleValuesParser, Styles, TypedValueParser, ValueParser}
 use clap::{Arg, ArgAction, Command};
 use xdist_core::engine::PluginHost;
 use xdist_core::fork::ForkLevel;
+use xdist_core::looponfail::state::OnChange;
 
 /// Who reads an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +17,7 @@ pub(super) enum Owner {
 
 const OWN: &str = "Options of xdist";
 const DISTRIBUTION: &str = "Distribution (also read from addopts, PYTEST_ADDOPTS and ini files)";
+const LOOP: &str = "The loop: failed tests are run again whenever a file changes";
 const NOT_BUILT: &str = "Known, but not built in this version (a usage error)";
 
 /// Own flags that stand for an option which pytest knows by a name that is ours here.
@@ -23,7 +25,9 @@ pub(super) const STANDS_FOR: &[(&str, &str)] = &[("--pytest-help", "--help"), ("
 
 /// Who reads this option of [`command`].
 pub(super) fn owner(arg: &Arg) -> Owner {
-    if arg.get_help_heading() == Some(OWN) { Owner::Xdist } else { Owner::Pytest }
+    let heading = arg.get_help_heading();
+    let pytests = heading != Some(OWN) && (heading != Some(LOOP) || arg.get_id() == "looponfail");
+    if pytests { Owner::Pytest } else { Owner::Xdist }
 }
 
 /// All options of the program, in the order of its help.
@@ -44,6 +48,7 @@ pub(super) fn command() -> Command {
         .args_override_self(true)
         .args(own())
         .args(distribution())
+        .args(looponfail())
         .args(not_built())
 }
 
@@ -115,11 +120,32 @@ fn distribution() -> Vec<Arg> {
     args.map(|arg| arg.help_heading(DISTRIBUTION)).into()
 }
 
+fn looponfail() -> Vec<Arg> {
+    let args = [
+        flag("looponfail").short('f').help(
+            "Run, wait for a change, run again what failed, and everything once that passes; with -n or without (also \
+             read from addopts, PYTEST_ADDOPTS and ini files)",
+        ),
+        value("on-change", "WHAT").value_parser(PossibleValuesParser::new(OnChange::ALL.map(|(name, _)| name))).help(
+            "A change during a run: restart (stop the run, begin another), queue (let it end) [default: restart]",
+        ),
+        value("poll", "SECONDS")
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("1")
+            .help("Look for changes that often, where the file system tells of none [default with --poll: 1]"),
+        flag("no-clear").help("Leave on the screen what earlier runs wrote"),
+        flag("bell").help("Ring the terminal's bell when a run is over"),
+        flag("stop-when-green").help("Leave with exit code 0 as soon as a run of all tests passes"),
+        flag("no-preload").help("Have every run import installed packages for itself"),
+    ];
+    args.map(|arg| arg.help_heading(LOOP)).into()
+}
+
 fn not_built() -> Vec<Arg> {
     let args = [
         value("rsyncdir", "DIR").help("A folder to bring to other hosts"),
         value("rsyncignore", "GLOB").help("What not to bring there"),
-        flag("looponfail").short('f').help("Run failed tests again whenever a file changes"),
     ];
     args.map(|arg| arg.help_heading(NOT_BUILT)).into()
 }

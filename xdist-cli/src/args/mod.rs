@@ -11,13 +11,18 @@ mod pytest;
 mod split;
 
 use std::ffi::OsString;
+use std::time::Duration;
 
 use clap::ArgMatches;
 use execnet_rs::xspec::{Transport, XSpec};
 use xdist_core::engine::PluginHost;
 use xdist_core::fork::ForkLevel;
+use xdist_core::looponfail::state::OnChange;
 
 pub use error::UsageError;
+
+/// To look more often would be all that this program does.
+const SHORTEST_POLL: Duration = Duration::from_millis(50);
 
 /// A command line of `xdist`, understood.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,6 +35,8 @@ pub struct Invocation {
     pub plugin_host: PluginHost,
     /// `--no-history`.
     pub no_history: bool,
+    /// How a loop is to be, if there is one.
+    pub looponfail: LoopOptions,
     /// `--require-all-hosts`.
     pub require_all_hosts: bool,
     /// What to do.
@@ -37,6 +44,23 @@ pub struct Invocation {
     /// Everything else, as typed and in order. With [`Action::PytestHelp`] pytest's own option stands where the user
     /// wrote ours.
     pub pytest_args: Vec<OsString>,
+}
+
+/// How a loop (`-f`) is to be; whether there is one is for pytest to say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoopOptions {
+    /// `--on-change`.
+    pub on_change: OnChange,
+    /// `--poll`.
+    pub poll: Option<Duration>,
+    /// `--no-clear`.
+    pub no_clear: bool,
+    /// `--bell`.
+    pub bell: bool,
+    /// `--stop-when-green`.
+    pub stop_when_green: bool,
+    /// `--no-preload`.
+    pub no_preload: bool,
 }
 
 /// What a command line asks for.
@@ -70,6 +94,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Usa
         fork: matches.get_one::<ForkLevel>("fork").copied(),
         plugin_host: plugin_host(&matches),
         no_history: matches.get_flag("no-history"),
+        looponfail: loop_options(&matches)?,
         require_all_hosts: matches.get_flag("require-all-hosts"),
         action: action(&matches)?,
         pytest_args: split.pytest,
@@ -118,6 +143,25 @@ fn plugin_host(matches: &ArgMatches) -> PluginHost {
     let typed = matches.get_one::<String>("plugin-host");
     let known = PluginHost::ALL.into_iter().find(|(name, _)| typed.is_some_and(|typed| typed == name));
     known.map(|(_, choice)| choice).unwrap_or_default()
+}
+
+fn loop_options(matches: &ArgMatches) -> Result<LoopOptions, UsageError> {
+    let typed = matches.get_one::<String>("on-change");
+    let known = OnChange::ALL.into_iter().find(|(name, _)| typed.is_some_and(|typed| typed == name));
+    let poll = matches.get_one::<String>("poll").map(|typed| {
+        let seconds = typed.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        seconds.filter(|seconds| *seconds >= SHORTEST_POLL).ok_or_else(|| {
+            UsageError::new(format!("`--poll={typed}` is no number of seconds from 0.05 up"), "for example --poll=2")
+        })
+    });
+    Ok(LoopOptions {
+        on_change: known.map(|(_, choice)| choice).unwrap_or_default(),
+        poll: poll.transpose()?,
+        no_clear: matches.get_flag("no-clear"),
+        bell: matches.get_flag("bell"),
+        stop_when_green: matches.get_flag("stop-when-green"),
+        no_preload: matches.get_flag("no-preload"),
+    })
 }
 
 /// Splits `--python` as a shell would.

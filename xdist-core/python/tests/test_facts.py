@@ -58,7 +58,9 @@ DISTRIBUTED = [
     (["--tx=2*popen"], {"tx": ["2*popen"], "mode": "load"}),
     (["-n2", "--testrunuid=me"], {"testrunuid": "me"}),
     (["-n2", "--max-worker-restart=0"], {"max_worker_restart": 0}),
-    (["-n2", "--px=a", "-f", "--rsyncdir=b"], {"px": ["a"], "unsupported": ["--rsyncdir", "-f"]}),
+    (["-n2", "--px=a", "--rsyncdir=b"], {"px": ["a"], "unsupported": ["--rsyncdir"]}),
+    (["-f"], {"mode": "load", "numprocesses": 1}),
+    (["-f", "-n2"], {"mode": "load", "numprocesses": 2}),
     (["-n2", "-o", "xdist_fork=never"], {"fork": "never"}),
     (["--boxed"], {"mode": "load", "numprocesses": 1, "tx": []}),
     (["--forked", "-n0"], {"mode": "load", "numprocesses": 1}),
@@ -124,7 +126,6 @@ def test_each_run_has_an_id_of_its_own(project):
 
 def test_usage_errors(project):
     assert "incompatible" in usage_error(project, "-n2", "--pdb")
-    assert "not built yet" in usage_error(project, "-f")
     assert "incompatible" in usage_error(project, "--tx=popen", "--pdb")
     assert "must not be negative" in usage_error(project, "-n=-1")
     assert "not a number" in usage_error(project, "-n2", "--max-worker-restart=many")

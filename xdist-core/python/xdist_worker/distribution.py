@@ -56,6 +56,9 @@ def dist_options(config: Any) -> dict[str, object]:
         mode, tx = "no", []
     elif mode == "no" and (number or auto or tx):
         mode = "load"
+    elif mode == "no" and getattr(option, "looponfail", False):
+        # What is to be stopped and started again is a process of its own.
+        mode, number = "load", 1
     if mode != "no" and number is None and auto is None and not tx:
         auto = "auto"
     data: dict[str, object] = {
@@ -89,11 +92,9 @@ def dist_options(config: Any) -> dict[str, object]:
 def plain_reason(config: Any, dist: dict[str, object]) -> str | None:
     """Return why the run is plain pytest in the foreground, or None if it is distributed."""
     option = config.option
-    for dest, name in _FOREGROUND:
-        if getattr(option, dest, None):
-            return name
-    if getattr(option, "looponfail", False) and dist["mode"] == "no":
-        raise pytest.UsageError("-f, --looponfail is not built yet in this version of xdist: leave it out")
+    foreground = foreground_option(option)
+    if foreground is not None:
+        return foreground
     if dist.get("numprocesses") == 0:
         return "-n 0"
     if dist["mode"] == "no":
@@ -107,11 +108,22 @@ def plain_reason(config: Any, dist: dict[str, object]) -> str | None:
     auto = dist.get("auto") or attribute(option.numprocesses, "auto")
     if auto is not None:
         return f"{debugger} with -n {text(auto)}"
+    if getattr(option, "looponfail", False):
+        # Whoever sits at the keyboard is there for the debugger as well.
+        return f"{debugger} with -f"
     if debugger == "--pdb":
         raise pytest.UsageError(
             "--pdb is incompatible with distributing tests over workers, which have no terminal: "
             "add -n 0 to debug in this process"
         )
+    return None
+
+
+def foreground_option(option: Any) -> str | None:
+    """Return the option, if there is one, by which pytest does something else than run tests."""
+    for dest, name in _FOREGROUND:
+        if getattr(option, dest, None):
+            return name
     return None
 
 
@@ -141,5 +153,5 @@ def _restarts(value: object) -> int:
 
 
 def _unsupported(option: Any) -> list[str]:
-    given = (("rsyncdir", "--rsyncdir"), ("rsyncignore", "--rsyncignore"), ("looponfail", "-f"))
+    given = (("rsyncdir", "--rsyncdir"), ("rsyncignore", "--rsyncignore"))
     return [name for dest, name in given if getattr(option, dest, None)]

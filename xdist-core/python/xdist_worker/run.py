@@ -16,6 +16,7 @@ from .collected import collection
 from .evidence import Watch
 from .junit_stub import install
 from .link import Link
+from .looponfail import Loop
 from .portable import pack, unpack
 from .render import end_of_session
 from .reports import ReportEncoder
@@ -40,6 +41,8 @@ class Run:
         self.whole = bool(rendering.get("whole"))
         # `--dist`, in the session that collects for the run.
         self.mode = ""
+        # In a loop.
+        self.loop: Optional[Loop] = None
         self.session: Any = None
         self.reporter: Any = None
         self.encoder: Any = None
@@ -173,6 +176,9 @@ class Run:
         if excinfo is not None:
             stopped = end_of_session(self.config, excinfo, self.rendering)
             data["stopped"], data["stop_detail"] = stopped["reason"], stopped.get("detail", "")
+        if self.loop is not None:
+            failed = [str(report.nodeid) for report in self.collect_reports if report.outcome == "failed"]
+            data["loop_news"] = self.loop.news(self.config, failed, self.evidence_told)
         if self.whole:
             data["described"] = described(self.session.items)
             data["raw"] = [pack(serialised(self.config, report)) for report in self.collect_reports]

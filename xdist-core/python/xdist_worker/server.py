@@ -11,6 +11,7 @@ import os
 import platform
 import signal
 import sys
+import warnings
 from typing import Any, Callable, Dict, List, Optional
 
 from . import PROTOCOL
@@ -62,6 +63,9 @@ class Server:
                 return None
             if name == "preload":
                 _preload([str(module) for module in message[name]])
+                freeze_imports()
+            elif name == "preload_plain":
+                _import_all([str(module) for module in message[name]])
                 freeze_imports()
             elif name == "fork":
                 job = self._fork(message[name])
@@ -173,11 +177,18 @@ def _preload(modules: List[str]) -> None:
     hook.mark_rewrite(*sorted({name for module in modules for name in (module, module.split(".")[0])}))
     sys.meta_path.insert(0, hook)
     try:
+        _import_all(modules)
+    finally:
+        sys.meta_path.remove(hook)
+
+
+def _import_all(modules: List[str]) -> None:
+    with warnings.catch_warnings():
+        # Who heeds warnings has heard them in the session that imported this first.
+        warnings.simplefilter("ignore")
         for module in modules:
             try:
                 importlib.import_module(module)
             except BaseException:
                 # The session that needs it will fail on it in pytest's own words.
                 continue
-    finally:
-        sys.meta_path.remove(hook)

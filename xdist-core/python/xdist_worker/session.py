@@ -21,12 +21,14 @@ from .bootstrap import scripts_dir
 from .boxes.plain import PlainBoxes
 from .collector import CollectorHooks
 from .debugger import refuse
+from .distribution import foreground_option
 from .evidence import Watch
 from .facts import gather_facts
 from .forking import fork_detached
 from .host.session import NAME as HOST_NAME
 from .host.session import HostHooks
 from .link import Link, name_of
+from .looponfail import Loop, asked_for
 from .plugin import OptionsPlugin
 from .portable import pack, unpack
 from .run import Run
@@ -91,6 +93,7 @@ class Session(OptionsPlugin):
         self.plain = False
         self.run: Optional[Run] = None
         self.host: Optional[HostHooks] = None
+        self._loop = Loop(request["cycle"]) if request.get("cycle") else None
 
     def main(self) -> int:
         """Run pytest; returns its exit code."""
@@ -152,6 +155,8 @@ class Session(OptionsPlugin):
         """Everything is parsed and nothing configured: ask the controller what this session is to be."""
         try:
             if self._is_worker:
+                if self._loop is not None and asked_for(config):
+                    self._loop.join(config)
                 self._distribute(config, self._request["identity"], self._request.get("rendering") or {})
             elif self._request.get("host"):
                 self._go_host(config, self._request["host"])
@@ -171,6 +176,10 @@ class Session(OptionsPlugin):
         # That of a session in another environment is below the first one's.
         base = "" if facts.get("plain") or self._request.get("worker") else identity.base_temp(config)
         facts["basetemp"] = base
+        if self._loop is not None and asked_for(config) and foreground_option(config.option) is None:
+            facts["looponfail"] = self._loop.facts(config, self._loop.join(config))
+        else:
+            self._loop = None
         self._link.send({"facts": facts})
         answer = self._link.receive()
         if name_of(answer) == "fork_host":
@@ -248,6 +257,7 @@ class Session(OptionsPlugin):
         config.workeroutput = {}
         run = self.run = Run(config, self._link, who, rendering, self._watch)
         run.mode = who.get("mode") or self._mode
+        run.loop = self._loop
         hooks = WorkerHooks(run) if self._is_worker else CollectorHooks(run)
         config.pluginmanager.register(hooks, "xdist_worker.session")
         refuse(run.current_nodeid)

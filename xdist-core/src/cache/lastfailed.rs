@@ -1,7 +1,8 @@
 //! `cache/lastfailed`: node ids of what failed when it last ran.
 //!
 //! A test leaves the list when its call passes or any phase of it is skipped (an expected failure too), and enters it
-//! when any phase fails, or when it takes its worker down. What did not run stays as it was.
+//! when any phase fails, or when it takes its worker down. What did not run stays as it was, but for what a loop has asked
+//! for and not found.
 
 use std::collections::{HashMap, HashSet};
 
@@ -18,6 +19,9 @@ pub(super) fn after(facts: &CacheFacts, collection: Option<&Collection>, traces:
     let mut failed = Failed::default();
     for nodeid in collection.lastfailed.as_deref().unwrap_or(before) {
         failed.add(nodeid);
+    }
+    for nodeid in collection.loop_news.iter().flat_map(|news| &news.gone) {
+        failed.remove(nodeid);
     }
     for report in collection.reports.iter().filter(|report| report.outcome == "failed") {
         failed.add(&report.nodeid);

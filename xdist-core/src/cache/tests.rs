@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::collection::Stepwise;
+use crate::collection::{LoopNews, Stepwise};
 use crate::event::Crashed;
 use crate::report::{CollectReport, Report};
 
@@ -88,6 +88,15 @@ fn what_enters_and_leaves_lastfailed() {
         let expected = (before != after).then(|| if after { vec!["a.py::test".to_owned()] } else { vec![] });
         assert_eq!(keys(&state), expected, "{verdict:?}");
     }
+}
+
+#[test]
+fn what_a_loop_did_not_find_any_more_leaves() {
+    let mut collection = collection(&["a.py::one"]);
+    collection.loop_news = Some(LoopNews { gone: vec!["a.py::gone".to_owned()], ..LoopNews::default() });
+    let known = facts(&["a.py::gone", "a.py::one", "b.py::other"], &[9, 2]);
+    let state = state(known, collection, &[(0, passed())]);
+    assert_eq!(keys(&state).unwrap(), ["b.py::other"]);
 }
 
 #[test]

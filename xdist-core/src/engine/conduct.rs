@@ -293,6 +293,7 @@ impl Engine<'_> {
             rendering: Some(self.rendering.clone()),
             stdout,
             stderr,
+            cycle: self.request.cycle.clone(),
             worker: None,
             host: None,
         };

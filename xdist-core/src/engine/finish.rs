@@ -19,6 +19,8 @@ use crate::run::{Death, Input};
 
 /// After the user's interrupt, running tests have this long to end.
 const INTERRUPT_GRACE: Duration = Duration::from_secs(10);
+/// When what they test has changed, they have this long.
+const CHANGE_GRACE: Duration = Duration::from_secs(3);
 /// A process whose session is over has this long to leave.
 const LEAVE_GRACE: Duration = Duration::from_secs(10);
 /// After the user's interrupt the plugin host has this long, on top, for the reports of plugins.
@@ -260,6 +262,7 @@ impl Engine<'_> {
             return self.suspend();
         }
         if self.stage == Stage::Plain {
+            self.typed_in_plain |= signal != Signal::Change;
             // Ctrl-C reaches pytest through the terminal; the others are for us alone.
             if let Some(session) = self.home().session.filter(|_| signal != Signal::Interrupt) {
                 self.kill(session, signal.as_rustix());
@@ -270,7 +273,8 @@ impl Engine<'_> {
             self.kill_all();
             return;
         }
-        self.kill_at = Some(Instant::now() + INTERRUPT_GRACE);
+        let grace = if signal == Signal::Change { CHANGE_GRACE } else { INTERRUPT_GRACE };
+        self.kill_at = Some(Instant::now() + grace);
         if self.run.is_some() {
             self.feed(Input::Interrupt(signal.name().to_owned()));
             return;
@@ -303,6 +307,7 @@ impl Engine<'_> {
     }
 
     fn kill_all(&mut self) {
+        self.ends_all = true;
         for member in self.members.living() {
             self.kill(member, Kill::KILL);
         }
@@ -316,7 +321,7 @@ impl Engine<'_> {
         for member in self.members.living() {
             if self.is_host(member) {
                 self.members.get_mut(member).leave_by.get_or_insert((Instant::now() + HOST_GRACE, HOST_STAYED));
-            } else {
+            } else if !self.outlives(member) {
                 self.kill(member, Kill::KILL);
             }
         }
@@ -336,9 +341,11 @@ impl Engine<'_> {
             }
         };
         groups(self, Kill::STOP);
+        self.observer.suspend();
         let stopped = Instant::now();
         let _ = rustix::process::kill_process(rustix::process::getpid(), Kill::STOP);
         let slept = stopped.elapsed();
+        self.observer.resume();
         groups(self, Kill::CONT);
         if let Some(deadline) = &mut self.kill_at {
             *deadline += slept;
@@ -421,6 +428,7 @@ impl Engine<'_> {
             let entry = self.members.get(member);
             let collecting = collecting && self.environment(entry.environment).ended.is_none();
             match entry.role {
+                MemberRole::Server if self.outlives(member) => {}
                 MemberRole::Server => {
                     entry.tell(ToPython::Finish);
                     self.leave_soon(member);
@@ -445,7 +453,7 @@ impl Engine<'_> {
 
     /// Whether every process is over and done with.
     pub(super) fn is_over(&self) -> bool {
-        self.stage == Stage::Ending && self.members.living().is_empty()
+        self.stage == Stage::Ending && self.members.living().into_iter().all(|member| self.outlives(member))
     }
 
     /// The run's end, told to the observer; returns the exit code.

@@ -55,6 +55,32 @@ pub(super) enum Happening {
     Signal(Signal),
 }
 
+impl Happening {
+    /// Whom it is about, if it is about one of the run's processes.
+    pub(super) fn member(&self) -> Option<MemberId> {
+        match self {
+            Self::Messages(member, _)
+            | Self::Passes(member, _)
+            | Self::LinkClosed(member, _)
+            | Self::Output(member, ..)
+            | Self::OutputClosed(member)
+            | Self::Exited(member, _)
+            | Self::Started(member, _)
+            | Self::NoStreams(member, _)
+            | Self::Remains(member, ..) => Some(*member),
+            Self::Connected(_)
+            | Self::Unusable(..)
+            | Self::Stranger(_)
+            | Self::NoRoom(_)
+            | Self::Stopped(..)
+            | Self::SiteUp(..)
+            | Self::SiteRefuses(_)
+            | Self::SiteLost(..)
+            | Self::Signal(_) => None,
+        }
+    }
+}
+
 /// Signals that mean something to a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Signal {
@@ -66,6 +92,8 @@ pub(super) enum Signal {
     HangUp,
     /// Ctrl-Z.
     Suspend,
+    /// No signal of the system's: what is tested has changed.
+    Change,
 }
 
 impl Signal {
@@ -76,13 +104,14 @@ impl Signal {
             Self::Terminate => "SIGTERM",
             Self::HangUp => "SIGHUP",
             Self::Suspend => "Ctrl-Z",
+            Self::Change => "a file changed",
         }
     }
 
     /// Its number, for a parent that looks at `128 + n`.
     pub(super) fn as_rustix(self) -> rustix::process::Signal {
         match self {
-            Self::Interrupt => rustix::process::Signal::INT,
+            Self::Interrupt | Self::Change => rustix::process::Signal::INT,
             Self::Terminate => rustix::process::Signal::TERM,
             Self::HangUp => rustix::process::Signal::HUP,
             Self::Suspend => rustix::process::Signal::TSTP,

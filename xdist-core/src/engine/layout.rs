@@ -241,6 +241,7 @@ fn merged(found: &[Found], places: &[Vec<TestIndex>], tests: usize) -> Collectio
         lastfailed: first.lastfailed.clone(),
         cache_warnings: first.cache_warnings,
         stepwise: first.stepwise.clone(),
+        loop_news: first.loop_news.clone(),
         // Each environment has its own.
         described: ByteBuf::default(),
         raw: all().flat_map(|(one, _)| one.raw.iter().cloned()).collect(),

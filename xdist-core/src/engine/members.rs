@@ -197,24 +197,54 @@ impl Member {
 
 /// All of them.
 #[derive(Default)]
-pub(super) struct Members(Vec<Member>);
+pub(super) struct Members {
+    all: Vec<Member>,
+    /// So many of them are left of earlier runs.
+    kept: usize,
+    /// So many more there have been since, who are no more: their numbers are not given again, since word of them may
+    /// still be on its way.
+    past: usize,
+}
 
 impl Members {
     pub(super) fn add(&mut self, member: Member) -> MemberId {
-        self.0.push(member);
-        MemberId(self.0.len() - 1)
+        self.all.push(member);
+        self.id(self.all.len() - 1)
+    }
+
+    fn id(&self, at: usize) -> MemberId {
+        MemberId(if at < self.kept { at } else { at + self.past })
+    }
+
+    fn at(&self, id: MemberId) -> usize {
+        if id.0 < self.kept { id.0 } else { id.0.saturating_sub(self.past) }
+    }
+
+    /// Whether somebody has this number, and not somebody of an earlier run.
+    pub(super) fn knows(&self, id: MemberId) -> bool {
+        let at = self.at(id);
+        at < self.all.len() && self.id(at) == id
+    }
+
+    /// Forgets everybody younger than this one. Older ones keep their numbers.
+    pub(super) fn only(&mut self, last: MemberId) {
+        let ever = self.all.len() + self.past;
+        self.all.truncate(self.at(last) + 1);
+        self.kept = self.all.len();
+        self.past = ever - self.kept;
     }
 
     pub(super) fn get(&self, id: MemberId) -> &Member {
-        &self.0[id.0]
+        &self.all[self.at(id)]
     }
 
     pub(super) fn get_mut(&mut self, id: MemberId) -> &mut Member {
-        &mut self.0[id.0]
+        let at = self.at(id);
+        &mut self.all[at]
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (MemberId, &Member)> {
-        self.0.iter().enumerate().map(|(at, member)| (MemberId(at), member))
+        self.all.iter().enumerate().map(|(at, member)| (self.id(at), member))
     }
 
     /// Those that are not over yet.
@@ -225,7 +255,7 @@ impl Members {
     /// The youngest living process with this name and incarnation.
     pub(super) fn find(&self, name: &str, incarnation: u32) -> Option<MemberId> {
         let matches = |member: &Member| member.name == name && member.incarnation == incarnation && !member.buried;
-        (0..self.0.len()).rev().find(|at| matches(&self.0[*at])).map(MemberId)
+        (0..self.all.len()).rev().find(|at| matches(&self.all[*at])).map(|at| self.id(at))
     }
 
     /// The living process with this number on a host.
@@ -237,6 +267,34 @@ impl Members {
     /// The living process of a worker.
     pub(super) fn worker(&self, worker: WorkerId) -> Option<MemberId> {
         let is = |role| matches!(role, MemberRole::Worker(id, _) if id == worker);
-        (0..self.0.len()).rev().find(|at| is(self.0[*at].role) && !self.0[*at].buried).map(MemberId)
+        (0..self.all.len()).rev().find(|at| is(self.all[*at].role) && !self.all[*at].buried).map(|at| self.id(at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::environment::HOME;
+
+    #[test]
+    fn nobody_has_the_number_of_somebody_who_is_no_more() {
+        let mut members = Members::default();
+        let mut add = |members: &mut Members, name: &str| members.add(Member::new(MemberRole::Session, HOME, name, 0));
+        let passed_over = add(&mut members, "passed over");
+        let server = add(&mut members, "server");
+        let mut gone = Vec::new();
+        for run in 0..3 {
+            let own: Vec<MemberId> = (0..run + 2).map(|number| add(&mut members, &format!("{run}-{number}"))).collect();
+            for (number, id) in own.iter().enumerate() {
+                assert_eq!(members.get(*id).name, format!("{run}-{number}"));
+                assert_eq!(members.find(&format!("{run}-{number}"), 0), Some(*id));
+            }
+            assert!(gone.iter().all(|id| !members.knows(*id) && !own.contains(id)));
+            assert!([passed_over, server].into_iter().chain(own.clone()).all(|id| members.knows(id)));
+            assert_eq!(members.iter().map(|(id, _)| id).skip(2).collect::<Vec<_>>(), own);
+            members.only(server);
+            assert_eq!(members.living(), [passed_over, server]);
+            gone.extend(own);
+        }
     }
 }

@@ -22,6 +22,7 @@
 //! | `remains`, `warnings` | what a dead worker leaves behind, what counts once |
 //! | `layout`, `translate`, `differences` | pure: tests of several collections, their indices, what to say if they differ |
 //! | `settings` | pure: what facts ask for |
+//! | `warm` | what outlives a run: the fork server, in a loop |
 
 mod bringup;
 mod conduct;
@@ -46,6 +47,7 @@ mod site;
 mod splitting;
 mod start;
 mod translate;
+mod warm;
 mod warnings;
 
 use std::collections::VecDeque;
@@ -75,6 +77,7 @@ use self::members::Members;
 use self::page::Page;
 use self::settings::Distribution;
 use self::site::{HERE, Site};
+pub use self::warm::{Idle, Stopper, Warm};
 use self::warnings::Warnings;
 use crate::event::RunEvent;
 use crate::facts::Facts;
@@ -82,7 +85,7 @@ use crate::fork::ForkLevel;
 use crate::history::History;
 use crate::ids::WorkerId;
 use crate::interpreter::{Candidate, NoInterpreter, PassedOver, Search};
-use crate::protocol::{Identity, Rendering};
+use crate::protocol::{Cycle, Identity, Rendering};
 use crate::report::Warning;
 use crate::run::RunState;
 
@@ -112,6 +115,8 @@ pub struct Request {
     pub plugin_host: PluginHost,
     /// `--no-history`: durations of earlier runs are neither read nor written.
     pub no_history: bool,
+    /// What this run of a loop is narrowed to, if pytest's arguments ask for a loop.
+    pub cycle: Option<Cycle>,
     /// `--require-all-hosts`: no run without a host that was asked for.
     pub require_all_hosts: bool,
     /// Version of this program, for the header.
@@ -133,6 +138,10 @@ pub trait Observer {
     fn raw(&mut self, stderr: bool, bytes: &[u8]);
     /// Time passes; about ten times a second.
     fn tick(&mut self);
+    /// The program is about to be stopped (Ctrl-Z); what returns is called when it goes on.
+    fn suspend(&mut self) {}
+    /// The program goes on.
+    fn resume(&mut self) {}
 }
 
 /// Why a run could not take place at all.
@@ -192,7 +201,7 @@ struct Engine<'a> {
     children: Children,
     open_files: OpenFiles,
     happenings: mpsc::Sender<Happening>,
-    inbox: mpsc::Receiver<Happening>,
+    inbox: &'a mut mpsc::Receiver<Happening>,
     listener_path: PathBuf,
     package: PathBuf,
     directory: TempDir,
@@ -236,6 +245,10 @@ struct Engine<'a> {
     refusal_told: bool,
     interrupted: Option<Signal>,
     kill_at: Option<Instant>,
+    /// Nothing outlives this run: the user wants everything killed.
+    ends_all: bool,
+    /// The user typed Ctrl-C while pytest had the terminal.
+    typed_in_plain: bool,
     error: Option<String>,
     exit: Option<u8>,
     began: Instant,
@@ -246,14 +259,15 @@ struct Engine<'a> {
 ///
 /// # Errors
 /// Only what kept the run from taking place; everything else is told to the observer and is in the exit code.
-pub async fn run(
-    request: Request,
-    open_files: OpenFiles,
-    guard: &mut Guard,
-    observer: &mut dyn Observer,
-) -> Result<u8, EngineError> {
-    let mut engine = Engine::new(request, open_files, guard, observer)?;
-    engine.start()?;
+pub async fn run(request: Request, warm: &mut Warm<'_>, observer: &mut dyn Observer) -> Result<u8, EngineError> {
+    warm.catch_up();
+    warm.settle().await;
+    let (kept, known) = (warm.kept.take(), warm.facts.take());
+    let mut engine = Engine::new(request, warm, observer)?;
+    match kept {
+        Some(kept) => engine.resume(kept, known.as_deref()),
+        None => engine.start()?,
+    }
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while !engine.is_over() {
@@ -269,47 +283,42 @@ pub async fn run(
         engine.request_forks();
         engine.release_host();
     }
+    let stays = engine.home().server.filter(|server| engine.outlives(*server));
     engine.connecting.shutdown().await;
     engine.gateways.terminate(AGENT_GRACE).await;
     if engine.distribution.is_some() {
-        engine.children.end_all(LAST_GRACE).await;
+        let spared = stays.and_then(|server| engine.members.get(server).pid);
+        engine.children.end_all(LAST_GRACE, spared).await;
     }
-    Ok(engine.close())
+    let code = engine.close();
+    let facts = engine.facts.clone();
+    let interrupted = engine.was_interrupted(code);
+    let kept = engine.keep();
+    warm.facts = Some(facts);
+    warm.interrupted = interrupted;
+    warm.kept = kept;
+    Ok(code)
 }
 
 impl<'a> Engine<'a> {
-    fn new(
-        request: Request,
-        open_files: OpenFiles,
-        guard: &'a mut Guard,
-        observer: &'a mut dyn Observer,
-    ) -> Result<Self, EngineError> {
-        let directory = place::make().map_err(system("cannot make a directory for temporary files"))?;
-        guard.directory(directory.path());
-        let (happenings, inbox) = mpsc::channel(WAITING);
-        let listener =
-            Listener::bind(&directory.path().join("s")).map_err(system("cannot listen on a local socket"))?;
-        let listener_path = listener.path().to_owned();
-        tokio::spawn(accept_all(listener, happenings.clone()));
-        listen_to_signals(&happenings).map_err(system("cannot listen to signals"))?;
-        let package = crate::python::package_dir(directory.path()).map_err(system("cannot extract the Python side"))?;
+    fn new(request: Request, warm: &'a mut Warm<'_>, observer: &'a mut dyn Observer) -> Result<Self, EngineError> {
+        let directory = tempfile::Builder::new().prefix("run-").tempdir_in(warm.directory.path());
+        let directory = directory.map_err(system("cannot make a directory for temporary files"))?;
         let mut candidates = VecDeque::from(request.search.candidates.clone());
         let passed_over = request.search.passed_over.clone();
         let Some(candidate) = candidates.pop_front() else {
             return Err(NoInterpreter { passed_over }.into());
         };
-        let (children, stops) = Children::adopt().map_err(system("cannot look after child processes"))?;
-        tokio::spawn(tell_stops(stops, happenings.clone()));
         Ok(Self {
-            children,
-            open_files,
+            children: warm.children.clone(),
+            open_files: warm.open_files.clone(),
             request,
             observer,
-            guard,
-            happenings,
-            inbox,
-            listener_path,
-            package,
+            guard: &mut *warm.guard,
+            happenings: warm.happenings.clone(),
+            inbox: &mut warm.inbox,
+            listener_path: warm.listener_path.clone(),
+            package: warm.package.clone(),
             directory,
             stage: Stage::Interpreter,
             members: Members::default(),
@@ -342,6 +351,8 @@ impl<'a> Engine<'a> {
             refusal_told: false,
             interrupted: None,
             kill_at: None,
+            ends_all: false,
+            typed_in_plain: false,
             error: None,
             exit: None,
             began: Instant::now(),
@@ -350,6 +361,10 @@ impl<'a> Engine<'a> {
     }
 
     fn take(&mut self, happening: Happening) -> Result<(), EngineError> {
+        if happening.member().is_some_and(|member| !self.members.knows(member)) {
+            // Of the run before.
+            return Ok(());
+        }
         match happening {
             Happening::Connected(link) => self.connected(*link),
             Happening::Unusable(site, pid, why) => self.unusable(site, pid, &why)?,

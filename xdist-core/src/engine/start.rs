@@ -121,7 +121,7 @@ impl Engine<'_> {
     }
 
     /// Has the fork server fork a session, which parses pytest's arguments.
-    fn fork_session(&mut self, home: EnvironmentId) {
+    pub(super) fn fork_session(&mut self, home: EnvironmentId) {
         let server = self.environment(home).server;
         if !server.is_some_and(|server| self.members.get(server).is_linked()) {
             return self.fail("the fork server is gone, and another process for pytest is needed: run xdist again");
@@ -140,6 +140,7 @@ impl Engine<'_> {
             args: self.arguments(),
             expect_distribution: home != HOME || self.expect_distribution,
             worker: self.environment(home).workers.first().filter(|_| home != HOME).map(WorkerId::to_string),
+            cycle: self.request.cycle.clone(),
             stdout,
             stderr,
             ..ForkRequest::default()

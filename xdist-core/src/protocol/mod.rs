@@ -10,4 +10,4 @@ mod to_python;
 
 pub use from_python::{BoxDied, Ended, FromPython, Hello, Stopping};
 pub use host::{Followed, HostEnvironment, HostEvent, HostReady, HostSetup, RunOver};
-pub use to_python::{Argument, ForkRequest, Identity, Rendering, Role, ToPython};
+pub use to_python::{Argument, Cycle, ForkRequest, Identity, Rendering, Role, Selection, ToPython};

@@ -17,6 +17,8 @@ pub enum ToPython {
     Fork(Box<ForkRequest>),
     /// Fork server: import these plugin modules (reported in `Facts`) before the next fork.
     Preload(Vec<String>),
+    /// Fork server: import these modules as they are before the next fork.
+    PreloadPlain(Vec<String>),
     /// Session after `Facts`: go on as plain pytest in the foreground.
     Plain,
     /// Session after `Facts`: fork the plugin host, then wait for `Collect`.
@@ -68,12 +70,36 @@ pub struct ForkRequest {
     pub identity: Option<Identity>,
     /// How to render.
     pub rendering: Option<Rendering>,
+    /// What a run of the loop is narrowed to.
+    pub cycle: Option<Cycle>,
     /// What a plugin host starts from, where it is not forked from a session.
     pub host: Option<HostSetup>,
     /// Named pipe that becomes its stdout; the fork server's own stdout stays at hand for a plain run.
     pub stdout: String,
     /// As above, for stderr.
     pub stderr: String,
+}
+
+/// One run of a loop (`--looponfail`), which may be narrowed to some of the tests.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Cycle {
+    /// What to run.
+    pub selection: Selection,
+    /// A file in which processes leave the names of the files that they open for writing.
+    pub writes: String,
+}
+
+/// Which of the tests that the arguments name are run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Selection {
+    /// All of them.
+    #[default]
+    Everything,
+    /// Those that failed last by pytest's cache; all if there are none.
+    LastFailed,
+    /// Those with these node ids or below them, and those in these files, which are absolute paths.
+    Some(Vec<String>, Vec<String>),
 }
 
 /// Role of a forked process.

@@ -1,0 +1,4 @@
+//! The loop's rules, without a run.
+
+mod files;
+mod states;
