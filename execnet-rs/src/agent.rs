@@ -14,6 +14,8 @@
 //! | `directory` | None | the agent sends the path of a private directory, then one answer to each order: `{order, name, …}` with `order` one of `pipe` (`to`: channel), `drain`, `write` (`at`, `bytes`), `read` (`at`, `length`), `take` (`last`: bytes) |
 //! | `store` | `{owner, key, files}`, the last a list of `(path, length, CRC-32)` | the agent sends None if files are missing, and takes a list of `(path, contents)`; it sends the path of the directory |
 //! | `info` | None | the agent sends a description and closes |
+//!
+//! A program adds services of its own with [`Program::with_service`].
 
 mod children;
 mod directory;
@@ -24,7 +26,10 @@ mod program;
 mod stdio;
 mod store;
 
+use std::fmt::Debug;
+use std::future::Future;
 use std::io;
+use std::pin::Pin;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
@@ -34,6 +39,15 @@ use crate::link::{Link, LinkError, Options};
 use crate::mux::{LinkEnd, Side};
 use program::Care;
 pub use program::Program;
+
+/// What a service's channel is served by.
+pub type Serving = Pin<Box<dyn Future<Output = Result<(), RemoteError>> + Send>>;
+
+/// A service that a program adds to those of every agent.
+pub trait Service: Debug + Send + Sync {
+    /// Serves one channel. It is closed in the end, with the error if there is one; the future is dropped with the link.
+    fn serve(&self, channel: Channel) -> Serving;
+}
 
 /// Serves one link until it ends. Then everything that was started for it has ended too.
 ///
@@ -92,7 +106,10 @@ async fn serve_channel(service: String, channel: Channel, care: Care) {
         "directory" => directory::serve(&channel, &care).await,
         "store" => store::serve(&channel, &care).await,
         "info" => info::serve(&channel).await,
-        _ => Err(RemoteError::new("LookupError", format!("no service `{service}` here"))),
+        _ => match care.service(&service) {
+            Some(own) => own.serve(channel.clone()).await,
+            None => Err(RemoteError::new("LookupError", format!("no service `{service}` here"))),
+        },
     };
     match served {
         Ok(()) => channel.close(),

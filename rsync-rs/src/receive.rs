@@ -21,6 +21,7 @@ use self::state::Memory;
 use crate::codec::Malformed;
 use crate::confined::Held;
 use crate::error::{FileError, Named};
+use crate::link::{MessageReader, MessageWriter};
 use crate::manifest::{Limits, ManifestError};
 use crate::path::RelPath;
 
@@ -124,6 +125,27 @@ impl Destination {
         let memory = Memory::open(&options.state, &path, &root).named("use", options.state.display())?;
         options.destination = path;
         Ok(Self { options, root, memory, _lock: lock })
+    }
+
+    /// Opens the destination and takes the other end's offers until it says goodbye. That is told what is waited for, and
+    /// why there is no destination if there is none. The destination that is returned stays locked.
+    pub fn serve(
+        options: Options,
+        patience: Duration,
+        reader: &mut dyn MessageReader,
+        writer: &mut dyn MessageWriter,
+    ) -> Result<(Self, Received), ReceiveError> {
+        // Whoever does not listen any more has its own error.
+        match Self::open(options, patience, || drop(Self::say_waiting(writer))) {
+            Ok(mut destination) => {
+                let received = destination.receive(reader, writer)?;
+                Ok((destination, received))
+            }
+            Err(error) => {
+                let _ = Self::refuse(&error, reader, writer);
+                Err(error)
+            }
+        }
     }
 
     /// Where the tree is: absolute, without links.

@@ -18,6 +18,7 @@
 //! | `sessions` | session processes, seen from the server |
 //! | `session` | a session process |
 //! | `audit` | what happened, as lines of JSON |
+//! | `trees` | source trees that controllers bring here |
 //! | `watch` | token files that changed |
 
 pub mod arguments;
@@ -30,6 +31,7 @@ mod session;
 mod sessions;
 pub mod store;
 mod tokens;
+mod trees;
 mod watch;
 
 use std::fmt::Display;
@@ -81,7 +83,7 @@ fn stdio() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return complain(&format_args!("cannot start: {error}"), FAILED),
     };
-    match runtime.block_on(async { Program::begin(Some(guard))?.serve_stdio().await }) {
+    match runtime.block_on(async { trees::with_trees(Program::begin(Some(guard))?).serve_stdio().await }) {
         Ok(LinkEnd::Goodbye) => ExitCode::SUCCESS,
         Ok(end) => complain(&end, FAILED),
         Err(error) => complain(&error, FAILED),

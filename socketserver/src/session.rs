@@ -28,6 +28,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::FAILED;
 use crate::sessions::{Handover, LastWords, is_guard};
+use crate::trees::with_trees;
 
 /// How long the client may take for its greeting.
 const GREETING: Duration = Duration::from_secs(10);
@@ -67,7 +68,7 @@ fn take() -> io::Result<(OwnedFd, StdUnixStream)> {
 
 async fn talk(stream: OwnedFd, mut control: StdUnixStream, guard: Guard) -> io::Result<()> {
     // What loses its parent comes to this process from here on.
-    let program = Program::begin(Some(guard))?;
+    let program = with_trees(Program::begin(Some(guard))?);
     let mut handover = zeroize::Zeroizing::new(Vec::new());
     let handover = Handover::read(|room| control.read_exact(room), &mut handover)?;
     let stream = std::net::TcpStream::from(stream);

@@ -23,5 +23,7 @@ pub const WORKER_NOT_STARTED: u8 = 11;
 pub const HOSTS_NOT_REACHABLE: u8 = 12;
 /// As 12, and the host is there and does not let this user in.
 pub const AUTHENTICATION_REFUSED: u8 = 13;
+/// Source trees could not be brought to where tests were to run.
+pub const TREES_NOT_BROUGHT: u8 = 14;
 /// `--strict-collection`, and different tests were collected.
 pub const COLLECTIONS_DIFFER: u8 = 15;

@@ -50,9 +50,35 @@ pub struct Facts {
     pub plugin_modules: Vec<String>,
     /// What a loop needs to know, if the arguments ask for one (`-f`) and tests are run.
     pub looponfail: Option<LoopFacts>,
+    /// What is to be brought to other hosts, if anything.
+    pub trees: Option<TreeFacts>,
     /// The run's base temporary directory, made by pytest; empty if the run is plain or has none. Workers that are not
     /// forked from the collector are to be given `<basetemp>/popen-gwN`.
     pub basetemp: String,
+}
+
+/// What is to be brought to other hosts, and where the paths are that the arguments name. Paths are absolute, without `..`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct TreeFacts {
+    /// Directories, and files, of `--rsyncdir`, of the ini file and of conftests. At least one.
+    pub roots: Vec<String>,
+    /// Patterns of what to leave out.
+    pub ignore: Vec<String>,
+    /// Patterns of what to take whatever else is said.
+    pub include: Vec<String>,
+    /// `--rsync-links`: refuse, skip, keep or copy.
+    pub links: String,
+    /// What `.gitignore` files name is left out.
+    pub gitignore: bool,
+    /// `--rsync-dry-run`.
+    pub dry_run: bool,
+    /// The configuration file that rules the run; empty if there is none.
+    pub configfile: String,
+    /// pytest's arguments: what stands before a path, the path, what stands behind it. Without a path the first is all.
+    pub words: Vec<(String, String, String)>,
+    /// Files and directories that were asked for by name.
+    pub named: Vec<String>,
 }
 
 /// What there is to watch in a loop.
@@ -99,8 +125,6 @@ pub struct DistOptions {
     pub testrunuid: String,
     /// ini `xdist_fork`; empty if not set.
     pub fork: String,
-    /// Options that were given but belong to modes not built yet: `--rsyncdir`, `-f`….
-    pub unsupported: Vec<String>,
 }
 
 /// Options about what the user sees.

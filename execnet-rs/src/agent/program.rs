@@ -1,6 +1,7 @@
 //! An agent that is a program of its own: it looks after every process on its host that comes of its link, and leaves
 //! none behind, even if it is killed itself.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::broadcast;
 
-use super::{serve_with, stdio};
+use super::{Service, serve_with, stdio};
 use crate::guard::Guard;
 use crate::link::{LinkError, Options};
 use crate::mux::{LinkEnd, Side};
@@ -26,6 +27,7 @@ pub(super) struct Care {
     guard: Option<Arc<Mutex<Option<Guard>>>>,
     stops: Option<broadcast::Sender<u32>>,
     files: Option<OpenFiles>,
+    own: BTreeMap<String, Arc<dyn Service>>,
 }
 
 impl Care {
@@ -60,6 +62,11 @@ impl Care {
     /// A directory that must not outlive the agent.
     pub(super) fn directory(&self, path: &Path) {
         self.guard(|guard| guard.directory(path));
+    }
+
+    /// A service of the program itself.
+    pub(super) fn service(&self, name: &str) -> Option<Arc<dyn Service>> {
+        self.own.get(name).cloned()
     }
 
     /// Processes that a signal stops.
@@ -102,7 +109,14 @@ impl Program {
             }
         });
         let guard = guard.map(|guard| Arc::new(Mutex::new(Some(guard))));
-        Ok(Self { children, care: Care { guard, stops: Some(stops), files: Some(files) } })
+        Ok(Self { children, care: Care { guard, stops: Some(stops), files: Some(files), ..Care::default() } })
+    }
+
+    /// Adds a service. Those that every agent has keep their names.
+    #[must_use]
+    pub fn with_service(mut self, name: &str, service: Arc<dyn Service>) -> Self {
+        self.care.own.insert(name.to_owned(), service);
+        self
     }
 
     /// Serves one link until it ends, and ends every process that comes of it, but for those in a session of their own.

@@ -1,13 +1,23 @@
 //! Two channels of bytes as one stream, for a link that travels inside of another one.
 
 use bytes::Bytes;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf, duplex, split};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf, duplex, split};
 
 use super::Channel;
 use crate::value::Value;
 
 /// Bytes on their way between the stream and the channels.
 const BUFFER: usize = 256 * 1024;
+
+impl Channel {
+    /// The channel as a stream of bytes, for both sides to agree upon. Dropping the writing half ends that direction; a
+    /// channel or link that fails is the end of what can be read.
+    pub fn into_byte_stream(
+        self,
+    ) -> (impl AsyncRead + Send + Unpin + 'static, impl AsyncWrite + Send + Unpin + 'static) {
+        byte_stream(self.clone(), self)
+    }
+}
 
 /// What is written is sent through `input`, what comes from `output` can be read. The ends go along.
 pub(crate) fn byte_stream(input: Channel, output: Channel) -> (ReadHalf<DuplexStream>, WriteHalf<DuplexStream>) {

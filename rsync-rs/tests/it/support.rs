@@ -87,14 +87,8 @@ pub(crate) fn receiver_on(options: Options, link: (UnixStream, UnixStream)) -> (
     let counters = Counters::default();
     let thread = std::thread::spawn(move || {
         let (mut reader, mut writer) = (StreamReader::new(far.try_clone().unwrap()), StreamWriter::new(far));
-        let mut destination = match Destination::open(options, Duration::from_secs(30), || ()) {
-            Ok(destination) => destination,
-            Err(error) => {
-                Destination::refuse(&error, &mut reader, &mut writer).unwrap();
-                return Err(error);
-            }
-        };
-        destination.receive(&mut reader, &mut writer)
+        let served = Destination::serve(options, Duration::from_secs(30), &mut reader, &mut writer);
+        served.map(|(_, received)| received)
     });
     let reader = Counted(near.try_clone().unwrap(), Arc::clone(&counters.1));
     let writer = Counted(near, Arc::clone(&counters.0));

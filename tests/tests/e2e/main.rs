@@ -34,4 +34,5 @@ mod sockets;
 mod ssh;
 mod stopping;
 mod terminal;
+mod trees;
 mod usage;

@@ -18,8 +18,6 @@ fn options_that_make_no_sense() {
         (&["--tx", "popen//nice=much"], "`nice` takes a whole number"),
         (&["--tx", "popen//id=a", "--tx", "popen//id=a"], "`id=a`"),
         (&["-n2", "--px=popen"], "`--px popen` has no `id=…`"),
-        (&["-n2", "--rsyncdir=."], "`--rsyncdir` is not built yet"),
-        (&["-n2", "--rsyncignore=*.txt"], "`--rsyncignore` is not built yet"),
         (&["-n2", "--pdb"], "add -n 0 to debug"),
         (&["-n2", "--maxprocesses=few"], "invalid int value: 'few'"),
         (&["-n2", "--max-worker-restart=often"], "not a number: 'often'"),

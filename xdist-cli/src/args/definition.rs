@@ -18,7 +18,7 @@ pub(super) enum Owner {
 const OWN: &str = "Options of xdist";
 const DISTRIBUTION: &str = "Distribution (also read from addopts, PYTEST_ADDOPTS and ini files)";
 const LOOP: &str = "The loop: failed tests are run again whenever a file changes";
-const NOT_BUILT: &str = "Known, but not built in this version (a usage error)";
+const TREES: &str = "Sources for other hosts, and for folders of this one (also read from ini files and conftests)";
 
 /// Own flags that stand for an option which pytest knows by a name that is ours here.
 pub(super) const STANDS_FOR: &[(&str, &str)] = &[("--pytest-help", "--help"), ("--pytest-version", "--version")];
@@ -49,7 +49,7 @@ pub(super) fn command() -> Command {
         .args(own())
         .args(distribution())
         .args(looponfail())
-        .args(not_built())
+        .args(trees())
 }
 
 fn own() -> Vec<Arg> {
@@ -142,12 +142,23 @@ fn looponfail() -> Vec<Arg> {
     args.map(|arg| arg.help_heading(LOOP)).into()
 }
 
-fn not_built() -> Vec<Arg> {
+fn trees() -> Vec<Arg> {
     let args = [
-        value("rsyncdir", "DIR").help("A folder to bring to other hosts"),
-        value("rsyncignore", "GLOB").help("What not to bring there"),
+        value("rsyncdir", "DIR").help(
+            "Bring a folder to every host of --tx, and every chdir= of this one, before tests run there: only what has \
+             changed travels",
+        ),
+        value("rsyncignore", "GLOB").help("Leave out what matches, by its name or path"),
+        value("rsync-include", "GLOB")
+            .help("Take what matches, even if it is a hidden file, a .gitignore names it, or the like"),
+        value("rsync-links", "WHAT").help(
+            "Links that lead out of what is brought: refuse (an error), skip, keep (as they are), copy (what they lead \
+             to) [default: refuse]",
+        ),
+        flag("no-rsync-gitignore").help("Take what .gitignore files name"),
+        flag("rsync-dry-run").help("Show what would go where, and why the rest would not; run nothing"),
     ];
-    args.map(|arg| arg.help_heading(NOT_BUILT)).into()
+    args.map(|arg| arg.help_heading(TREES)).into()
 }
 
 fn value(name: &'static str, placeholder: &'static str) -> Arg {

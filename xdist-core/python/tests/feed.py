@@ -11,7 +11,7 @@ import types
 
 import pytest
 
-from xdist_worker import collected, facts, junit_stub, warnings_
+from xdist_worker import collected, facts, junit_stub, options, warnings_
 from xdist_worker.reports import ReportEncoder
 
 
@@ -72,26 +72,13 @@ def pytest_unconfigure(config):
 def pytest_addoption(parser):
     if "FEED_FACTS" not in os.environ:
         return
-    group = parser.getgroup("xdist")
-    group._addoption("-n", dest="numprocesses", type=lambda word: word if word.isalpha() else int(word))
-    group.addoption("--maxprocesses", type=int)
-    group.addoption("--max-worker-restart", dest="maxworkerrestart")
-    group.addoption("--dist", default="no")
-    group._addoption("-d", dest="distload", action="store_true")
-    group.addoption("--no-loadscope-reorder", dest="loadscopereorder", action="store_false", default=True)
-    group.addoption("--tx", action="append", default=[])
-    group.addoption("--px", action="append", default=[])
-    group.addoption("--rsyncdir", action="append", default=[])
-    group._addoption("-f", dest="looponfail", action="store_true")
-    group.addoption("--testrunuid")
-    group.addoption("--boxed", "--forked", action="store_true")
-    parser.addini("xdist_fork", "how workers start")
+    options.add_options(parser)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config):
     if os.environ.get("FEED_FACTS"):
         watch = types.SimpleNamespace(identity_read=("settings.py", 14, "PYTEST_XDIST_WORKER"))
-        found = facts.gather_facts(config, watch, [])
+        found = facts.gather_facts(config, watch, list(config.invocation_params.args))
         with open(os.environ["FEED_FACTS"], "w", encoding="utf-8") as file:
             json.dump(found, file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import uuid
 
 import inner
@@ -58,7 +59,7 @@ DISTRIBUTED = [
     (["--tx=2*popen"], {"tx": ["2*popen"], "mode": "load"}),
     (["-n2", "--testrunuid=me"], {"testrunuid": "me"}),
     (["-n2", "--max-worker-restart=0"], {"max_worker_restart": 0}),
-    (["-n2", "--px=a", "--rsyncdir=b"], {"px": ["a"], "unsupported": ["--rsyncdir"]}),
+    (["-n2", "--px=a", "--rsyncdir=b"], {"px": ["a"]}),
     (["-f"], {"mode": "load", "numprocesses": 1}),
     (["-f", "-n2"], {"mode": "load", "numprocesses": 2}),
     (["-n2", "-o", "xdist_fork=never"], {"fork": "never"}),
@@ -117,6 +118,50 @@ def test_options_of_conftests_count(project):
     assert facts(project, "-n0")["plain"] == "-n 0"
     (project / "conftest.py").write_text("option_tx = 3\noption_dist = True\n", encoding="utf-8")
     assert "option_tx: not a list of texts" in usage_error(project)
+
+
+def test_what_is_brought_to_other_hosts(project):
+    assert "trees" not in facts(project, "-n2", "--rsyncignore=x")
+    folder = os.fspath(project)
+    (project / "sub" / "inner").mkdir(parents=True)
+    (project / "sub" / "test_it.py").write_text("", encoding="utf-8")
+    conftest = "rsyncdirs = ['inner', '../other']\nrsyncignore = 'big*'\n"
+    (project / "sub" / "conftest.py").write_text(conftest, encoding="utf-8")
+    ini = "[pytest]\nrsyncdirs = lib\nrsyncignore = *.csv\nrsyncinclude = gen\n"
+    (project / "pytest.ini").write_text(ini, encoding="utf-8")
+    node = "sub/test_it.py::test_a[a::b/c]"
+    options = ["--rsyncdir=src/../src", "--rsyncignore=*.x", "--rsync-include=*.so", "--rsync-links=copy"]
+    trees = facts(project, "-n2", *options, "--no-rsync-gitignore", "-k", "sub", node, "sub", "nowhere")["trees"]
+    assert trees["roots"] == [f"{folder}/{name}" for name in ("src", "lib", "sub/inner", "other")]
+    assert trees["ignore"] == ["*.x", f"{folder}/*.csv", f"{folder}/sub/big*"]
+    assert trees["include"] == ["*.so", f"{folder}/gen"]
+    assert (trees["links"], trees["gitignore"], trees["dry_run"]) == ("copy", False, False)
+    assert trees["configfile"] == f"{folder}/pytest.ini"
+    assert trees["named"] == [f"{folder}/sub/test_it.py", f"{folder}/sub"]
+    words = [tuple(word) for word in trees["words"]]
+    assert words[-6:-1] == [
+        ("-k", "", ""),
+        ("sub", "", ""),
+        ("", f"{folder}/sub/test_it.py", "::test_a[a::b/c]"),
+        ("", f"{folder}/sub", ""),
+        ("nowhere", "", ""),
+    ]
+    (project / "sub" / "conftest.py").write_text("rsyncdirs = 3\n", encoding="utf-8")
+    assert "rsyncdirs: not a list of paths" in usage_error(project, "-n2", "sub")
+
+
+def test_options_with_paths_are_seen_through(project):
+    folder = os.fspath(project)
+    (project / "a.ini").write_text("[pytest]\n", encoding="utf-8")
+    for given, expected in [
+        (["-c", "a.ini"], [("-c", "", ""), ("", f"{folder}/a.ini", "")]),
+        (["-ca.ini"], [("-c", f"{folder}/a.ini", "")]),
+        (["--rootdir=."], [("--rootdir=", folder, "")]),
+        (["--ignore", "b"], [("--ignore", "", ""), ("", f"{folder}/b", "")]),
+    ]:
+        trees = facts(project, "-n2", "--rsyncdir=.", *given)["trees"]
+        assert [tuple(word) for word in trees["words"]][4:-1] == expected
+        assert trees["named"] == []
 
 
 def test_each_run_has_an_id_of_its_own(project):

@@ -49,7 +49,7 @@ class CollectorHooks(WorkerHooks):
         # Without the terminal plugin there is neither a place for a header nor the options that its authors look at.
         if run.reporter is not None:
             lines = config.hook.pytest_report_header(config=config, start_path=config.invocation_params.dir)
-        run.link.send({"configured": list(_flat(reversed(lines)))})
+        run.link.send({"configured": run.here(list(_flat(reversed(lines))))})
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_collection(self) -> Any:

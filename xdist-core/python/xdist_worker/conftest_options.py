@@ -1,4 +1,5 @@
-"""Options about distribution that initial conftests give: `option_tx = ["popen", …]`, `option_dist = True` or a mode.
+"""Options about distribution that initial conftests give: `option_tx = ["popen", …]`, `option_dist = True` or a mode,
+`rsyncdirs` and `rsyncignore`.
 
 They are defaults of the project: specs of the command line come on top, and a mode there rules. `option_tx` alone makes
 no run distributed.
@@ -36,6 +37,20 @@ def mode(config: Any) -> str:
     if isinstance(asked, str):
         return text(asked)
     return "load" if asked else "no"
+
+
+def paths(config: Any, name: str) -> list[str]:
+    """Return the paths or patterns that initial conftests list under `name`, seen from where each of them is."""
+    found: list[str] = []
+    for conftest in _conftests(config):
+        given = vars(conftest).get(name) or ()
+        if isinstance(given, (str, os.PathLike)):
+            given = [given]
+        if not isinstance(given, (list, tuple)) or not all(isinstance(one, (str, os.PathLike)) for one in given):
+            raise pytest.UsageError(f"{conftest.__file__}: {name}: not a list of paths: {text(repr(given))}")
+        folder = os.path.dirname(os.path.abspath(str(conftest.__file__)))
+        found.extend(os.path.normpath(os.path.join(folder, os.fspath(one))) for one in given)
+    return found
 
 
 def _conftests(config: Any) -> list[ModuleType]:

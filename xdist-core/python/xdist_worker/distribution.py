@@ -67,7 +67,6 @@ def dist_options(config: Any) -> dict[str, object]:
         "px": [text(spec) for spec in getattr(option, "px", None) or ()],
         "testrunuid": text(getattr(option, "testrunuid", None) or uuid.uuid4().hex),
         "fork": text(ini(config, "xdist_fork", "")),
-        "unsupported": _unsupported(option),
     }
     if number is not None:
         data["numprocesses"] = number
@@ -150,8 +149,3 @@ def _restarts(value: object) -> int:
     if number < 0:
         raise pytest.UsageError(f"--max-worker-restart {number}: must not be negative")
     return integer(number)
-
-
-def _unsupported(option: Any) -> list[str]:
-    given = (("rsyncdir", "--rsyncdir"), ("rsyncignore", "--rsyncignore"))
-    return [name for dest, name in given if getattr(option, dest, None)]

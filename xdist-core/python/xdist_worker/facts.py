@@ -18,6 +18,7 @@ from .host.needs import checks, needs
 from .preload import preload_modules
 from .rerun import repeated_options
 from .safe_text import attribute, integer, seconds, text
+from .trees import check_options, tree_facts
 
 __all__ = ["cache_facts", "gather_facts", "preload_modules"]
 
@@ -44,12 +45,16 @@ def gather_facts(config: Any, watch: Any, args: Sequence[str]) -> dict[str, obje
         "repeated": repeated_options(config, args),
         "plugin_modules": preload_modules(config),
     }
+    check_options(option)
     plain = plain_reason(config, dist)
     if plain is not None:
         facts["plain"] = plain
     else:
         facts["host_reasons"], facts["host_first"] = needs(config)
         facts["host_checks"] = checks(config)
+        trees = tree_facts(config, args)
+        if trees is not None:
+            facts["trees"] = trees
     read = attribute(watch, "identity_read")
     if read is not None:
         path, line, what = read

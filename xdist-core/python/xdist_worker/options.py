@@ -143,6 +143,36 @@ def add_options(parser: Any) -> None:
         default=[],
         help="Do not copy what matches this pattern.",
     )
+    group.addoption(
+        "--rsync-include",
+        dest="rsyncinclude",
+        metavar="GLOB",
+        action="append",
+        default=[],
+        help="Copy what matches this pattern, whatever else leaves it out.",
+    )
+    group.addoption(
+        "--rsync-links",
+        dest="rsynclinks",
+        choices=("refuse", "skip", "keep", "copy"),
+        default="refuse",
+        help="What to do with symbolic links that lead out of what is copied: 'refuse' to run, 'skip' them, 'keep' "
+        "them as they are, 'copy' what they lead to.",
+    )
+    group.addoption(
+        "--no-rsync-gitignore",
+        dest="rsyncgitignore",
+        action="store_false",
+        default=True,
+        help="Copy also what .gitignore files leave out.",
+    )
+    group.addoption(
+        "--rsync-dry-run",
+        dest="rsyncdryrun",
+        action="store_true",
+        default=False,
+        help="Show what would be copied where, and what would not, and run nothing.",
+    )
     group._addoption(
         "-f",
         "--looponfail",
@@ -154,6 +184,7 @@ def add_options(parser: Any) -> None:
     _add_box_options(parser.getgroup("boxes", "tests in processes of their own"))
     parser.addini("rsyncdirs", "directories to copy to remote environments", type="paths")
     parser.addini("rsyncignore", "patterns of what not to copy to remote environments", type="paths")
+    parser.addini("rsyncinclude", "patterns of what to copy whatever else leaves it out", type="paths")
     parser.addini("looponfailroots", "directories in which '-f' looks for changes", type="paths")
     parser.addini("xdist_fork", "how workers are started: " + ", ".join(FORK_LEVELS), default="")
 

@@ -13,6 +13,7 @@ import pytest
 from _pytest.reports import TestReport
 
 from . import status
+from .here import Here
 from .junit_stub import stub_of
 from .junit_text import differing
 from .render import Renderer, crash_of, match_terminal
@@ -29,8 +30,9 @@ class ReportEncoder:
     `junit` (properties and attributes are wanted). pytest's own terminal writer is given the same width and colours.
     """
 
-    def __init__(self, config: Any, rendering: dict[str, object]) -> None:
+    def __init__(self, config: Any, rendering: dict[str, object], here: Here | None = None) -> None:
         self._config = config
+        self._here = here or Here(())
         self._junit = bool(rendering.get("junit"))
         self._passed_output = bool(rendering.get("passed_output"))
         self._implementations = status.Implementations(config)
@@ -134,7 +136,7 @@ class ReportEncoder:
         head_line = text(attribute(report, "head_line") or "test session")
         if "longrepr" in data or "sections" in data:
             data["head_line"] = head_line
-        return data
+        return self._here(data)
 
     def _longrepr(
         self, report: Any, outcome: str, wasxfail: str | None, one_line: bool, trouble: str | None

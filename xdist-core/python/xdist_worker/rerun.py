@@ -33,15 +33,18 @@ _WRITTEN = frozenset(
 )
 _DISTRIBUTION = frozenset(
     "dist distload loadscopereorder looponfail maxprocesses maxschedchunk maxworkerrestart numprocesses px rsyncdir "
-    "rsyncignore strictcollection testrunuid tx".split()
+    "rsyncdryrun rsyncgitignore rsyncignore rsyncinclude rsynclinks strictcollection testrunuid tx".split()
 )
 _LEFT_OUT = _SELECTION | _SHOWN | _WRITTEN | _DISTRIBUTION
 # Of plugins: coverage and report files of the whole run are not to be replaced by those of one test.
 _WRITING_PLUGINS = ("allure", "cov_", "csv", "html", "json_report", "md_report", "report_log", "self_contained_html")
 
 
-class _Option(NamedTuple):
+class Option(NamedTuple):
+    """An argument with its values."""
+
     dest: str
+    """Its name in pytest's parser; empty for what is no option, and for `--`."""
     words: list[str]
 
 
@@ -51,9 +54,11 @@ def repeated_options(config: Any, args: Sequence[str]) -> list[str]:
     known = attribute(parser, "_option_string_actions")
     if not isinstance(known, dict):
         return []
-    elsewhere = {option.dest for option in _options(known, _other_args(config))}
+    elsewhere = {option.dest for option in options_of(known, _other_args(config))}
     words: list[str] = []
-    for option in _options(known, args):
+    for option in options_of(known, args):
+        if not option.dest:
+            continue
         if option.dest in _EXPRESSIONS:
             if option.dest in elsewhere:
                 words += option.words
@@ -70,14 +75,15 @@ def _other_args(config: Any) -> list[str]:
         return []
 
 
-def _options(known: dict[str, Any], args: Iterable[str]) -> Iterator[_Option]:
-    """Take arguments apart as `argparse` does, positional ones left out."""
+def options_of(known: dict[str, Any], args: Iterable[str]) -> Iterator[Option]:
+    """Take arguments apart as `argparse` does."""
     words = list(args)
     at = 0
     while at < len(words) and words[at] != "--":
         word = words[at]
         at += 1
         if not word.startswith("-") or word == "-":
+            yield Option("", [word])
             continue
         name, equals, _ = word.partition("=")
         action = known.get(word) or known.get(name)
@@ -86,20 +92,23 @@ def _options(known: dict[str, Any], args: Iterable[str]) -> Iterator[_Option]:
             yield from flags
             equals = "" if len(word) == 2 else word
         if action is None:
+            yield Option("", [word])
             continue
         values = 0 if equals else _values(action.nargs, words[at:])
-        yield _Option(action.dest, [word, *words[at : at + values]])
+        yield Option(action.dest, [word, *words[at : at + values]])
         at += values
+    for word in words[at:]:
+        yield Option("", [word])
 
 
-def _cluster(known: dict[str, Any], word: str) -> tuple[list[_Option], str, Any]:
+def _cluster(known: dict[str, Any], word: str) -> tuple[list[Option], str, Any]:
     """Split `-xvpname` into its flags, and its last option with what is glued to it."""
     flags = []
     for at, letter in enumerate(word[1:], 1):
         action = known.get("-" + letter)
         if action is None or action.nargs != 0:
             return flags, "-" + word[at:], action
-        flags.append(_Option(action.dest, ["-" + letter]))
+        flags.append(Option(action.dest, ["-" + letter]))
     return flags, word, None
 
 

@@ -14,6 +14,7 @@ from . import afterfork, identity, live_log
 from .afterfork.memory import resume_gc
 from .collected import collection
 from .evidence import Watch
+from .here import Here
 from .junit_stub import install
 from .link import Link
 from .looponfail import Loop
@@ -36,6 +37,8 @@ class Run:
         self.config = config
         self.link = link
         self.who = who
+        # Where this session's sources are copies of others.
+        self.here = Here(())
         self.rendering = rendering
         self.watch = watch
         self.whole = bool(rendering.get("whole"))
@@ -60,9 +63,9 @@ class Run:
         """Every plugin has configured itself; the session has not started."""
         self.reporter = mute(self.config)
         if self.whole:
-            self.encoder = WholeReports(self.config, self.tell_blanks, self.current_nodeid)
+            self.encoder = WholeReports(self.config, self.tell_blanks, self.current_nodeid, self.here)
         else:
-            self.encoder = ReportEncoder(self.config, self.rendering)
+            self.encoder = ReportEncoder(self.config, self.rendering, self.here)
         install(self.config, self.tell_suite_property)
         self.who.setdefault("incarnation", 0)
 
@@ -154,8 +157,9 @@ class Run:
         """A warning."""
         data = encode_warning(warning_message, when, nodeid, location)
         if data is not None:
+            data = self.here(data)
             if self.whole:
-                data["raw"] = pack(describe_warning(warning_message))
+                data["raw"] = pack(self.here(describe_warning(warning_message)))
             self.link.send({"warning": data})
 
     def tell_unrecorded(self, text: str) -> bool:
@@ -173,15 +177,17 @@ class Run:
         # Nothing runs of a collection that was stopped.
         mode = self.mode if excinfo is None else ""
         data = collection(self.session, self.config, self.collect_reports, self.deselected, self.rendering, mode)
+        data["reports"] = self.here(data["reports"])
         if excinfo is not None:
             stopped = end_of_session(self.config, excinfo, self.rendering)
+            stopped = self.here(stopped)
             data["stopped"], data["stop_detail"] = stopped["reason"], stopped.get("detail", "")
         if self.loop is not None:
             failed = [str(report.nodeid) for report in self.collect_reports if report.outcome == "failed"]
             data["loop_news"] = self.loop.news(self.config, failed, self.evidence_told)
         if self.whole:
             data["described"] = described(self.session.items)
-            data["raw"] = [pack(serialised(self.config, report)) for report in self.collect_reports]
+            data["raw"] = [pack(serialised(self.config, report, self.here)) for report in self.collect_reports]
         self.link.send({"collection": data})
 
     def tell_end_of_session(self, excinfo: Any) -> None:
@@ -192,7 +198,7 @@ class Run:
         self.end_told = True
         # Nobody on this host starts another test. Who leaves for it before the controller knows why is not missed.
         self.page.stop()
-        data: Dict[str, Any] = {"kind": "interrupt", **end_of_session(self.config, excinfo, self.rendering)}
+        data: Dict[str, Any] = {"kind": "interrupt", **self.here(end_of_session(self.config, excinfo, self.rendering))}
         if isinstance(excinfo.value, pytest.exit.Exception):
             data["kind"] = "exit"
             if excinfo.value.returncode is not None:

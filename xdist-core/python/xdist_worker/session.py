@@ -25,6 +25,7 @@ from .distribution import foreground_option
 from .evidence import Watch
 from .facts import gather_facts
 from .forking import fork_detached
+from .here import Here
 from .host.session import NAME as HOST_NAME
 from .host.session import HostHooks
 from .link import Link, name_of
@@ -256,6 +257,7 @@ class Session(OptionsPlugin):
                 self._watch.register(key)
         config.workeroutput = {}
         run = self.run = Run(config, self._link, who, rendering, self._watch)
+        run.here = Here(self._request.get("paths") or ())
         run.mode = who.get("mode") or self._mode
         run.loop = self._loop
         hooks = WorkerHooks(run) if self._is_worker else CollectorHooks(run)

@@ -14,6 +14,7 @@ from typing import Any
 from _pytest.reports import TestReport
 
 from . import status
+from .here import Here
 from .junit_stub import stub_of
 from .portable import is_plain, pack
 from .render import crash_of
@@ -32,9 +33,14 @@ class WholeReports:
     """Encodes the reports of one worker; the interface of `ReportEncoder`."""
 
     def __init__(
-        self, config: Any, tell_blanks: Callable[[str, bytes], None], current_nodeid: Callable[[], str]
+        self,
+        config: Any,
+        tell_blanks: Callable[[str, bytes], None],
+        current_nodeid: Callable[[], str],
+        here: Here | None = None,
     ) -> None:
         self._config = config
+        self._here = here or Here(())
         self._current_nodeid = current_nodeid
         self._sent = False
         self._tell_blanks = tell_blanks
@@ -108,8 +114,8 @@ class WholeReports:
         if attribute(report, "wasxfail") is not None:
             data["wasxfail"] = text(report.wasxfail)
         if outcome == "failed":
-            data["longrepr"] = _in_short(report)
-        serial = serialised(self._config, report)
+            data["longrepr"] = self._here(_in_short(report))
+        serial = serialised(self._config, report, self._here)
         if when == "teardown":
             stub = stub_of(self._config)
             attributes = stub.take_attributes(attribute(report, "nodeid")) if stub is not None else []
@@ -133,8 +139,15 @@ def _in_short(report: Any) -> dict[str, object]:
     return data
 
 
-def serialised(config: Any, report: Any) -> dict[str, Any]:
+def serialised(config: Any, report: Any, here: Here | None = None) -> dict[str, Any]:
     """`report` as pytest and its plugins serialise it; what they cannot is kept as far as it can be told."""
+    data = _serialised(config, report)
+    if here is not None and data.get("longrepr") is not None:
+        data["longrepr"] = here(data["longrepr"])
+    return data
+
+
+def _serialised(config: Any, report: Any) -> dict[str, Any]:
     try:
         data = config.hook.pytest_report_to_serializable(config=config, report=report)
         if isinstance(data, dict):

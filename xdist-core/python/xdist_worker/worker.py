@@ -119,7 +119,7 @@ class WorkerHooks:
 
     def pytest_internalerror(self, excrepr: Any) -> bool:
         """Tell the controller; true: nothing is written to stderr."""
-        self._run.link.send({"internal_error": str(excrepr)})
+        self._run.link.send({"internal_error": self._run.here.text(str(excrepr))})
         return True
 
     @pytest.hookimpl(tryfirst=True)

@@ -90,7 +90,8 @@ impl Engine<'_> {
         };
         let known = self.members.with_pid(site, pid).map(|member| self.members.get(member).environment);
         if let Some(id) = known.filter(|id| *id != HOME).or_else(silent) {
-            self.environment_failed(id, why.trim_end().to_owned());
+            let hint = self.environment(id).launch.hint(why);
+            self.environment_failed(id, format!("{}{hint}", why.trim_end()));
         }
     }
 

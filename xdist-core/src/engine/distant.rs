@@ -15,15 +15,18 @@ use crate::ids::WorkerId;
 use crate::run::Succession;
 
 impl Engine<'_> {
-    /// Starts to connect to the hosts that workers are on.
+    /// Lists the hosts that workers are on.
+    pub(super) fn name_hosts(&mut self, distribution: &Distribution) {
+        self.sites.extend(distribution.hosts.gateways.iter().map(|spec| Site::coming(hosts::name(spec))));
+    }
+
+    /// Starts to connect to them.
     pub(super) fn connect_hosts(&mut self, distribution: &Distribution) {
-        let hosts = &distribution.hosts;
-        self.sites.extend(hosts.gateways.iter().map(|spec| Site::coming(hosts::name(spec))));
-        self.connecting = connect_all(&self.gateways, hosts, &self.happenings);
+        self.connecting = connect_all(&self.gateways, &distribution.hosts, &self.happenings);
     }
 
     /// A host serves the run: its environments start.
-    pub(super) fn site_up(&mut self, site: SiteId, remote: Arc<Remote>) {
+    pub(super) fn site_up(&mut self, site: SiteId, remote: &Arc<Remote>) {
         if self.stage == Stage::Ending {
             return;
         }
@@ -35,13 +38,15 @@ impl Engine<'_> {
             // A spec is no name.
             entry.name.clone_from(&remote.host);
         }
-        entry.state = State::Up(remote);
+        entry.state = State::Up(Arc::clone(remote));
+        self.open_copies(site, Some(remote));
         self.start_environments_of(site);
     }
 
     /// A host cannot be brought up.
     pub(super) fn site_failed(&mut self, site: SiteId, why: &str) {
         self.sites[site.0].state = State::Gone(why.to_owned());
+        self.close_copies(site);
         for id in self.environments_on(site) {
             self.environment_failed(id, why.to_owned());
         }
@@ -51,6 +56,7 @@ impl Engine<'_> {
     pub(super) fn site_lost(&mut self, site: SiteId, why: &str) -> Result<(), EngineError> {
         let name = self.site(site).name.clone();
         let before = std::mem::replace(&mut self.sites[site.0].state, State::Gone(why.to_owned()));
+        self.close_copies(site);
         if let State::Up(remote) = before {
             // It may be there and silent: whatever leads to it ends.
             let gateway = remote.gateway.clone();

@@ -45,6 +45,8 @@ pub(super) struct Environment {
     /// `id=NAME` of its first spec.
     pub(super) id: Option<String>,
     pub(super) launch: Launch,
+    /// The copy of the sources that it uses, if it has one.
+    pub(super) copy: Option<usize>,
     /// On which host it is.
     pub(super) site: SiteId,
     /// Its workers; the first one's identity is the collector's.

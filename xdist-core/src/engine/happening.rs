@@ -9,6 +9,7 @@ use super::link::Link;
 use super::outbox::Pass;
 use super::remains::Remains;
 use super::site::{Remote, SiteId};
+use super::trees::TreeNews;
 use crate::protocol::FromPython;
 
 /// A Python process of this run, by its place in the table of members.
@@ -51,6 +52,8 @@ pub(super) enum Happening {
     NoStreams(MemberId, String),
     /// What a dead worker left behind on another host, and how it ended.
     Remains(MemberId, HowEnded, Box<Remains>),
+    /// What becomes of source trees; the number is the run's.
+    Tree(u64, TreeNews),
     /// A signal to this program.
     Signal(Signal),
 }
@@ -76,6 +79,7 @@ impl Happening {
             | Self::SiteUp(..)
             | Self::SiteRefuses(_)
             | Self::SiteLost(..)
+            | Self::Tree(..)
             | Self::Signal(_) => None,
         }
     }

@@ -35,6 +35,8 @@ pub(super) struct Launch {
     variables: Vec<(String, String)>,
     /// Where it starts; made if it is missing.
     folder: Option<PathBuf>,
+    /// Where in that folder; made likewise.
+    below: PathBuf,
     /// Added to the niceness.
     nice: i32,
     no_bytecode: bool,
@@ -74,6 +76,7 @@ impl Launch {
             asked,
             variables: variables(spec),
             folder: spec.chdir().map(|folder| cwd.join(folder)),
+            below: PathBuf::new(),
             nice: spec.nice().unwrap_or(0),
             no_bytecode: spec.dont_write_bytecode(),
         }
@@ -90,9 +93,25 @@ impl Launch {
             asked,
             variables: variables(spec),
             folder,
+            below: PathBuf::new(),
             nice: spec.nice().unwrap_or(0),
             no_bytecode: spec.dont_write_bytecode(),
         }
+    }
+
+    /// Where it starts, if that is said.
+    pub(super) fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
+
+    /// Has it start in a folder.
+    pub(super) fn start_in(&mut self, folder: PathBuf) {
+        self.folder = Some(folder);
+    }
+
+    /// Has it start in a directory of its folder.
+    pub(super) fn go_below(&mut self, directory: PathBuf) {
+        self.below = directory;
     }
 
     /// The request to another host's agent that starts the same as [`Launch::start`] here.
@@ -116,12 +135,21 @@ impl Launch {
             request = request.env(name.as_str(), value.as_str());
         }
         if let Some(folder) = &self.folder {
-            request = request.cwd(folder.display().to_string()).make_cwd();
+            request = request.cwd(inside(folder, &self.below).display().to_string()).make_cwd();
         }
         if self.nice != 0 {
             request = request.nice(self.nice);
         }
         request
+    }
+
+    /// What would help an interpreter that says this; empty if nothing is known.
+    pub(super) fn hint(&self, why: &str) -> String {
+        if !why.contains("No module named 'pytest'") {
+            return String::new();
+        }
+        let python = self.python.first().map_or(PYTHON, String::as_str);
+        format!("\nhint: `{python} -m pip install pytest` there, or name another interpreter by `python=`")
     }
 
     /// What tells this environment from others with the same interpreter, short; empty if nothing does.
@@ -156,7 +184,7 @@ impl Launch {
             command.env_remove(name);
         }
         if let Some(folder) = &self.folder {
-            enter(&mut command, folder)?;
+            enter(&mut command, folder, &self.below)?;
         }
         if let Some([stdout, stderr]) = program.streams {
             command.stdout(writer(stdout)?).stderr(writer(stderr)?);
@@ -179,8 +207,8 @@ fn variables(spec: &XSpec) -> Vec<(String, String)> {
     variables
 }
 
-/// Has a program start in a folder, which is made if only itself is missing.
-fn enter(command: &mut Command, folder: &Path) -> io::Result<()> {
+/// Has a program start in a directory of a folder, which is made if only itself is missing.
+fn enter(command: &mut Command, folder: &Path, below: &Path) -> io::Result<()> {
     let named = |error: io::Error| io::Error::new(error.kind(), format!("chdir={}: {error}", folder.display()));
     match std::fs::create_dir(folder) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(named(error)),
@@ -189,8 +217,15 @@ fn enter(command: &mut Command, folder: &Path) -> io::Result<()> {
     if !std::fs::metadata(folder).map_err(named)?.is_dir() {
         return Err(named(io::ErrorKind::NotADirectory.into()));
     }
+    let folder = &inside(folder, below);
+    std::fs::create_dir_all(folder).map_err(named)?;
     command.current_dir(folder).env("PWD", folder);
     Ok(())
+}
+
+/// A directory of a folder, or the folder itself.
+fn inside(folder: &Path, below: &Path) -> PathBuf {
+    if below.as_os_str().is_empty() { folder.to_owned() } else { folder.join(below) }
 }
 
 fn writer(pipe: &str) -> io::Result<File> {

@@ -15,6 +15,7 @@
 //! | `hosts` | pure but for the ways to hosts: which of them a run has, and who shares one |
 //! | `site` | the host on which a process lives, this one or another: processes, streams, signals there |
 //! | `distant` | other hosts of a run: they come, fail, and are lost |
+//! | `trees` | sources on their way to other hosts and folders |
 //! | `splitting` | which tests stay together by a plugin's scheduler |
 //! | `members`, `link`, `output`, `page` | processes, their connections, what they write, the page they read |
 //! | `outbox` | the file in which a worker leaves word of fast tests |
@@ -47,6 +48,7 @@ mod site;
 mod splitting;
 mod start;
 mod translate;
+mod trees;
 mod warm;
 mod warnings;
 
@@ -77,6 +79,7 @@ use self::members::Members;
 use self::page::Page;
 use self::settings::Distribution;
 use self::site::{HERE, Site};
+use self::trees::Trees;
 pub use self::warm::{Idle, Stopper, Warm};
 use self::warnings::Warnings;
 use crate::event::RunEvent;
@@ -212,6 +215,8 @@ struct Engine<'a> {
     /// This host, then one for each gateway.
     sites: Vec<Site>,
     gateways: Group,
+    /// Sources on their way to other places.
+    trees: Option<Trees>,
     /// Hosts that are being connected to.
     connecting: JoinSet<()>,
     /// Workers whose host was lost, and who belong to another environment since.
@@ -325,6 +330,7 @@ impl<'a> Engine<'a> {
             environments: vec![Environment { launch: Launch::plain(candidate.argv.clone()), ..Environment::default() }],
             sites: vec![Site::here()],
             gateways: hosts::group(),
+            trees: None,
             connecting: JoinSet::new(),
             moved: Vec::new(),
             notices: Vec::new(),
@@ -398,7 +404,7 @@ impl<'a> Engine<'a> {
             }
             Happening::NoRoom(why) => self.no_room(&why),
             Happening::Stopped(site, pid) => self.stopped(site, pid),
-            Happening::SiteUp(site, Ok(remote)) => self.site_up(site, remote),
+            Happening::SiteUp(site, Ok(remote)) => self.site_up(site, &remote),
             Happening::SiteUp(site, Err(why)) => self.site_failed(site, &why),
             Happening::SiteRefuses(site) => self.sites[site.0].refuses = true,
             Happening::SiteLost(site, why) => self.site_lost(site, &why)?,
@@ -406,6 +412,7 @@ impl<'a> Engine<'a> {
             Happening::NoStreams(member, why) => {
                 self.refused(member, &format!("no named pipes for its output: {why}"));
             }
+            Happening::Tree(number, news) => self.tree_news(number, news),
             Happening::Signal(signal) => self.signal(signal),
         }
         Ok(())

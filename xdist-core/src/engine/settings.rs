@@ -49,11 +49,6 @@ const MOST_WORKERS: usize = 4096;
 /// What the facts ask for, or the text of a usage error.
 pub(super) fn distribution(request: &Request, facts: &Facts) -> Result<Distribution, String> {
     let dist = &facts.dist;
-    if let Some(option) = dist.unsupported.first() {
-        return Err(format!(
-            "`{option}` is not built yet in this version of xdist\nhint: leave it out; `-n NUM` runs the suite on this machine"
-        ));
-    }
     if !MODES.contains(&dist.mode.as_str()) {
         return Err(format!(
             "`--dist={}` is not built yet in this version of xdist\nhint: the modes that work are {} and `no`",

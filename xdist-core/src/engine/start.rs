@@ -116,7 +116,9 @@ impl Engine<'_> {
             if home == HOME {
                 self.stage = Stage::Facts;
             }
-            self.fork_session(home);
+            if !self.awaits_copy(home) {
+                self.fork_session(home);
+            }
         }
     }
 
@@ -137,7 +139,8 @@ impl Engine<'_> {
         let request = ForkRequest {
             role: Role::Session,
             id: name,
-            args: self.arguments(),
+            args: self.arguments_in(home),
+            paths: self.translations(home),
             expect_distribution: home != HOME || self.expect_distribution,
             worker: self.environment(home).workers.first().filter(|_| home != HOME).map(WorkerId::to_string),
             cycle: self.request.cycle.clone(),
@@ -192,6 +195,13 @@ impl Engine<'_> {
                 self.make_environments(&distribution);
                 self.environment_mut(HOME).progress = Progress::Parsed;
                 self.distribution = Some(distribution.clone());
+                self.name_hosts(&distribution);
+                if let Err(text) = self.begin_trees() {
+                    return self.usage_error(&text);
+                }
+                if self.stage == Stage::Ending {
+                    return;
+                }
                 self.connect_hosts(&distribution);
                 self.start_environments();
                 if self.stage == Stage::Ending {
@@ -262,7 +272,8 @@ impl Engine<'_> {
         if std::mem::replace(&mut self.configured, true) {
             return;
         }
-        let configured = self.configuration(header);
+        let brought = self.trees.as_mut().map(|trees| std::mem::take(&mut trees.told)).unwrap_or_default();
+        let configured = self.configuration(header.into_iter().chain(brought).collect());
         self.emit(&RunEvent::Configured(Box::new(configured)));
         self.early_warnings();
         for text in std::mem::take(&mut self.notices) {

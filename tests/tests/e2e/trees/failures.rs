@@ -1,0 +1,58 @@
+//! Copies that cannot be made.
+
+use xdist_tests::Suite;
+
+use super::{Far, TELLING, passed};
+
+fn project() -> Suite {
+    Suite::of(&[("tests/test_it.py", "def test_a(): pass\ndef test_b(): pass\n")])
+}
+
+#[test]
+fn a_host_without_a_copy_is_left_out_with_the_reason() {
+    let (suite, far, bad) = (project(), Far::new(), Far::new());
+    // A directory that nobody here made stands where a file should be.
+    std::fs::create_dir_all(bad.path("tests/test_it.py/theirs")).unwrap();
+    let args = ["--rsyncdir=tests", "--tx", &bad.spec(), "--tx", &far.spec(), "tests"];
+    let outcome = far.run(&suite).args(args).run();
+    outcome.expect_code(0).expect_no_survivors();
+    outcome
+        .expect_text("gw0 does not take part: the sources cannot be brought to")
+        .expect_text("is in the way, with files that were not put there");
+    assert_eq!(passed(&outcome), 2, "{}", outcome.describe());
+    let outcome = far.run(&suite).args(["--rsyncdir=tests", "--tx", &bad.spec(), "tests"]).run();
+    outcome.expect_code(14).expect_text("the sources cannot be brought to").expect_no_survivors();
+}
+
+#[test]
+fn an_interpreter_without_pytest_is_named_with_what_to_do() {
+    let (suite, far) = (project(), Far::new());
+    let bare =
+        far.spec().replace(&format!("python={}", xdist_tests::Env::usual().python().display()), "python=python3 -I -S");
+    let outcome = far.run(&suite).args(["--rsyncdir=tests", "--tx", &bare, "--tx", &far.spec(), "tests"]).run();
+    outcome.expect_code(0).expect_text("No module named 'pytest'").expect_text("pip install pytest");
+}
+
+#[test]
+fn a_second_run_to_one_folder_waits_for_the_first() {
+    let (suite, far) = (Suite::of(&[("tests/test_it.py", TELLING)]), Far::new());
+    suite.write(
+        "tests/test_first.py",
+        "import os, pathlib, time\n\
+         def test_first():\n    pathlib.Path(os.environ['E2E_STARTED']).touch()\n    go = pathlib.Path(os.environ['E2E_GO'])\n    \
+         deadline = time.time() + 40\n    while not go.exists() and time.time() < deadline:\n        time.sleep(0.02)\n    \
+         assert go.exists()\n",
+    );
+    let (started, go) = (far.dir.path().join("started"), far.dir.path().join("go"));
+    let run = |test: &str| {
+        let run = far.run(&suite).args(["-v", "--rsyncdir=tests", "--tx", &far.spec(), test]);
+        run.var("E2E_STARTED", started.as_os_str()).var("E2E_GO", go.as_os_str())
+    };
+    let mut first = run("tests/test_first.py").start();
+    first.wait_for("its test", |_| started.exists());
+    let mut second = run("tests/test_it.py::test_tells").start();
+    second.wait_for("its turn", |run| run.stderr().contains("waiting for its end"));
+    std::fs::write(&go, "").unwrap();
+    first.finish().expect_code(0);
+    second.finish().expect_code(0);
+}

@@ -1,0 +1,93 @@
+"""What is to be brought to other hosts, and where the paths are that the arguments name (`TreeFacts`).
+
+Options, ini files and initial conftests are read here; which files that makes is the controller's affair.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from . import conftest_options
+from .distribution import ini
+from .rerun import Option, options_of
+from .safe_text import attribute, text
+
+LINKS = ("refuse", "skip", "keep", "copy")
+
+# Options of pytest whose values are paths that must exist, or mean, the same on a host; by their `dest`.
+_PATHS = frozenset(("confcutdir", "ignore", "ignore_glob", "inifilename", "rootdir"))
+
+
+def tree_facts(config: Any, args: Sequence[str]) -> dict[str, object] | None:
+    """Return `TreeFacts`; None if nothing is to be brought anywhere."""
+    option = config.option
+    here = str(config.invocation_params.dir)
+    roots = [os.path.join(here, root) for root in getattr(option, "rsyncdir", None) or ()]
+    roots += [str(root) for root in ini(config, "rsyncdirs", ())]
+    roots += conftest_options.paths(config, "rsyncdirs")
+    if not roots:
+        return None
+    ignore = [*(getattr(option, "rsyncignore", None) or ()), *(str(path) for path in ini(config, "rsyncignore", ()))]
+    include = [*(getattr(option, "rsyncinclude", None) or ()), *(str(path) for path in ini(config, "rsyncinclude", ()))]
+    return {
+        "roots": [text(os.path.normpath(root)) for root in roots],
+        "ignore": [text(glob) for glob in ignore + conftest_options.paths(config, "rsyncignore")],
+        "include": [text(glob) for glob in include + conftest_options.paths(config, "rsyncinclude")],
+        "links": text(getattr(option, "rsynclinks", None) or LINKS[0]),
+        "gitignore": bool(getattr(option, "rsyncgitignore", True)),
+        "dry_run": bool(getattr(option, "rsyncdryrun", False)),
+        "configfile": "" if config.inipath is None else text(os.path.abspath(str(config.inipath))),
+        "words": _words(config, args, here),
+        "named": [text(path) for path in _named(config, here)],
+    }
+
+
+def check_options(option: Any) -> None:
+    """Raise `pytest.UsageError` where there is nothing to show."""
+    if getattr(option, "rsyncdryrun", False) and getattr(option, "numprocesses", None) == 0:
+        raise pytest.UsageError("--rsync-dry-run shows what other hosts would get, and -n 0 has none")
+
+
+def _words(config: Any, args: Sequence[str], here: str) -> list[tuple[str, str, str]]:
+    """Return the arguments, each as what stands before a path, the absolute path, what stands behind it."""
+    parser = attribute(attribute(config, "_parser"), "optparser")
+    known = attribute(parser, "_option_string_actions")
+    found: list[tuple[str, str, str]] = []
+    for option in options_of(known if isinstance(known, dict) else {}, args):
+        found += _with_path(option, here)
+    return [(text(before), text(path), text(behind)) for before, path, behind in found]
+
+
+def _with_path(option: Option, here: str) -> list[tuple[str, str, str]]:
+    first, *others = option.words
+    if option.dest == "":
+        path, behind = _split(first)
+        there = os.path.normpath(os.path.join(here, path))
+        return [("", there, behind)] if path and first != "--" and os.path.exists(there) else [(first, "", "")]
+    if option.dest not in _PATHS:
+        return [(word, "", "") for word in option.words]
+    if others:
+        return [(first, "", ""), *(("", os.path.normpath(os.path.join(here, word)), "") for word in others)]
+    at = first.find("=") + 1 if first.startswith("--") else 2
+    return [(first[:at], os.path.normpath(os.path.join(here, first[at:])), "")]
+
+
+def _split(argument: str) -> tuple[str, str]:
+    """Split a node id into the path of its file and the rest."""
+    base, bracket, rest = argument.partition("[")
+    path, colons, names = base.partition("::")
+    return path, colons + names + bracket + rest
+
+
+def _named(config: Any, here: str) -> list[str]:
+    """Return the files and directories that somebody asked to be tested: by arguments, or in the ini file."""
+    source = attribute(attribute(config, "args_source"), "name")
+    given = attribute(config, "args") or ()
+    if source == "INVOCATION_DIR" or (source is None and list(given) == [here]):
+        return []
+    paths = (os.path.normpath(os.path.join(here, _split(str(argument))[0])) for argument in given)
+    return [path for path in paths if os.path.exists(path)]
