@@ -208,6 +208,7 @@ impl Engine<'_> {
                     // One of them cannot even be started.
                 } else if hosted {
                     self.start_host(session, &distribution);
+                    self.tell_trees_begin();
                 }
                 if !hosted || !self.host_goes_first() {
                     self.begin_collecting();

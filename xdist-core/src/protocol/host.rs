@@ -74,6 +74,8 @@ pub enum HostEvent {
         /// Where tests run, if in several environments: `described` is theirs then.
         environments: Vec<HostEnvironment>,
     },
+    /// Sources are being brought to these workers, or have been: the last says which.
+    Tree(Vec<String>, Vec<String>, bool),
     /// A worker is ready.
     WorkerUp(String),
     /// A worker died: how, and whether it is replaced.

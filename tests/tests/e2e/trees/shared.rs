@@ -75,3 +75,20 @@ fn one_scan_serves_all_hosts_and_each_folder_of_theirs() {
     assert_eq!(passed(&outcome), 6, "{}", outcome.describe());
     assert_eq!(far.files(), other.files());
 }
+
+#[test]
+fn plugins_are_told_of_copies() {
+    let (suite, far) = (project(), Far::new());
+    let conftest = std::fs::read_to_string(suite.path("conftest.py")).unwrap();
+    let hooks = "
+def pytest_xdist_rsyncstart(source, gateways):
+    print('begins', source.name, [gateway.id for gateway in gateways])
+def pytest_xdist_rsyncfinish(source, gateways):
+    print('stands', source.name, [gateway.id for gateway in gateways])
+";
+    suite.write("conftest.py", &format!("{conftest}{hooks}"));
+    let args = ["-s", "--rsyncdir=pkg", "--tx", "popen", "--tx", &far.spec(), "pkg/tests/test_value.py"];
+    let outcome = far.run(&suite).args(args).run();
+    outcome.expect_code(0).expect_text("begins pkg ['gw1']").expect_text("stands pkg ['gw1']");
+    outcome.expect_text("stands truth_log.py ['gw1']");
+}

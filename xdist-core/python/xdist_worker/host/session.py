@@ -6,6 +6,7 @@ Exceptions that plugins raise here are pytest's to report, as in any session.
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 from typing import Any, Dict, List, Optional, Set, Tuple
 
 import pytest
@@ -89,8 +90,6 @@ class HostHooks:
             self.terminal.showfspath = False
         factory = getattr(config, "_tmp_path_factory", None)
         if factory is not None and self._setup.get("basetemp"):
-            from pathlib import Path
-
             factory._basetemp = Path(self._setup["basetemp"])
         config.pluginmanager.register(_Start(self), "xdist_worker.host.start")
 
@@ -277,6 +276,13 @@ class HostHooks:
             terminal.ensure_newline()
             for line in lines:
                 terminal.write_line(line)
+
+    def _on_tree(self, sources: List[str], workers: List[str], stands: bool) -> None:
+        hook = self.config.hook
+        call = hook.pytest_xdist_rsyncfinish if stands else hook.pytest_xdist_rsyncstart
+        gateways = [self._node(worker).gateway for worker in workers]
+        for source in sources:
+            call(source=Path(source), gateways=gateways)
 
     def _on_worker_up(self, worker: str) -> None:
         node = self._node(worker)

@@ -239,6 +239,7 @@ impl Engine<'_> {
     /// Tests can run in a copy: sessions begin there.
     fn copy_stands(&mut self, at: usize) {
         self.tell_of_copy(at);
+        self.tell_plugins_of_copy(at, true);
         for id in self.environments_of_copy(at) {
             let one = self.environment(id);
             let ready = one.server.is_some_and(|server| self.members.get(server).is_linked());

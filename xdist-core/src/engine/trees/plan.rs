@@ -29,6 +29,8 @@ pub(super) struct Plan {
     /// What is brought.
     pub(super) source: Source,
     pub(super) dry_run: bool,
+    /// What users asked to be brought.
+    pub(super) roots: Vec<PathBuf>,
     places: Places,
     rootdir: PathBuf,
     configfile: Option<PathBuf>,
@@ -93,7 +95,7 @@ impl Plan {
         let folder = places.of(&invocation).filter(|folder| is_below(folder)).unwrap_or_default();
         let words = trees.words.clone();
         let source = Source { mounts, rules, links, state };
-        Ok(Self { source, dry_run: trees.dry_run, places, rootdir, configfile, words, folder })
+        Ok(Self { source, dry_run: trees.dry_run, roots, places, rootdir, configfile, words, folder })
     }
 
     /// Where pytest starts in a copy, seen from it.

@@ -4,6 +4,7 @@ use super::plan::Plan;
 use super::{Copy, Engine};
 use crate::event::RunEvent;
 use crate::exit;
+use crate::protocol::HostEvent;
 
 impl Engine<'_> {
     /// Says something as soon as the header was shown.
@@ -13,6 +14,24 @@ impl Engine<'_> {
         } else {
             self.notices.push(text);
         }
+    }
+
+    /// Tells plugins that sources are being brought.
+    pub(in crate::engine) fn tell_trees_begin(&mut self) {
+        let count = self.trees.as_ref().map_or(0, |trees| trees.copies.len());
+        for at in 0..count {
+            self.tell_plugins_of_copy(at, false);
+        }
+    }
+
+    /// Tells plugins that a copy begins, or stands.
+    pub(super) fn tell_plugins_of_copy(&mut self, at: usize, stands: bool) {
+        let Some(trees) = &self.trees else { return };
+        let sources = trees.plan.roots.iter().map(|root| root.display().to_string()).collect();
+        let environments = self.environments_of_copy(at);
+        let workers = environments.iter().flat_map(|id| self.environment(*id).workers.iter().map(ToString::to_string));
+        let workers = workers.collect();
+        self.tell_host(HostEvent::Tree(sources, workers, stands));
     }
 
     /// Says what went to a copy, to those who want to know.
