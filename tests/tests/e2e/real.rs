@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 
-use xdist_tests::{Counts, Env, Invocation, Junit, Outcome, Suite, workspace};
+use xdist_tests::{Counts, Env, Invocation, Junit, Outcome, Suite, workspace, xdist_binary};
 
 /// Where the unpacked source package is, fetched if need be.
 fn fetched(name: &str) -> PathBuf {
@@ -54,6 +54,36 @@ fn check(name: &str) {
         assert_eq!(ours.counts, serial.counts, "-n {n}");
         assert_eq!(ours.code, serial.code, "-n {n}");
     }
+}
+
+/// On a host that sees nothing of the sources but the copy that it is given.
+fn check_brought(name: &str, args: &[&str]) {
+    let env = Env::named("real");
+    let common = ["-p", "no:cacheprovider", "-p", "no:xdist", "-q"];
+    let suite = Suite::foreign(&fetched(name));
+    let outcome = Invocation::pytest(&env, &suite).args(common).junit().limit(240).run();
+    let serial = face(&outcome, &suite.junit());
+    let far = tempfile::tempdir().unwrap();
+    let (copy, agent) = (far.path().join("copy"), xdist_binary().with_file_name("socketserver"));
+    // Over the sources lies an empty directory there.
+    let hidden = format!("mount -t tmpfs none {}; exec {} --stdio", suite.root().display(), agent.display());
+    let host = format!("command=unshare --user --map-root-user --mount sh -ec '{hidden}'");
+    let spec = format!("2*{host}//python={}//chdir={}", env.python().display(), copy.display());
+    let run = Invocation::xdist(&env, &suite).args(common).args(["--tx", &spec]).args(args.iter().copied());
+    let outcome = run.var("XDG_CACHE_HOME", far.path().join("cache")).junit().limit(240).run();
+    outcome.expect_no_survivors();
+    assert_eq!(face(&outcome, &suite.junit()), serial, "{}", outcome.describe());
+    assert!(serial.counts.get("passed") > 100 && copy.join("pyproject.toml").exists(), "{}", outcome.describe());
+}
+
+#[test]
+fn packaging_on_another_host() {
+    check_brought("packaging", &["--rsyncdir=src", "--rsyncdir=tests", "tests"]);
+}
+
+#[test]
+fn toolz_on_another_host() {
+    check_brought("toolz", &["--rsyncdir=toolz", "--rsyncdir=tlz"]);
 }
 
 #[test]
