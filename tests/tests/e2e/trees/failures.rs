@@ -24,6 +24,56 @@ fn a_host_without_a_copy_is_left_out_with_the_reason() {
     outcome.expect_code(14).expect_text("the sources cannot be brought to").expect_no_survivors();
 }
 
+/// Bytes that do not compress.
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 1_u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+#[test]
+fn a_host_that_is_lost_in_the_middle_is_left_out_and_gets_the_rest_next_time() {
+    let (suite, far, good) = (project(), Far::new(), Far::new());
+    std::fs::write(suite.path("tests/data.bin"), noise(3_000_000)).unwrap();
+    let agent = far.spec();
+    let cut = agent.replacen("command=", "command=sh -c 'dd bs=4096 count=300 status=none | \"$0\" --stdio' ", 1).replacen(
+        " --stdio//",
+        "//",
+        1,
+    );
+    let run = |spec: &str| {
+        let args = ["-v", "--rsyncdir=tests", "--tx", spec, "--tx", &good.spec(), "tests"];
+        far.run(&suite).args(args).run()
+    };
+    let outcome = run(&cut);
+    outcome.expect_code(0).expect_no_survivors().expect_text("gw0 does not take part");
+    assert!(!far.path("tests/data.bin").exists(), "{}", outcome.describe());
+    assert_eq!(passed(&outcome), 2, "{}", outcome.describe());
+    let outcome = run(&agent);
+    outcome.expect_code(0).expect_text("2 workers");
+    assert_eq!(std::fs::read(far.path("tests/data.bin")).unwrap(), noise(3_000_000));
+}
+
+#[test]
+fn a_host_without_room_says_so() {
+    let (suite, far, good) = (project(), Far::new(), Far::new());
+    std::fs::write(suite.path("tests/data.bin"), noise(3_000_000)).unwrap();
+    std::fs::create_dir(far.copy()).unwrap();
+    let small = format!("mount -t tmpfs -o size=1m none {}; exec \"$0\" \"$1\"", far.copy().display());
+    let unshare = format!("command=unshare --user --map-root-user --mount sh -ec '{small}' ");
+    let spec = far.spec().replacen("command=", &unshare, 1);
+    let args = ["--rsyncdir=tests", "--tx", &spec, "--tx", &good.spec(), "tests"];
+    let outcome = far.run(&suite).args(args).run();
+    outcome
+        .expect_code(0)
+        .expect_no_survivors()
+        .expect_text("gw0 does not take part: the sources cannot be brought to");
+    outcome.expect_text("tests/data.bin").expect_text("No space left on device");
+}
+
 #[test]
 fn an_interpreter_without_pytest_is_named_with_what_to_do() {
     let (suite, far) = (project(), Far::new());
