@@ -24,6 +24,7 @@ impl Server {
         let mut command = Command::new(program);
         command.args(["127.0.0.1:0", "--log", "/dev/null"]).stdout(Stdio::piped()).current_dir(far.root());
         command.env("XDG_STATE_HOME", state.path()).env("E2E_TRUTH", here.truth_path()).env("ON_THE_HOST", "yes");
+        command.env("XDG_CACHE_HOME", state.path().join("cache"));
         let mut child = command.spawn().unwrap();
         let mut said = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
@@ -90,6 +91,18 @@ fn tests_run_on_the_host_of_a_server() {
         assert_eq!(suite.left_behind(), Vec::<String>::new(), "{}", outcome.describe());
         server.expect_idle();
     }
+}
+
+#[test]
+fn sources_are_brought_to_the_host_of_a_server() {
+    let (suite, far) = (Suite::one(TELLING), Suite::one(TELLING));
+    let server = Server::start(&suite, &far);
+    let spec = server.spec().replace("//chdir=.", "");
+    let args = ["-v", "--rsyncdir=.", "--tx", &format!("2*{spec}")];
+    let outcome = xdist(&suite, &server).args(args).var("XDG_CACHE_HOME", server.state.path().join("here")).run();
+    outcome.expect_code(0).expect_text("30 passed").expect_text("sources brought to `127.0.0.1:").expect_no_survivors();
+    assert!(far.path("pyexecnetcache/test_it.py").exists(), "{}", outcome.describe());
+    server.expect_idle();
 }
 
 #[test]

@@ -49,6 +49,24 @@ fn expect_clean(outcome: &Outcome, hosts: &[&Sshd]) {
 }
 
 #[test]
+fn sources_are_brought_to_a_host() {
+    let (sshd, suite) = (Sshd::start(), Suite::one(MANY));
+    let copy = sshd.home().join("copies/one");
+    let (python, truth) = (Env::usual().python(), suite.truth_path());
+    let tail = format!("python={}//env:E2E_TRUTH={}//chdir={}", python.display(), truth.display(), copy.display());
+    let spec = format!("2*{}//{tail}", sshd.spec());
+    let cache = sshd.path("here");
+    let run = || xdist(&suite).args(["-v", "--rsyncdir=.", "--tx", &spec]).var("XDG_CACHE_HOME", &cache).run();
+    for said in ["written", "nothing had changed"] {
+        let outcome = run();
+        outcome.expect_code(0).expect_text("sources brought to `box:").expect_text(said);
+        assert_eq!(outcome.counts().get("passed"), 40, "{}", outcome.describe());
+        expect_clean(&outcome, &[&sshd]);
+    }
+    assert!(copy.join("test_it.py").exists());
+}
+
+#[test]
 fn hosts_share_the_work_and_one_connection_each_is_enough() {
     let (one, two) = (Sshd::start(), Sshd::start());
     let (suite, far) = (Suite::one(MANY), Suite::one(MANY));

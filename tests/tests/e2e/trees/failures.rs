@@ -39,11 +39,9 @@ fn a_host_that_is_lost_in_the_middle_is_left_out_and_gets_the_rest_next_time() {
     let (suite, far, good) = (project(), Far::new(), Far::new());
     std::fs::write(suite.path("tests/data.bin"), noise(3_000_000)).unwrap();
     let agent = far.spec();
-    let cut = agent.replacen("command=", "command=sh -c 'dd bs=4096 count=300 status=none | \"$0\" --stdio' ", 1).replacen(
-        " --stdio//",
-        "//",
-        1,
-    );
+    let cut = agent
+        .replacen("command=", "command=sh -c 'dd bs=4096 count=300 status=none | \"$0\" --stdio' ", 1)
+        .replacen(" --stdio//", "//", 1);
     let run = |spec: &str| {
         let args = ["-v", "--rsyncdir=tests", "--tx", spec, "--tx", &good.spec(), "tests"];
         far.run(&suite).args(args).run()
