@@ -18,7 +18,7 @@ from .host.needs import checks, needs
 from .preload import preload_modules
 from .rerun import repeated_options
 from .safe_text import attribute, integer, seconds, text
-from .trees import check_options, tree_facts
+from .trees import check_dry_run, tree_facts
 
 __all__ = ["cache_facts", "gather_facts", "preload_modules"]
 
@@ -45,8 +45,7 @@ def gather_facts(config: Any, watch: Any, args: Sequence[str]) -> dict[str, obje
         "repeated": repeated_options(config, args),
         "plugin_modules": preload_modules(config),
     }
-    check_options(option)
-    plain = plain_reason(config, dist)
+    plain, trees = plain_reason(config, dist), None
     if plain is not None:
         facts["plain"] = plain
     else:
@@ -55,6 +54,7 @@ def gather_facts(config: Any, watch: Any, args: Sequence[str]) -> dict[str, obje
         trees = tree_facts(config, args)
         if trees is not None:
             facts["trees"] = trees
+    check_dry_run(option, plain, trees)
     read = attribute(watch, "identity_read")
     if read is not None:
         path, line, what = read

@@ -17,15 +17,15 @@ class Here:
 
     def __init__(self, pairs: Sequence[Sequence[str]]) -> None:
         self._names = {there: here for there, here in pairs if there != here}
-        # A directory and nothing that merely begins, or ends, like it.
+        # A directory and nothing that merely begins, or ends, like it; a colour may begin right before it.
         either = "|".join(re.escape(there) for there in self._names)
-        self._pattern = re.compile(rf"(?<![\w/.~-])({either})(?![\w.~-])") if self._names else None
+        self._pattern = re.compile(rf"(\x1b\[[0-9;]*m|(?<![\w/.~-]))({either})(?![\w.~-])") if self._names else None
 
     def text(self, text: str) -> str:
         """Return `text` with the paths of the originals."""
         if self._pattern is None:
             return text
-        return self._pattern.sub(lambda found: self._names[found.group(1)], text)
+        return self._pattern.sub(lambda found: found.group(1) + self._names[found.group(2)], text)
 
     def __call__(self, data: Any) -> Any:
         """Return data of a message with the paths of the originals."""

@@ -46,10 +46,14 @@ def tree_facts(config: Any, args: Sequence[str]) -> dict[str, object] | None:
     }
 
 
-def check_options(option: Any) -> None:
-    """Raise `pytest.UsageError` where there is nothing to show."""
-    if getattr(option, "rsyncdryrun", False) and getattr(option, "numprocesses", None) == 0:
-        raise pytest.UsageError("--rsync-dry-run shows what other hosts would get, and -n 0 has none")
+def check_dry_run(option: Any, plain: str | None, trees: dict[str, object] | None) -> None:
+    """Raise `pytest.UsageError` where a dry run would run tests, because there is nothing to show."""
+    if not getattr(option, "rsyncdryrun", False):
+        return
+    if plain is not None:
+        raise pytest.UsageError(f"--rsync-dry-run shows what other hosts would get, and there are none: {plain}")
+    if trees is None:
+        raise pytest.UsageError("--rsync-dry-run shows what other hosts would get: nothing, without --rsyncdir")
 
 
 def _words(config: Any, args: Sequence[str], here: str) -> list[tuple[str, str, str]]:

@@ -104,3 +104,12 @@ fn a_second_run_to_one_folder_waits_for_the_first() {
     first.finish().expect_code(0);
     second.finish().expect_code(0);
 }
+
+#[test]
+fn two_ways_to_one_folder_are_told_apart() {
+    let (suite, far) = (project(), Far::new());
+    let other = far.spec().replacen("command=", "command=env ", 1);
+    let outcome = far.run(&suite).args(["--rsyncdir=tests", "--tx", &far.spec(), "--tx", &other, "tests"]).run();
+    outcome.expect_code(0).expect_no_survivors().expect_text("has the same folder on the same host");
+    assert_eq!(passed(&outcome), 2, "{}", outcome.describe());
+}

@@ -1,6 +1,6 @@
 //! What goes along and what does not, from where it may be said.
 
-use xdist_tests::Suite;
+use xdist_tests::{Env, Invocation, Suite};
 
 use super::{Far, passed};
 
@@ -61,7 +61,20 @@ fn a_dry_run_shows_what_would_go_and_why_the_rest_would_not() {
         outcome.expect_text(text);
     }
     outcome.expect_text(&far.copy().display().to_string());
+    let bare = || Invocation::xdist(&Env::usual(), &suite);
+    let outcome = bare().args(["--rsync-dry-run", "--rsyncdir=a"]).run();
+    outcome.expect_code(4).expect_text("there are none: no -n");
+    bare().args(["--rsync-dry-run", "-n2"]).run().expect_code(4).expect_text("nothing, without --rsyncdir");
     assert!(!far.copy().exists() && suite.truth().started().is_empty());
+}
+
+#[test]
+fn a_copy_in_the_tree_is_no_part_of_it() {
+    let (suite, far) = (Suite::of(&[("a/test_a.py", FINE)]), Far::new());
+    let run = || far.run(&suite).args(["-v", "--rsyncdir=.", "--tx", "popen//chdir=a/co*py", "a/test_a.py"]).run();
+    run().expect_code(0);
+    run().expect_code(0).expect_text("nothing had changed");
+    assert!(suite.path("a/co*py/a/test_a.py").exists() && !suite.path("a/co*py/a/co*py").exists());
 }
 
 #[test]

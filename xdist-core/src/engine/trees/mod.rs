@@ -21,7 +21,7 @@ use rsync_rs::{Destination, Event, Links, Options, Summary};
 use tokio::runtime::Handle;
 
 use self::plan::Plan;
-use self::push::Socket;
+use self::push::{Cut, Socket};
 use super::environment::{EnvironmentId, HOME};
 use super::happening::Happening;
 use super::site::{HERE, Remote, SiteId};
@@ -52,6 +52,8 @@ struct Copy {
     folder: PathBuf,
     /// For the link, until the host is there.
     socket: Option<Socket>,
+    /// Ends the conversation with it.
+    cut: Option<Cut>,
     /// Sent in full.
     sent: Option<Summary>,
     /// Where it is, absolute, once it stands; whoever has locked it.
@@ -73,6 +75,8 @@ pub(super) enum Lock {
 pub(super) enum TreeNews {
     /// The source cannot be read; why.
     Unreadable(String),
+    /// A copy's conversation has begun.
+    Begun(usize, Cut),
     /// A copy waits for another run, which uses it.
     Waiting(usize),
     /// So many bytes went to a copy.
@@ -106,7 +110,9 @@ impl Engine<'_> {
         if copies.is_empty() && !asked.dry_run {
             return Ok(());
         }
-        let plan = Plan::of(&facts, asked, push::state("sources"))?;
+        let mut plan = Plan::of(&facts, asked, push::state("sources"))?;
+        // A copy in the tree is no part of it.
+        copies.iter().filter(|copy| copy.site == HERE).for_each(|copy| plan.leave_out(&copy.folder));
         if plan.dry_run {
             return self.show_trees(&plan, &copies);
         }
@@ -163,7 +169,14 @@ impl Engine<'_> {
             let (folder, happenings) = (copy.folder.clone(), self.happenings.clone());
             if let Some(remote) = remote.cloned() {
                 tokio::spawn(async move {
-                    let received = receive_there(&remote, &folder, outward_links, socket).await;
+                    let begin = begin_there(&remote, &folder, outward_links, socket).await;
+                    let received = match begin {
+                        Ok((control, cut)) => {
+                            let _ = happenings.send(Happening::Tree(number, TreeNews::Begun(at, cut))).await;
+                            end_there(control).await
+                        }
+                        Err(why) => Err(why),
+                    };
                     let _ = happenings.send(Happening::Tree(number, TreeNews::Stands(at, received))).await;
                 });
                 continue;
@@ -184,11 +197,14 @@ impl Engine<'_> {
                 });
                 let _ = happenings.blocking_send(Happening::Tree(number, TreeNews::Stands(at, stands)));
             });
-            if let Err(error) = push::receive(options, socket, done) {
-                let why = Err(format!("it cannot be received: {error}"));
-                tokio::spawn(async move {
-                    drop(on_error.send(Happening::Tree(number, TreeNews::Stands(at, why))).await);
-                });
+            match push::receive(options, socket, done) {
+                Ok(cut) => copy.cut = Some(cut),
+                Err(error) => {
+                    let why = Err(format!("it cannot be received: {error}"));
+                    tokio::spawn(async move {
+                        drop(on_error.send(Happening::Tree(number, TreeNews::Stands(at, why))).await);
+                    });
+                }
             }
         }
     }
@@ -211,7 +227,19 @@ impl Engine<'_> {
                 trees.copies[at].bytes += bytes;
                 return;
             }
+            TreeNews::Begun(at, cut) => {
+                trees.copies[at].cut = Some(cut);
+                return;
+            }
             TreeNews::Waiting(at) => {
+                if let Some(other) = self.same_place(at) {
+                    let spec = &self.environment(other).spec;
+                    let why = format!(
+                        "`{spec}` has the same folder on the same host\nhint: another `chdir=`, or one way there"
+                    );
+                    return self.copy_failed(at, &why);
+                }
+                let Some(trees) = &mut self.trees else { return };
                 if !std::mem::replace(&mut trees.waiting_told, true) {
                     let place = self.place_of_copy(at);
                     // It may take long: nobody is to wonder before the header is shown.
@@ -257,6 +285,9 @@ impl Engine<'_> {
             return;
         }
         trees.copies[at].socket = None;
+        if let Some(cut) = trees.copies[at].cut.take() {
+            cut.cut();
+        }
         let place = self.place_of_copy(at);
         for id in self.environments_of_copy(at) {
             self.environment_failed(id, format!("the sources cannot be brought to {place}: {why}"));
@@ -302,6 +333,19 @@ impl Engine<'_> {
         Some((&trees.plan, trees.copies[at].stands.as_ref()?.0.as_str()))
     }
 
+    /// An environment of this run whose copy is, by all that is known, the same directory as this one.
+    fn same_place(&self, at: usize) -> Option<EnvironmentId> {
+        let copies = &self.trees.as_ref()?.copies;
+        let place = |copy: &Copy| match self.site(copy.site).remote() {
+            Some(remote) => (remote.host.clone(), Path::new(&remote.cwd).join(&copy.folder)),
+            None => (rustix::system::uname().nodename().to_string_lossy().into_owned(), copy.folder.clone()),
+        };
+        let own = place(&copies[at]);
+        let other =
+            copies.iter().enumerate().position(|(other, copy)| other != at && !copy.failed && place(copy) == own)?;
+        self.environments_of_copy(other).first().copied()
+    }
+
     fn place_of_copy(&self, at: usize) -> String {
         let Some(copy) = self.trees.as_ref().map(|trees| &trees.copies[at]) else { return String::new() };
         let path = copy.stands.as_ref().map_or_else(|| copy.folder.display().to_string(), |(path, _)| path.clone());
@@ -314,17 +358,17 @@ impl Engine<'_> {
 
 impl Copy {
     fn new(site: SiteId, folder: PathBuf) -> Self {
-        Self { site, folder, socket: None, sent: None, stands: None, failed: false, bytes: 0 }
+        Self { site, folder, socket: None, cut: None, sent: None, stands: None, failed: false, bytes: 0 }
     }
 }
 
-/// Has a host's agent receive a copy; returns where it is, and what keeps it locked.
-async fn receive_there(
+/// Has a host's agent receive a copy; returns where it answers, and what ends the conversation.
+async fn begin_there(
     remote: &Remote,
     folder: &Path,
     outward_links: bool,
     socket: Socket,
-) -> Result<(String, Lock), String> {
+) -> Result<(Channel, Cut), String> {
     let link = remote.gateway.agent().await.map_err(|error| error.to_string())?;
     let control = Channel::open(link, "tree").map_err(|error| error.to_string())?;
     let stream = control.sibling().map_err(|error| error.to_string())?;
@@ -334,9 +378,15 @@ async fn receive_there(
         ("stream", stream.reference()),
     ];
     control.send(Value::dict(asked)).await.map_err(|error| error.to_string())?;
+    let cut = Cut::There(stream.clone());
     let (reader, writer) = stream.into_byte_stream();
     let runtime = Handle::current();
     socket.plug(Box::new(AsyncReader::new(runtime.clone(), reader)), Box::new(AsyncWriter::new(runtime, writer)));
+    Ok((control, cut))
+}
+
+/// Where a copy is, once it stands, and what keeps it locked.
+async fn end_there(control: Channel) -> Result<(String, Lock), String> {
     match control.receive().await.map_err(|error| error.to_string())? {
         Value::Str(path) => Ok((path, Lock::There(control))),
         other => Err(format!("its agent answered {} for a path", other.kind())),

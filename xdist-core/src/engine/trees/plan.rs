@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rsync_rs::{Links, Mount, RelPath, Rules, Source};
 
+use super::super::hosts::FOLDER;
 use super::places::{Places, is_below, joined};
 use crate::facts::{Facts, TreeFacts};
 use crate::protocol::Argument;
@@ -79,12 +80,13 @@ impl Plan {
                 return Err(outside(Path::new(path)));
             }
         }
-        let rules = Rules {
+        let mut rules = Rules {
             ignore: trees.ignore.iter().map(OsString::from).collect(),
             include: trees.include.iter().map(OsString::from).collect(),
             gitignore: trees.gitignore,
             ..Rules::default()
         };
+        rules.defaults.push(FOLDER.into());
         let links = match trees.links.as_str() {
             "skip" => Links::Skip,
             "keep" => Links::Keep,
@@ -96,6 +98,16 @@ impl Plan {
         let words = trees.words.clone();
         let source = Source { mounts, rules, links, state };
         Ok(Self { source, dry_run: trees.dry_run, roots, places, rootdir, configfile, words, folder })
+    }
+
+    /// Leaves a directory out.
+    pub(super) fn leave_out(&mut self, directory: &Path) {
+        // Whatever name it has here.
+        let real = directory.canonicalize().ok();
+        for path in [Some(directory.to_owned()), real].into_iter().flatten() {
+            let pattern = path.to_string_lossy().replace('[', "[[]").replace('*', "[*]").replace('?', "[?]");
+            self.source.rules.ignore.push(pattern.into());
+        }
     }
 
     /// Where pytest starts in a copy, seen from it.

@@ -4,11 +4,13 @@
 //! until then whoever wants to use it waits.
 
 use std::io;
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
+use execnet_rs::channel::Channel;
 use rsync_rs::link::stream::{StreamReader, StreamWriter};
 use rsync_rs::link::{MessageReader, MessageWriter};
 use rsync_rs::{Destination, Event, Options, SendError, Snapshot, Source, Summary, Target, push};
@@ -73,6 +75,23 @@ impl MessageWriter for Later<Box<dyn MessageWriter>> {
     }
 }
 
+/// Ends a conversation from outside.
+#[derive(Debug)]
+pub(in crate::engine) enum Cut {
+    Here(UnixStream),
+    There(Channel),
+}
+
+impl Cut {
+    pub(super) fn cut(self) {
+        match self {
+            // What is not connected any more has ended.
+            Self::Here(stream) => drop(stream.shutdown(Shutdown::Both)),
+            Self::There(stream) => stream.close(),
+        }
+    }
+}
+
 /// Scans, and sends to all; tells by `done` what came of it. `observe` is told of what happens on the way.
 pub(super) fn send(
     source: Source,
@@ -94,13 +113,15 @@ pub(super) fn send(
     std::thread::Builder::new().name("trees".to_owned()).spawn(thread).map(drop)
 }
 
-/// Receives a copy on this host. `done` is told the destination, which stays locked as long as it lives.
+/// Receives a copy on this host. `done` is told the destination, which stays locked as long as it lives. What is returned
+/// can be shut down, which ends the conversation.
 pub(super) fn receive(
     options: Options,
     socket: Socket,
     done: impl FnOnce(Result<Destination, String>) + Send + 'static,
-) -> io::Result<()> {
+) -> io::Result<Cut> {
     let (near, far) = UnixStream::pair()?;
+    let cut = Cut::Here(near.try_clone()?);
     socket.plug(Box::new(StreamReader::new(near.try_clone()?)), Box::new(StreamWriter::new(near)));
     let mut reader = StreamReader::new(far.try_clone()?);
     let thread = move || {
@@ -108,7 +129,7 @@ pub(super) fn receive(
         let served = Destination::serve(options, PATIENCE, &mut reader, &mut writer);
         done(served.map(|(destination, _)| destination).map_err(|error| error.to_string()));
     };
-    std::thread::Builder::new().name("tree".to_owned()).spawn(thread).map(drop)
+    std::thread::Builder::new().name("tree".to_owned()).spawn(thread).map(|_| cut)
 }
 
 /// A directory of this user's for what is remembered of trees.
