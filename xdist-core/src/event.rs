@@ -68,6 +68,8 @@ pub enum RunEvent {
     },
     /// Something the user should know, one line, readable after "xdist: ".
     Notice(String),
+    /// Sources are on their way to other places for a while now; `None`: not any more. For a line that moves.
+    Bringing(Option<Bringing>),
     /// The user asked to stop (Ctrl-C, SIGTERM): running tests are being interrupted.
     Stopping {
         /// `Ctrl-C`, `SIGTERM`….
@@ -80,6 +82,21 @@ pub enum RunEvent {
     },
     /// The run is over. Once, last.
     Ended(Box<Ended>),
+}
+
+/// Sources on their way to all copies together.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Bringing {
+    /// Copies that are made.
+    pub copies: usize,
+    /// Files that they need.
+    pub files: u64,
+    /// Bytes of these files.
+    pub bytes: u64,
+    /// Bytes that were sent: compressed, and of files that changed the changes.
+    pub sent: u64,
+    /// Seconds since it began.
+    pub seconds: f64,
 }
 
 /// Facts for the header.

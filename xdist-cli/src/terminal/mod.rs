@@ -14,6 +14,7 @@ macro_rules! put {
 
 mod alone;
 mod bar;
+mod bringing;
 mod closing;
 mod durations;
 mod ending;
@@ -41,7 +42,7 @@ mod warnings;
 use std::io::{self, Write};
 use std::time::Instant;
 
-use xdist_core::event::{Collected, Configured, RunEvent};
+use xdist_core::event::{Bringing, Collected, Configured, RunEvent};
 use xdist_core::ids::{TestIndex, WorkerId};
 
 use self::bar::Bar;
@@ -81,6 +82,8 @@ pub struct TerminalReporter<W: Write> {
     running: Running,
     /// Seconds of tests since the last figure of `console_output_style = times`.
     unshown: f64,
+    /// The line at the bottom says how far sources are.
+    bringing: bool,
     configured: bool,
     /// `-p no:terminal`: nothing but errors.
     silent: bool,
@@ -115,6 +118,7 @@ impl<W: Write> TerminalReporter<W> {
             running: Running::default(),
             unshown: 0.0,
             configured: false,
+            bringing: false,
             silent: false,
             tests_began: None,
             lettered: false,
@@ -182,7 +186,12 @@ impl<W: Write> TerminalReporter<W> {
         if self.silent && !matches!(event, RunEvent::Ended(_)) {
             return Ok(());
         }
+        if !matches!(event, RunEvent::Bringing(Some(_))) && std::mem::take(&mut self.bringing) {
+            self.screen.erase_line();
+            self.show_collecting();
+        }
         match event {
+            RunEvent::Bringing(bringing) => self.bring(*bringing)?,
             RunEvent::Started { test, worker } => {
                 self.running.start(*worker, *test, now);
                 self.shelf.alive(*worker);
@@ -229,8 +238,24 @@ impl<W: Write> TerminalReporter<W> {
         let mut out = String::new();
         header::session(&self.face, configured, &mut out);
         self.screen.lines(&out);
-        if self.is_live() && self.face.display.verbosity >= 0 {
+        self.show_collecting();
+        self.screen.flush()
+    }
+
+    fn show_collecting(&mut self) {
+        if self.configured && self.tests_began.is_none() && self.is_live() && self.face.display.verbosity >= 0 {
             self.screen.write(&self.face.style.paint(COLLECTING, &[Ink::BOLD]), COLLECTING.len());
+        }
+    }
+
+    /// Shows how far sources are, in the line at the bottom.
+    fn bring(&mut self, bringing: Option<Bringing>) -> io::Result<()> {
+        if let Some(bringing) = bringing.filter(|_| self.is_live() && self.tests_began.is_none()) {
+            let mut line = bringing::line(&bringing);
+            line.truncate(usize::from(self.options.width.unwrap_or(80)).saturating_sub(1));
+            self.screen.erase_line();
+            self.screen.write(&line, line.len());
+            self.bringing = true;
         }
         self.screen.flush()
     }

@@ -294,7 +294,7 @@ impl Engine<'_> {
             rendering: Some(self.rendering.clone()),
             stdout,
             stderr,
-            cycle: self.request.cycle.clone(),
+            cycle: self.cycle_in(home),
             worker: None,
             host: None,
         };

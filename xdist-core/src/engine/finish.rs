@@ -360,6 +360,7 @@ impl Engine<'_> {
     /// Time passes.
     pub(super) fn tick(&mut self) {
         let now = Instant::now();
+        self.tell_tree_progress();
         if self.kill_at.is_some_and(|at| at <= now) {
             self.kill_at = None;
             self.kill_stragglers();

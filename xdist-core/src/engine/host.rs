@@ -277,7 +277,7 @@ impl Engine<'_> {
             return;
         }
         let event = match event {
-            RunEvent::Configured(_) | RunEvent::Ended(_) | RunEvent::HostDied { .. } => return,
+            RunEvent::Configured(_) | RunEvent::Bringing(_) | RunEvent::Ended(_) | RunEvent::HostDied { .. } => return,
             RunEvent::Collected(collected) => {
                 let environments = self.environments_for_host(collected);
                 collection_event(&collected.collection, self.observer.lines(event), environments)

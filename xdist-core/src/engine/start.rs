@@ -143,7 +143,7 @@ impl Engine<'_> {
             paths: self.translations(home),
             expect_distribution: home != HOME || self.expect_distribution,
             worker: self.environment(home).workers.first().filter(|_| home != HOME).map(WorkerId::to_string),
-            cycle: self.request.cycle.clone(),
+            cycle: self.cycle_in(home),
             stdout,
             stderr,
             ..ForkRequest::default()

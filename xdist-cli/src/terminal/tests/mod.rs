@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use xdist_core::collection::Collection;
-use xdist_core::event::{Collected, Configured, Crashed, Ended, RunEvent, Verdict};
+use xdist_core::event::{Bringing, Collected, Configured, Crashed, Ended, RunEvent, Verdict};
 use xdist_core::facts::{DisplayOptions, Facts, Interpreter};
 use xdist_core::ids::{TestIndex, WorkerId};
 use xdist_core::report::{Crash, Longrepr, Report, Warning};

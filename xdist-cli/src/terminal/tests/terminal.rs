@@ -131,6 +131,24 @@ fn collecting_is_said_until_it_is_done() {
 }
 
 #[test]
+fn sources_on_their_way_have_the_line_at_the_bottom() {
+    let mut run = on_a_terminal(busy(), 80);
+    run.collected = None;
+    run.events.clear();
+    let bringing = Bringing { copies: 2, files: 3, bytes: 4000, sent: 5, seconds: 1.0 };
+    run = run.with(RunEvent::Bringing(Some(bringing)));
+    let line = "bringing sources to 2 places: 3 files (4.0 kB), 5 B sent, 5 B/s";
+    assert!(in_the_middle(&run).ends_with(&format!("\n{line}")), "{}", in_the_middle(&run));
+    run = run.with(RunEvent::Bringing(Some(Bringing { sent: 50, ..bringing })));
+    assert!(in_the_middle(&run).ends_with("50 B sent, 50 B/s"), "{}", in_the_middle(&run));
+    let over = run.with(RunEvent::Bringing(None));
+    assert!(in_the_middle(&over).ends_with("\ncollecting ..."), "{}", in_the_middle(&over));
+    let mut ci = over;
+    ci.options.ci = true;
+    assert!(!ci.output().contains("bringing"));
+}
+
+#[test]
 fn continuous_integration_has_no_bar() {
     let mut run = on_a_terminal(busy(), 80);
     run.options.ci = true;

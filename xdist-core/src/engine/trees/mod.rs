@@ -27,7 +27,7 @@ use super::happening::Happening;
 use super::site::{HERE, Remote, SiteId};
 use super::{Engine, Stage, hosts};
 use crate::exit;
-use crate::protocol::Argument;
+use crate::protocol::{Argument, Cycle, Selection};
 
 /// Runs that have had trees.
 static NUMBER: AtomicU64 = AtomicU64::new(0);
@@ -41,6 +41,8 @@ pub(super) struct Trees {
     number: u64,
     /// What the header says of copies.
     pub(super) told: Vec<String>,
+    /// Users see how far it is.
+    progress_shown: bool,
     /// It was said that another run is waited for.
     waiting_told: bool,
 }
@@ -61,6 +63,8 @@ struct Copy {
     failed: bool,
     /// Bytes that went there.
     bytes: u64,
+    /// Files that it needs, and their bytes.
+    needs: (u64, u64),
 }
 
 /// Keeps other runs from changing a copy.
@@ -79,6 +83,8 @@ pub(super) enum TreeNews {
     Begun(usize, Cut),
     /// A copy waits for another run, which uses it.
     Waiting(usize),
+    /// So many files are needed by a copy, and bytes of them.
+    Needs(usize, u64, u64),
     /// So many bytes went to a copy.
     Sent(usize, u64),
     /// Everything went to a copy, or not; why.
@@ -136,7 +142,7 @@ impl Engine<'_> {
         let observe = move |at, event| match event {
             Event::Waiting => observed(TreeNews::Waiting(at)),
             Event::Sent(bytes) => observed(TreeNews::Sent(at, bytes)),
-            Event::Sending { .. } => {}
+            Event::Sending { files, bytes } => observed(TreeNews::Needs(at, files, bytes)),
         };
         let done = move |results: Result<push::Results, String>| match results {
             Ok((_, results)) => {
@@ -152,6 +158,7 @@ impl Engine<'_> {
             began: Instant::now(),
             number,
             told: Vec::new(),
+            progress_shown: false,
             waiting_told: false,
         });
         push::send(source, targets, |_| (), observe, done).map_err(|error| format!("no thread for trees: {error}"))?;
@@ -225,6 +232,10 @@ impl Engine<'_> {
             TreeNews::Unreadable(why) => return self.trees_unreadable(&why),
             TreeNews::Sent(at, bytes) => {
                 trees.copies[at].bytes += bytes;
+                return;
+            }
+            TreeNews::Needs(at, files, bytes) => {
+                trees.copies[at].needs = (files, bytes);
                 return;
             }
             TreeNews::Begun(at, cut) => {
@@ -323,6 +334,15 @@ impl Engine<'_> {
         }
     }
 
+    /// What a run of the loop is narrowed to, as an environment knows it.
+    pub(super) fn cycle_in(&self, id: EnvironmentId) -> Option<Cycle> {
+        let mut cycle = self.request.cycle.clone()?;
+        if let (Some((plan, path)), Selection::Some(_, files)) = (self.copy_of(id), &mut cycle.selection) {
+            files.iter_mut().for_each(|file| *file = plan.in_copy(path, Path::new(&*file)).display().to_string());
+        }
+        Some(cycle)
+    }
+
     /// Directories that an environment has copies in, and what they are copies of.
     pub(super) fn translations(&self, id: EnvironmentId) -> Vec<(String, String)> {
         self.copy_of(id).map(|(plan, path)| plan.translations(path)).unwrap_or_default()
@@ -358,7 +378,7 @@ impl Engine<'_> {
 
 impl Copy {
     fn new(site: SiteId, folder: PathBuf) -> Self {
-        Self { site, folder, socket: None, cut: None, sent: None, stands: None, failed: false, bytes: 0 }
+        Self { site, folder, socket: None, cut: None, sent: None, stands: None, failed: false, bytes: 0, needs: (0, 0) }
     }
 }
 

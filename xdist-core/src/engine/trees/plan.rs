@@ -117,10 +117,7 @@ impl Plan {
 
     /// pytest's arguments in the copy at `copy`, an absolute path.
     pub(super) fn arguments(&self, copy: &str) -> Vec<Argument> {
-        let there = |path: &Path| {
-            let place = self.places.of(&lexically(path, &self.rootdir));
-            place.map_or_else(|| path.to_owned(), |place| joined(Path::new(copy), &place)).display().to_string()
-        };
+        let there = |path: &Path| self.in_copy(copy, path).display().to_string();
         let mut words: Vec<String> = Vec::new();
         let mut options = vec![format!("--rootdir={}", there(&self.rootdir))];
         if let Some(file) = &self.configfile {
@@ -138,6 +135,12 @@ impl Plan {
         }
         words.append(&mut options);
         words.into_iter().map(Argument::Text).collect()
+    }
+
+    /// Where a path is in the copy at `copy`; the path itself, if it has no place there.
+    pub(super) fn in_copy(&self, copy: &str, path: &Path) -> PathBuf {
+        let place = self.places.of(&lexically(path, &self.rootdir));
+        place.map_or_else(|| path.to_owned(), |place| joined(Path::new(copy), &place))
     }
 
     /// Directories in the copy at `copy`, and what they are copies of.

@@ -1,10 +1,15 @@
 //! What users are told of trees: what went where with `-v`, and what would go where in a dry run.
 
 use super::plan::Plan;
-use super::{Copy, Engine};
-use crate::event::RunEvent;
+use std::time::Duration;
+
+use super::{Copy, Engine, Stage};
+use crate::event::{Bringing, RunEvent};
 use crate::exit;
 use crate::protocol::HostEvent;
+
+/// What takes longer is shown.
+const LONG: Duration = Duration::from_secs(1);
 
 impl Engine<'_> {
     /// Says something as soon as the header was shown.
@@ -13,6 +18,31 @@ impl Engine<'_> {
             self.emit(&RunEvent::Notice(text));
         } else {
             self.notices.push(text);
+        }
+    }
+
+    /// Shows how far sources are, once it takes long.
+    pub(in crate::engine) fn tell_tree_progress(&mut self) {
+        let Some(trees) = &mut self.trees else { return };
+        let seconds = trees.began.elapsed();
+        let under_way = trees.copies.iter().any(|copy| !copy.failed && copy.sent.is_none());
+        if !under_way || self.stage == Stage::Ending {
+            if std::mem::take(&mut trees.progress_shown) {
+                self.emit(&RunEvent::Bringing(None));
+            }
+            return;
+        }
+        let sum = |of: fn(&Copy) -> u64| trees.copies.iter().map(of).sum();
+        let bringing = Bringing {
+            copies: trees.copies.len(),
+            files: sum(|copy| copy.needs.0),
+            bytes: sum(|copy| copy.needs.1),
+            sent: sum(|copy| copy.bytes),
+            seconds: seconds.as_secs_f64(),
+        };
+        if seconds >= LONG && bringing.files > 0 {
+            trees.progress_shown = true;
+            self.emit(&RunEvent::Bringing(Some(bringing)));
         }
     }
 
