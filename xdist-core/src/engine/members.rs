@@ -279,7 +279,7 @@ mod tests {
     #[test]
     fn nobody_has_the_number_of_somebody_who_is_no_more() {
         let mut members = Members::default();
-        let mut add = |members: &mut Members, name: &str| members.add(Member::new(MemberRole::Session, HOME, name, 0));
+        let add = |members: &mut Members, name: &str| members.add(Member::new(MemberRole::Session, HOME, name, 0));
         let passed_over = add(&mut members, "passed over");
         let server = add(&mut members, "server");
         let mut gone = Vec::new();

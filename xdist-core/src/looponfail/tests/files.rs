@@ -136,7 +136,7 @@ fn names_that_say_enough() {
 /// A run whose processes have left word of these.
 fn on(directory: &Path, words: &[&str]) -> OwnWrites {
     let record = directory.join("record");
-    fs::write(&record, words.iter().map(|word| format!("{word}\0")).collect::<String>()).unwrap();
+    fs::write(&record, words.join("\0") + "\0").unwrap();
     let mut own = OwnWrites::default();
     own.begin(record);
     own.catch_up();
@@ -200,7 +200,7 @@ proptest! {
     fn word_may_come_in_any_pieces(names in prop::collection::vec("[a-z]{1,8}", 1..20), cut in 0..200_usize) {
         let directory = tempfile::tempdir().unwrap();
         let record = directory.path().join("record");
-        let text: String = names.iter().map(|name| format!("/t/{name}\0")).collect();
+        let text: String = names.iter().flat_map(|name| ["/t/", name, "\0"]).collect();
         let mut own = OwnWrites::default();
         own.begin(record.clone());
         for end in [cut.min(text.len()), text.len()] {

@@ -202,7 +202,7 @@ fn perform(selection: &Selection, failed: u8, errors: u8, cut_short: bool) -> Re
     };
     // Of a run that is stopped nobody knows the rest.
     let passed = if cut_short { String::new() } else { of(false) };
-    Results { cut_short, selected, ..ran(&of(true), &passed) }
+    Results { selected, cut_short, ..ran(&of(true), &passed) }
 }
 
 proptest! {
