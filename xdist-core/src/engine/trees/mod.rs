@@ -338,7 +338,9 @@ impl Engine<'_> {
     pub(super) fn cycle_in(&self, id: EnvironmentId) -> Option<Cycle> {
         let mut cycle = self.request.cycle.clone()?;
         if let (Some((plan, path)), Selection::Some(_, files)) = (self.copy_of(id), &mut cycle.selection) {
-            files.iter_mut().for_each(|file| *file = plan.in_copy(path, Path::new(&*file)).display().to_string());
+            for file in files {
+                *file = plan.in_copy(path, Path::new(&*file)).display().to_string();
+            }
         }
         Some(cycle)
     }
