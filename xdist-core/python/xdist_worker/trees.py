@@ -89,9 +89,9 @@ def _split(argument: str) -> tuple[str, str]:
 
 def _named(config: Any, here: str) -> list[str]:
     """Return the files and directories that somebody asked to be tested: by arguments, or in the ini file."""
-    source = attribute(attribute(config, "args_source"), "name")
     given = attribute(config, "args") or ()
-    if source == "INVOCATION_DIR" or (source is None and list(given) == [here]):
+    # Where nobody names anything, it is the directory in which pytest was started; not all versions tell that apart.
+    if list(given) == [here]:
         return []
     paths = (os.path.normpath(os.path.join(here, _split(str(argument))[0])) for argument in given)
     return [path for path in paths if os.path.exists(path)]
