@@ -217,7 +217,9 @@ impl Engine<'_> {
             wrote.push_str(&self.members.get_mut(member).output.take_all());
         }
         let wrote = wrote.trim();
-        if wrote.is_empty() || text.contains(wrote) { text } else { format!("{text}\n{wrote}") }
+        let text = if wrote.is_empty() || text.contains(wrote) { text } else { format!("{text}\n{wrote}") };
+        let hint = self.hint_of_copy(id, &text);
+        format!("{text}{hint}")
     }
 
     // Collecting.

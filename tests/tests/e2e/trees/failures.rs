@@ -1,6 +1,6 @@
 //! Copies that cannot be made.
 
-use xdist_tests::Suite;
+use xdist_tests::{Env, Invocation, Suite};
 
 use super::{Far, TELLING, passed};
 
@@ -75,8 +75,7 @@ fn a_host_without_room_says_so() {
 #[test]
 fn an_interpreter_without_pytest_is_named_with_what_to_do() {
     let (suite, far) = (project(), Far::new());
-    let bare =
-        far.spec().replace(&format!("python={}", xdist_tests::Env::usual().python().display()), "python=python3 -I -S");
+    let bare = far.spec().replace(&format!("python={}", Env::usual().python().display()), "python=python3 -I -S");
     let outcome = far.run(&suite).args(["--rsyncdir=tests", "--tx", &bare, "--tx", &far.spec(), "tests"]).run();
     outcome.expect_code(0).expect_text("No module named 'pytest'").expect_text("pip install pytest");
 }
@@ -112,4 +111,14 @@ fn two_ways_to_one_folder_are_told_apart() {
     let outcome = far.run(&suite).args(["--rsyncdir=tests", "--tx", &far.spec(), "--tx", &other, "tests"]).run();
     outcome.expect_code(0).expect_no_survivors().expect_text("has the same folder on the same host");
     assert_eq!(passed(&outcome), 2, "{}", outcome.describe());
+}
+
+#[test]
+fn a_module_that_was_left_behind_is_missed_with_a_hint() {
+    let (suite, far) = (project(), Far::new());
+    // Its plugin for records stays behind.
+    let run = Invocation::xdist(&Env::usual(), &suite).var("XDG_CACHE_HOME", far.dir.path().join("cache"));
+    let outcome = run.args(["--rsyncdir=tests", "--tx", &far.spec(), "tests"]).run();
+    outcome.expect_text("No module named 'truth_").expect_text("only what `--rsyncdir` names is there");
+    outcome.expect_code(12).expect_no_survivors();
 }

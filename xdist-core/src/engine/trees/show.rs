@@ -3,7 +3,7 @@
 use super::plan::Plan;
 use std::time::Duration;
 
-use super::{Copy, Engine, Stage};
+use super::{Copy, Engine, EnvironmentId, Stage};
 use crate::event::{Bringing, RunEvent};
 use crate::exit;
 use crate::protocol::HostEvent;
@@ -43,6 +43,16 @@ impl Engine<'_> {
         if seconds >= LONG && bringing.files > 0 {
             trees.progress_shown = true;
             self.emit(&RunEvent::Bringing(Some(bringing)));
+        }
+    }
+
+    /// What may be wrong with a copy in which something is not found that is here.
+    pub(in crate::engine) fn hint_of_copy(&self, id: EnvironmentId, text: &str) -> &'static str {
+        let missing = text.contains("No module named '") && !text.contains("No module named 'pytest'");
+        if missing && self.environment(id).copy.is_some() {
+            "\nhint: of the sources, only what `--rsyncdir` names is there; `--rsync-dry-run` shows it"
+        } else {
+            ""
         }
     }
 
