@@ -91,8 +91,7 @@ impl Screen {
     }
 }
 
-const HELP: &str = "\
-  Enter  run what fails again
+const HELP: &str = "  Enter  run what fails again
   a      run everything
   f      run nothing but what fails (again: everything once that passes)
   o      show the last run once more
