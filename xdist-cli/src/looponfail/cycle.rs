@@ -32,15 +32,20 @@ enum Woken {
 }
 
 impl Loop<'_> {
-    /// One run: its exit code, and what is to be done then.
+    /// One run, now that these have changed: its exit code, and what is to be done then.
     ///
     /// # Errors
     /// What kept the run from taking place.
-    pub(super) async fn cycle(&mut self, selection: Selection) -> Result<(u8, VecDeque<Effect>), EngineError> {
+    pub(super) async fn cycle(
+        &mut self,
+        selection: Selection,
+        changed: &Changes,
+    ) -> Result<(u8, VecDeque<Effect>), EngineError> {
         let _ = std::fs::remove_file(self.record());
         self.cycles += 1;
         let writes = self.record();
-        let cycle = Cycle { selection, writes: writes.display().to_string() };
+        let changed = changed.files.iter().filter_map(|path| path.to_str()).map(str::to_owned).collect();
+        let cycle = Cycle { selection, writes: writes.display().to_string(), changed };
         let request = Request { cycle: Some(cycle), ..self.request.clone() };
         self.output.borrow_mut().clear();
         let (tell, mut told_facts) = oneshot::channel();

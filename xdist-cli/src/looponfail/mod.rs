@@ -85,7 +85,7 @@ impl<'g> Loop<'g> {
     /// # Errors
     /// What kept the first run from taking place.
     pub(crate) async fn drive(mut self) -> Result<u8, EngineError> {
-        let (code, mut todo) = self.cycle(Selection::LastFailed).await?;
+        let (code, mut todo) = self.cycle(Selection::LastFailed, &Changes::default()).await?;
         // What was wrong with the command line will be wrong with it whatever changes.
         let misused = code == exit::USAGE_ERROR && self.state.failing().next().is_none();
         if misused || self.facts.is_none() {
@@ -102,7 +102,7 @@ impl<'g> Loop<'g> {
             match effect {
                 Effect::Run(selection, changes) => {
                     self.prepare(&selection, &changes).await;
-                    todo = self.again(selection).await;
+                    todo = self.again(selection, &changes).await;
                 }
                 // Nothing is on.
                 Effect::Stop => {}
@@ -115,8 +115,8 @@ impl<'g> Loop<'g> {
     }
 
     /// Another run; one that cannot take place is told, and waited after.
-    async fn again(&mut self, selection: Selection) -> VecDeque<Effect> {
-        match self.cycle(selection).await {
+    async fn again(&mut self, selection: Selection, changes: &Changes) -> VecDeque<Effect> {
+        match self.cycle(selection, changes).await {
             Ok((_, effects)) => effects,
             Err(error) => {
                 self.screen.notice(&error.to_string());

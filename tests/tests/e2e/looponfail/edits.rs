@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, SystemTime};
 
 use super::{Looped, TWO, has, invocation, started, two};
 
@@ -17,6 +18,28 @@ fn what_fails_runs_again_and_all_of_it_once_that_passes() {
     looped.waits(&["running all tests", "2 passed in", "all tests pass"]);
     assert_eq!((started(&suite, "test_one"), started(&suite, "test_two")), (4, 2));
     looped.quits(0);
+}
+
+/// Byte code is told from that of another version by size and second alone.
+#[test]
+fn edits_within_a_second_are_told_apart() {
+    let suite = two();
+    let same_second = |nanos| {
+        let at = SystemTime::UNIX_EPOCH + Duration::new(1_700_000_000, nanos);
+        for name in ["mod.py", "test_it.py"] {
+            fs::File::options().write(true).open(suite.path(name)).unwrap().set_modified(at).unwrap();
+        }
+    };
+    same_second(1);
+    let mut looped = Looped::start(invocation(&suite).var("PYTHONDONTWRITEBYTECODE", ""));
+    looped.waits(&["assert 2 == 1"]);
+    suite.write("mod.py", "value = 3\n");
+    same_second(2);
+    looped.waits(&["assert 3 == 1"]);
+    suite.write("test_it.py", &TWO.replace("== 1", "== 4"));
+    same_second(3);
+    looped.waits(&["assert 3 == 4"]);
+    looped.quits(1);
 }
 
 #[test]
