@@ -107,7 +107,7 @@ impl<'g> Loop<'g> {
                 // Nothing is on.
                 Effect::Stop => {}
                 Effect::Wait => self.screen.wait(&self.state, self.outcome.as_ref(), self.keys.get().is_some()),
-                Effect::ShowOutput => Screen::again(&self.output.borrow()),
+                Effect::ShowOutput => self.screen.again(&self.output.borrow()),
                 Effect::ShowHelp => Screen::help(),
                 Effect::Quit(code) => return Ok(self.leave(code).await),
             }

@@ -80,8 +80,11 @@ impl Screen {
         say(&format!("{}\n", self.paint(&format!("xdist: {text}"), "33")));
     }
 
-    /// The last run once more.
-    pub(crate) fn again(output: &[u8]) {
+    /// The last run once more; only what passed through here is known.
+    pub(crate) fn again(&self, output: &[u8]) {
+        if output.is_empty() {
+            return self.notice("pytest wrote to the terminal by itself, nothing of it was kept");
+        }
         let mut out = io::stdout().lock();
         let _ = out.write_all(output).and_then(|()| out.flush());
     }

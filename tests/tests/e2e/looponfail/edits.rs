@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, SystemTime};
 
+use xdist_tests::{Env, socketserver_binary};
+
 use super::{Looped, TWO, has, invocation, started, two};
 
 #[test]
@@ -49,6 +51,36 @@ fn with_workers() {
     looped.waits(&["1 failing", "1 failed, 1 passed"]);
     suite.write("mod.py", "value = 1\n");
     looped.waits(&["running all tests", "2 workers", "2 passed in", "all tests pass"]);
+    looped.quits(0);
+}
+
+#[test]
+fn with_a_plugin_host() {
+    let suite = two();
+    let mut looped = Looped::start(invocation(&suite).arg("--plugin-host=always"));
+    looped.waits(&["1 failing", "1 failed, 1 passed"]);
+    looped.press("o");
+    looped.shows(&["nothing of it was kept"]);
+    suite.write("mod.py", "value = 1\n");
+    looped.waits(&["running all tests", "plugin host", "2 passed in", "all tests pass"]);
+    looped.quits(0);
+}
+
+#[test]
+fn with_workers_elsewhere() {
+    let suite = two();
+    let elsewhere = format!(
+        "command={} --stdio//python={}//chdir={}",
+        socketserver_binary().display(),
+        Env::usual().python().display(),
+        suite.root().display()
+    );
+    let mut looped = Looped::start(invocation(&suite).args(["--tx", &elsewhere]));
+    looped.waits(&["1 failing", "1 failed, 1 passed"]);
+    suite.write("mod.py", "value = 3\n");
+    looped.waits(&["changed: mod.py; running 1 that failed", "assert 3 == 1"]);
+    suite.write("mod.py", "value = 1\n");
+    looped.waits(&["running all tests", "2 passed in", "all tests pass"]);
     looped.quits(0);
 }
 
