@@ -50,6 +50,8 @@ pub(crate) struct Loop<'g> {
     /// When the program was started: what was written since may have changed before anybody watched.
     since: SystemTime,
     cycles: u64,
+    /// What had changed when somebody was last shown what.
+    shown: Changes,
 }
 
 /// What a loop waits for between two runs.
@@ -77,6 +79,7 @@ impl<'g> Loop<'g> {
             interpreter: Default::default(),
             since: SystemTime::now(),
             cycles: 0,
+            shown: Changes::default(),
         }
     }
 
@@ -91,8 +94,11 @@ impl<'g> Loop<'g> {
         if misused || self.facts.is_none() {
             return Ok(self.leave(code).await);
         }
+        // Whether what is to be done follows from a run's end.
+        let mut follows = true;
         loop {
             let Some(effect) = todo.pop_front() else {
+                follows = false;
                 match self.wait().await {
                     Ok(input) => todo.extend(self.state.handle(input)),
                     Err(code) => return Ok(self.leave(code).await),
@@ -101,8 +107,13 @@ impl<'g> Loop<'g> {
             };
             match effect {
                 Effect::Run(selection, changes) => {
+                    // All tests after what failed: for the same reason.
+                    if !follows || !changes.is_empty() {
+                        self.shown.clone_from(&changes);
+                    }
                     self.prepare(&selection, &changes).await;
                     todo = self.again(selection, &changes).await;
+                    follows = true;
                 }
                 // Nothing is on.
                 Effect::Stop => {}
@@ -127,7 +138,7 @@ impl<'g> Loop<'g> {
 
     /// What is to be done before a run: a fork server that has imported what is no more true is of no use.
     async fn prepare(&mut self, selection: &Selection, changes: &Changes) {
-        self.screen.run(selection, changes);
+        self.screen.run(selection, &self.shown);
         let (interpreter, directories, files) = &self.interpreter;
         let now = Installed::look(interpreter, directories, files);
         let other = self.installed.as_ref().is_some_and(|before| *before != now);

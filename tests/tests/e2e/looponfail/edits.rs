@@ -17,7 +17,7 @@ fn what_fails_runs_again_and_all_of_it_once_that_passes() {
     let screen = looped.waits(&["changed: mod.py; running 1 that failed", "assert 3 == 1", "1 failed in"]);
     assert!(!has(&screen, "assert 2 == 1"), "{}", screen.join("\n"));
     suite.write("mod.py", "value = 1\n");
-    looped.waits(&["running all tests", "2 passed in", "all tests pass"]);
+    looped.waits(&["changed: mod.py; running all tests", "2 passed in", "all tests pass"]);
     assert_eq!((started(&suite, "test_one"), started(&suite, "test_two")), (4, 2));
     looped.quits(0);
 }
