@@ -14,13 +14,27 @@ fn with_agent<F: Future<Output = ()>>(test: impl FnOnce(Gateway) -> F) {
     with_spec(&format!("command={}", agent()), test);
 }
 
-/// Starts a shell that runs `script` in the background, in a group of its own, and then leaves it alone; returns its number.
+/// Forks a process that leads a group, says its number, and leaves it alone. It becomes a shell with a script only then:
+/// whoever has forked it would be told of its end, and of its stops.
+const ORPHAN: &str = "
+import os, sys
+me = os.getpid()
+child = os.fork()
+if child:
+    os.setpgid(child, child)
+    print(child, flush=True)
+    os._exit(0)
+while os.getppid() == me:
+    pass
+os.execvp('sh', ['sh', '-c', sys.argv[1]])
+";
+
+/// Starts a shell that runs `script`, in a group of its own, as nobody's child but the agent's; returns its number.
 async fn orphan(gateway: &Gateway, script: &str) -> u32 {
-    let script = format!("set -m; sh -c '{script}' >/dev/null 2>&1 & echo $!");
-    let mut process = gateway.process(ProcessRequest::new(&["sh", "-c", &script]).with_stdout()).await.unwrap();
+    let request = ProcessRequest::new(&["python3", "-c", ORPHAN, script]).with_stdout();
+    let mut process = gateway.process(request).await.unwrap();
     let said = process.take_stdout().unwrap().receive().await.unwrap();
-    // The handle is kept: what belongs to its group would be killed.
-    std::mem::forget(process);
+    assert_eq!(process.wait().await, Ok(HowEnded::Exited(0)));
     String::from_utf8_lossy(said.as_bytes().unwrap()).trim().parse().unwrap()
 }
 
