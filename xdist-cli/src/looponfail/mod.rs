@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rustix::process::{Signal, getpid, kill_process};
 use tokio::sync::mpsc;
@@ -29,6 +29,9 @@ use self::keys::Keys;
 use self::screen::{Outcome, Screen};
 use crate::args::LoopOptions;
 use crate::watcher::Copied;
+
+/// How often it is looked whether a loop in the background has come to the foreground: nobody tells.
+const FOREGROUND: Duration = Duration::from_millis(500);
 
 /// A loop, or a single run that might have become one.
 pub(crate) struct Loop<'g> {
@@ -59,6 +62,7 @@ enum Woken {
     Signal(Idle),
     Told(Told),
     Key(xdist_core::looponfail::state::Key),
+    Time,
 }
 
 impl<'g> Loop<'g> {
@@ -150,15 +154,17 @@ impl<'g> Loop<'g> {
 
     /// Waits for something that means something; an exit code if it is the end.
     async fn wait(&mut self) -> Result<Input, u8> {
-        if let Some(keys) = self.keys.get() {
-            keys.take();
-        }
         loop {
             let Self { warm, watch, keys, .. } = self;
+            if let Some(keys) = keys.get() {
+                keys.take();
+            }
+            let elsewhere = keys.get().is_some_and(|keys| !keys.is_taken());
             let woken = tokio::select! {
                 signal = warm.idle() => Woken::Signal(signal),
                 told = cycle::next_told(watch) => Woken::Told(told),
                 key = cycle::next_key(keys.get()) => Woken::Key(key),
+                () = tokio::time::sleep(FOREGROUND), if elsewhere => Woken::Time,
             };
             match woken {
                 Woken::Signal(Idle::Leave) => return Err(exit::INTERRUPTED),
@@ -166,6 +172,7 @@ impl<'g> Loop<'g> {
                 Woken::Told(Told::Notice(text)) => self.screen.notice(&text),
                 Woken::Told(Told::Changed(changes)) => return Ok(Input::Changed(changes)),
                 Woken::Key(key) => return Ok(Input::Key(key)),
+                Woken::Time => {}
             }
         }
     }
