@@ -23,6 +23,7 @@ import controller
 import cost
 import foreign
 import hosted
+import loop
 import speed
 import workers
 from setting import BenchError, Setting, failed
@@ -35,6 +36,7 @@ GROUPS = {
     "cost": cost.rows,
     "controller": controller.rows,
     "boxed": boxed.rows,
+    "loop": loop.rows,
     "balance": balance.rows,
     "real": foreign.rows,
 }

@@ -32,15 +32,20 @@ enum Woken {
 }
 
 impl Loop<'_> {
-    /// One run: its exit code, and what is to be done then.
+    /// One run, now that these have changed: its exit code, and what is to be done then.
     ///
     /// # Errors
     /// What kept the run from taking place.
-    pub(super) async fn cycle(&mut self, selection: Selection) -> Result<(u8, VecDeque<Effect>), EngineError> {
+    pub(super) async fn cycle(
+        &mut self,
+        selection: Selection,
+        changed: &Changes,
+    ) -> Result<(u8, VecDeque<Effect>), EngineError> {
         let _ = std::fs::remove_file(self.record());
         self.cycles += 1;
         let writes = self.record();
-        let cycle = Cycle { selection, writes: writes.display().to_string() };
+        let changed = changed.files.iter().filter_map(|path| path.to_str()).map(str::to_owned).collect();
+        let cycle = Cycle { selection, writes: writes.display().to_string(), changed };
         let request = Request { cycle: Some(cycle), ..self.request.clone() };
         self.output.borrow_mut().clear();
         let (tell, mut told_facts) = oneshot::channel();
@@ -56,7 +61,7 @@ impl Loop<'_> {
         if let Some((watch, _)) = &self.watch {
             watch.run_begins(writes.clone());
         }
-        let began = Instant::now();
+        let (began, at) = (Instant::now(), SystemTime::now());
         let stopper = self.warm.stopper();
         let mut asked = true;
         // Until pytest runs in workers it may have the terminal: it is not stopped then.
@@ -129,7 +134,7 @@ impl Loop<'_> {
         if known && facts.plain.is_some() {
             of_plain_run(&facts, loop_facts, &mut results);
         }
-        self.learn(loop_facts, &results, news);
+        self.learn(loop_facts, &results, news, at);
         self.outcome = Some(Outcome { code, took: began.elapsed(), at: clock() });
         let _ = self.state.handle(Input::Changed(held));
         let effects = self.state.handle(Input::Ended(Box::new(results)));
@@ -141,8 +146,8 @@ impl Loop<'_> {
         self.warm.directory().join(format!("writes-{}", self.cycles))
     }
 
-    /// What the run says of the interpreter and of where the suite's modules are.
-    fn learn(&mut self, facts: &LoopFacts, results: &Results, news: Option<LoopNews>) {
+    /// What the run, which began at this time, says of the interpreter and of where the suite's modules are.
+    fn learn(&mut self, facts: &LoopFacts, results: &Results, news: Option<LoopNews>, began: SystemTime) {
         if !results.interpreter.is_empty() {
             self.interpreter.0 = PathBuf::from(&results.interpreter);
         }
@@ -152,7 +157,7 @@ impl Loop<'_> {
             if let Some((watch, _)) = &self.watch
                 && facts.roots.is_empty()
             {
-                watch.add(news.imported.iter().map(PathBuf::from).collect());
+                watch.add(news.imported.iter().map(PathBuf::from).collect(), began);
             }
             if news.keep_out.is_empty() && !self.options.no_preload {
                 self.warm.preload(news.rewritten, news.installed);

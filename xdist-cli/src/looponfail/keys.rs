@@ -58,7 +58,8 @@ impl Keys {
         }
     }
 
-    fn is_taken(&self) -> bool {
+    /// Whether the terminal is ours.
+    pub(crate) fn is_taken(&self) -> bool {
         let before = self.before.take();
         let taken = before.is_some();
         self.before.set(before);

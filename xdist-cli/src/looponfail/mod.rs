@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rustix::process::{Signal, getpid, kill_process};
 use tokio::sync::mpsc;
@@ -29,6 +29,9 @@ use self::keys::Keys;
 use self::screen::{Outcome, Screen};
 use crate::args::LoopOptions;
 use crate::watcher::Copied;
+
+/// How often it is looked whether a loop in the background has come to the foreground: nobody tells.
+const FOREGROUND: Duration = Duration::from_millis(500);
 
 /// A loop, or a single run that might have become one.
 pub(crate) struct Loop<'g> {
@@ -50,6 +53,8 @@ pub(crate) struct Loop<'g> {
     /// When the program was started: what was written since may have changed before anybody watched.
     since: SystemTime,
     cycles: u64,
+    /// What had changed when somebody was last shown what.
+    shown: Changes,
 }
 
 /// What a loop waits for between two runs.
@@ -57,6 +62,7 @@ enum Woken {
     Signal(Idle),
     Told(Told),
     Key(xdist_core::looponfail::state::Key),
+    Time,
 }
 
 impl<'g> Loop<'g> {
@@ -77,6 +83,7 @@ impl<'g> Loop<'g> {
             interpreter: Default::default(),
             since: SystemTime::now(),
             cycles: 0,
+            shown: Changes::default(),
         }
     }
 
@@ -85,14 +92,17 @@ impl<'g> Loop<'g> {
     /// # Errors
     /// What kept the first run from taking place.
     pub(crate) async fn drive(mut self) -> Result<u8, EngineError> {
-        let (code, mut todo) = self.cycle(Selection::LastFailed).await?;
+        let (code, mut todo) = self.cycle(Selection::LastFailed, &Changes::default()).await?;
         // What was wrong with the command line will be wrong with it whatever changes.
         let misused = code == exit::USAGE_ERROR && self.state.failing().next().is_none();
         if misused || self.facts.is_none() {
             return Ok(self.leave(code).await);
         }
+        // Whether what is to be done follows from a run's end.
+        let mut follows = true;
         loop {
             let Some(effect) = todo.pop_front() else {
+                follows = false;
                 match self.wait().await {
                     Ok(input) => todo.extend(self.state.handle(input)),
                     Err(code) => return Ok(self.leave(code).await),
@@ -101,13 +111,18 @@ impl<'g> Loop<'g> {
             };
             match effect {
                 Effect::Run(selection, changes) => {
+                    // All tests after what failed: for the same reason.
+                    if !follows || !changes.is_empty() {
+                        self.shown.clone_from(&changes);
+                    }
                     self.prepare(&selection, &changes).await;
-                    todo = self.again(selection).await;
+                    todo = self.again(selection, &changes).await;
+                    follows = true;
                 }
                 // Nothing is on.
                 Effect::Stop => {}
                 Effect::Wait => self.screen.wait(&self.state, self.outcome.as_ref(), self.keys.get().is_some()),
-                Effect::ShowOutput => Screen::again(&self.output.borrow()),
+                Effect::ShowOutput => self.screen.again(&self.output.borrow()),
                 Effect::ShowHelp => Screen::help(),
                 Effect::Quit(code) => return Ok(self.leave(code).await),
             }
@@ -115,8 +130,8 @@ impl<'g> Loop<'g> {
     }
 
     /// Another run; one that cannot take place is told, and waited after.
-    async fn again(&mut self, selection: Selection) -> VecDeque<Effect> {
-        match self.cycle(selection).await {
+    async fn again(&mut self, selection: Selection, changes: &Changes) -> VecDeque<Effect> {
+        match self.cycle(selection, changes).await {
             Ok((_, effects)) => effects,
             Err(error) => {
                 self.screen.notice(&error.to_string());
@@ -127,7 +142,7 @@ impl<'g> Loop<'g> {
 
     /// What is to be done before a run: a fork server that has imported what is no more true is of no use.
     async fn prepare(&mut self, selection: &Selection, changes: &Changes) {
-        self.screen.run(selection, changes);
+        self.screen.run(selection, &self.shown);
         let (interpreter, directories, files) = &self.interpreter;
         let now = Installed::look(interpreter, directories, files);
         let other = self.installed.as_ref().is_some_and(|before| *before != now);
@@ -139,15 +154,17 @@ impl<'g> Loop<'g> {
 
     /// Waits for something that means something; an exit code if it is the end.
     async fn wait(&mut self) -> Result<Input, u8> {
-        if let Some(keys) = self.keys.get() {
-            keys.take();
-        }
         loop {
             let Self { warm, watch, keys, .. } = self;
+            if let Some(keys) = keys.get() {
+                keys.take();
+            }
+            let elsewhere = keys.get().is_some_and(|keys| !keys.is_taken());
             let woken = tokio::select! {
                 signal = warm.idle() => Woken::Signal(signal),
                 told = cycle::next_told(watch) => Woken::Told(told),
                 key = cycle::next_key(keys.get()) => Woken::Key(key),
+                () = tokio::time::sleep(FOREGROUND), if elsewhere => Woken::Time,
             };
             match woken {
                 Woken::Signal(Idle::Leave) => return Err(exit::INTERRUPTED),
@@ -155,6 +172,7 @@ impl<'g> Loop<'g> {
                 Woken::Told(Told::Notice(text)) => self.screen.notice(&text),
                 Woken::Told(Told::Changed(changes)) => return Ok(Input::Changed(changes)),
                 Woken::Key(key) => return Ok(Input::Key(key)),
+                Woken::Time => {}
             }
         }
     }

@@ -80,8 +80,11 @@ impl Screen {
         say(&format!("{}\n", self.paint(&format!("xdist: {text}"), "33")));
     }
 
-    /// The last run once more.
-    pub(crate) fn again(output: &[u8]) {
+    /// The last run once more; only what passed through here is known.
+    pub(crate) fn again(&self, output: &[u8]) {
+        if output.is_empty() {
+            return self.notice("pytest wrote to the terminal by itself, nothing of it was kept");
+        }
         let mut out = io::stdout().lock();
         let _ = out.write_all(output).and_then(|()| out.flush());
     }
@@ -91,8 +94,7 @@ impl Screen {
     }
 }
 
-const HELP: &str = "\
-  Enter  run what fails again
+const HELP: &str = "  Enter  run what fails again
   a      run everything
   f      run nothing but what fails (again: everything once that passes)
   o      show the last run once more

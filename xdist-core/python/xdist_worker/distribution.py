@@ -118,6 +118,14 @@ def plain_reason(config: Any, dist: dict[str, object]) -> str | None:
     return None
 
 
+def distributes_alone(option: Any) -> bool:
+    """Whether an option makes a distributed run of one that has no options of distribution."""
+    if getattr(option, "boxed", False):
+        return True
+    foreground = option.numprocesses == 0 or _debugger(option) or foreground_option(option)
+    return bool(getattr(option, "looponfail", False)) and not foreground
+
+
 def foreground_option(option: Any) -> str | None:
     """Return the option, if there is one, by which pytest does something else than run tests."""
     for dest, name in _FOREGROUND:

@@ -12,6 +12,7 @@ from typing import Any, List, Tuple
 import pytest
 
 from . import fixtures, newhooks, shim
+from .distribution import distributes_alone
 from .options import add_options
 
 NAMES = ("xdist", "xdist.plugin", "xdist.looponfail", "pytest_forked")
@@ -63,10 +64,11 @@ class OptionsPlugin:
     def pytest_load_initial_conftests(self, early_config: Any) -> None:
         """`required_plugins` was checked: the header lists installed plugins only.
 
-        Who looks at known arguments for a distributed run, such as pytest-cov, is to find that boxes make it one.
+        Who looks at known arguments for a distributed run, such as pytest-cov, is to find that boxes or a loop make it
+        one.
         """
         namespace = early_config.known_args_namespace
-        if getattr(namespace, "boxed", False) and not (namespace.numprocesses or namespace.tx or namespace.distload):
+        if not (namespace.numprocesses or namespace.tx or namespace.distload) and distributes_alone(namespace):
             namespace.numprocesses = 1
         known = getattr(early_config.pluginmanager, "_plugin_distinfo", None)
         if isinstance(known, list):

@@ -369,7 +369,7 @@ impl Engine<'_> {
         {
             return;
         }
-        if self.members.living().into_iter().any(|member| !self.is_host(member)) {
+        if self.members.living().into_iter().any(|member| !self.is_host(member) && !self.outlives(member)) {
             return;
         }
         let code = self.run_exit_code();

@@ -10,12 +10,18 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::snapshot::{Change, Difference};
 
-/// A source that changed in so many runs, one after the other, no longer stops them: another one follows.
+/// A source that changed in so many runs, one after the other and at the same moment of each, no longer stops them: another
+/// one follows.
 const SUSPECT: u32 = 3;
+/// So it is with one that changed in so many, whenever that was: nobody is so diligent.
+const OFTEN: u32 = 8;
+/// Moments are the same if no more lies between them, and this part of the time since the run began.
+const MOMENT: Duration = Duration::from_millis(200);
+const PART: u32 = 20;
 /// Any other file that changed in so many starts none any more.
 const CONVICTED: u32 = 4;
 /// Files of which somebody edits one while tests run, by their endings.
@@ -35,6 +41,29 @@ pub enum Verdict {
 /// So many files that runs have made are remembered before it is looked which of them are still there.
 const MANY: usize = 10_000;
 
+/// How a file changes in run after run, without word.
+#[derive(Clone, Copy, Debug, Default)]
+struct Habit {
+    /// How many they are.
+    runs: u32,
+    /// In how many of these, the last ones, it was at the same moment.
+    alike: u32,
+    /// How long after the beginning of the last one.
+    moment: Option<Duration>,
+}
+
+impl Habit {
+    fn again(&mut self, moment: Option<Duration>) {
+        let alike = match (self.moment, moment) {
+            (Some(before), Some(now)) => before.abs_diff(now) <= MOMENT + now / PART,
+            _ => false,
+        };
+        self.runs += 1;
+        self.alike = if alike { self.alike + 1 } else { 1 };
+        self.moment = moment;
+    }
+}
+
 /// What is known of what runs write.
 #[derive(Debug, Default)]
 pub struct OwnWrites {
@@ -45,8 +74,10 @@ pub struct OwnWrites {
     written: HashSet<PathBuf>,
     /// When the run was over, of which some events may be on their way.
     over: Option<SystemTime>,
-    /// How many runs in a row a file has changed in without word.
-    habits: HashMap<PathBuf, u32>,
+    /// When it began.
+    began: Option<SystemTime>,
+    /// Files that changed in the last runs without word.
+    habits: HashMap<PathBuf, Habit>,
     /// Files, no source, that came to be during a run and that nobody has changed since.
     born: HashSet<PathBuf>,
     /// Those of this run.
@@ -54,9 +85,10 @@ pub struct OwnWrites {
 }
 
 impl OwnWrites {
-    /// A run begins; word is left in this file.
-    pub fn begin(&mut self, record: PathBuf) {
+    /// A run begins, at this time; word is left in this file.
+    pub fn begin(&mut self, record: PathBuf, at: SystemTime) {
         self.record = Some(record);
+        self.began = Some(at);
         self.over = None;
         self.read = 0;
         self.rest.clear();
@@ -128,11 +160,12 @@ impl OwnWrites {
         }
         let habit = self.habits.entry(change.path.clone()).or_default();
         if self.seen.insert(change.path.clone()) {
-            *habit += 1;
+            let moment = change.modified.zip(self.began).and_then(|(at, began)| at.duration_since(began).ok());
+            habit.again(moment);
         }
-        if !source && *habit >= CONVICTED {
+        if !source && habit.runs >= CONVICTED {
             Verdict::Own
-        } else if source && *habit < SUSPECT {
+        } else if source && habit.alike < SUSPECT && habit.runs < OFTEN {
             Verdict::Counts
         } else {
             Verdict::Later

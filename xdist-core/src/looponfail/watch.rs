@@ -56,8 +56,8 @@ pub enum Told {
 
 enum Message {
     Event(notify::Result<notify::Event>),
-    Add(Vec<PathBuf>),
-    Begin(PathBuf),
+    Add(Vec<PathBuf>, SystemTime),
+    Begin(PathBuf, SystemTime),
     End(SystemTime),
     Leave,
 }
@@ -85,14 +85,14 @@ impl Watch {
         Ok((Self { orders }, told))
     }
 
-    /// These are to be watched too.
-    pub fn add(&self, roots: Vec<PathBuf>) {
-        let _ = self.orders.send(Message::Add(roots));
+    /// These are to be watched too; what was written there since then has changed before anybody watched.
+    pub fn add(&self, roots: Vec<PathBuf>, since: SystemTime) {
+        let _ = self.orders.send(Message::Add(roots, since));
     }
 
     /// A run begins, whose processes leave word of what they write in this file.
     pub fn run_begins(&self, record: PathBuf) {
-        let _ = self.orders.send(Message::Begin(record));
+        let _ = self.orders.send(Message::Begin(record, SystemTime::now()));
     }
 
     /// The run is over.
@@ -176,11 +176,8 @@ impl Watcher {
             let _ = notify.watch(&marks, RecursiveMode::NonRecursive);
             self.marks = marks;
         }
-        self.own.begin(self.settings.record.clone());
-        let since = self.settings.since;
-        let mut found = self.add(self.settings.roots.clone());
-        found.retain(|change| change.modified.is_some_and(|at| at >= since));
-        self.judge(found, false);
+        self.own.begin(self.settings.record.clone(), self.settings.since);
+        self.add(self.settings.roots.clone(), self.settings.since);
     }
 
     /// The system gives no events: look from time to time.
@@ -197,8 +194,8 @@ impl Watcher {
         let _ = self.tell.send(Told::Notice(text));
     }
 
-    /// Starts to watch these; returns what is in them.
-    fn add(&mut self, roots: Vec<PathBuf>) -> Vec<Change> {
+    /// Starts to watch these, and tells what was written there since.
+    fn add(&mut self, roots: Vec<PathBuf>, since: SystemTime) {
         let mut found = Vec::new();
         for root in roots {
             let root = root.canonicalize().unwrap_or(root);
@@ -214,7 +211,8 @@ impl Watcher {
             }
             found.extend(self.look(&root));
         }
-        found
+        found.retain(|change| change.modified.is_some_and(|at| at >= since));
+        self.judge(found, false);
     }
 
     fn work(&mut self, taken: &Receiver<Message>) {
@@ -225,11 +223,10 @@ impl Watcher {
             };
             match message {
                 Ok(Message::Event(event)) => self.hear(event),
-                // What is in them was there when the suite imported it.
-                Ok(Message::Add(roots)) => drop(self.add(roots)),
-                Ok(Message::Begin(record)) => {
+                Ok(Message::Add(roots, since)) => self.add(roots, since),
+                Ok(Message::Begin(record, at)) => {
                     self.end_run();
-                    self.own.begin(record);
+                    self.own.begin(record, at);
                 }
                 Ok(Message::End(at)) => {
                     self.own.over(at);

@@ -89,6 +89,8 @@ pub struct Cycle {
     pub selection: Selection,
     /// A file in which processes leave the names of the files that they open for writing.
     pub writes: String,
+    /// Files that have changed since the run before.
+    pub changed: Vec<String>,
 }
 
 /// Which of the tests that the arguments name are run.

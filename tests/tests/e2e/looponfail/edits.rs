@@ -2,6 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, SystemTime};
+
+use xdist_tests::{Env, socketserver_binary};
 
 use super::{Looped, TWO, has, invocation, started, two};
 
@@ -14,9 +17,31 @@ fn what_fails_runs_again_and_all_of_it_once_that_passes() {
     let screen = looped.waits(&["changed: mod.py; running 1 that failed", "assert 3 == 1", "1 failed in"]);
     assert!(!has(&screen, "assert 2 == 1"), "{}", screen.join("\n"));
     suite.write("mod.py", "value = 1\n");
-    looped.waits(&["running all tests", "2 passed in", "all tests pass"]);
+    looped.waits(&["changed: mod.py; running all tests", "2 passed in", "all tests pass"]);
     assert_eq!((started(&suite, "test_one"), started(&suite, "test_two")), (4, 2));
     looped.quits(0);
+}
+
+/// Byte code is told from that of another version by size and second alone.
+#[test]
+fn edits_within_a_second_are_told_apart() {
+    let suite = two();
+    let same_second = |nanos| {
+        let at = SystemTime::UNIX_EPOCH + Duration::new(1_700_000_000, nanos);
+        for name in ["mod.py", "test_it.py"] {
+            fs::File::options().write(true).open(suite.path(name)).unwrap().set_modified(at).unwrap();
+        }
+    };
+    same_second(1);
+    let mut looped = Looped::start(invocation(&suite).var("PYTHONDONTWRITEBYTECODE", ""));
+    looped.waits(&["assert 2 == 1"]);
+    suite.write("mod.py", "value = 3\n");
+    same_second(2);
+    looped.waits(&["assert 3 == 1"]);
+    suite.write("test_it.py", &TWO.replace("== 1", "== 4"));
+    same_second(3);
+    looped.waits(&["assert 3 == 4"]);
+    looped.quits(1);
 }
 
 #[test]
@@ -26,6 +51,36 @@ fn with_workers() {
     looped.waits(&["1 failing", "1 failed, 1 passed"]);
     suite.write("mod.py", "value = 1\n");
     looped.waits(&["running all tests", "2 workers", "2 passed in", "all tests pass"]);
+    looped.quits(0);
+}
+
+#[test]
+fn with_a_plugin_host() {
+    let suite = two();
+    let mut looped = Looped::start(invocation(&suite).arg("--plugin-host=always"));
+    looped.waits(&["1 failing", "1 failed, 1 passed"]);
+    looped.press("o");
+    looped.shows(&["nothing of it was kept"]);
+    suite.write("mod.py", "value = 1\n");
+    looped.waits(&["running all tests", "plugin host", "2 passed in", "all tests pass"]);
+    looped.quits(0);
+}
+
+#[test]
+fn with_workers_elsewhere() {
+    let suite = two();
+    let elsewhere = format!(
+        "command={} --stdio//python={}//chdir={}",
+        socketserver_binary().display(),
+        Env::usual().python().display(),
+        suite.root().display()
+    );
+    let mut looped = Looped::start(invocation(&suite).args(["--tx", &elsewhere]));
+    looped.waits(&["1 failing", "1 failed, 1 passed"]);
+    suite.write("mod.py", "value = 3\n");
+    looped.waits(&["changed: mod.py; running 1 that failed", "assert 3 == 1"]);
+    suite.write("mod.py", "value = 1\n");
+    looped.waits(&["running all tests", "2 passed in", "all tests pass"]);
     looped.quits(0);
 }
 

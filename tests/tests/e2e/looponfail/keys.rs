@@ -9,7 +9,8 @@ fn every_key() {
     looped.waits(&["1 failing", "Enter runs what fails, a all", "q leaves"]);
     assert!(!looped.0.is_cooked(), "keys come one by one");
     looped.press("?");
-    looped.shows(&["show the last run once more"]);
+    let help = looped.shows(&["show the last run once more"]);
+    assert!(help.contains(&"  Enter  run what fails again".to_owned()), "in columns\n{}", help.join("\n"));
     looped.press("\r");
     looped.waits(&["running 1 that failed", "1 failed in"]);
     looped.press("a");

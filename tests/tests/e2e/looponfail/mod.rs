@@ -21,7 +21,11 @@ fn two() -> Suite {
 }
 
 fn invocation(suite: &Suite) -> Invocation {
-    let run = Invocation::xdist(&Env::usual(), suite).arg("-f");
+    invocation_in(&Env::usual(), suite)
+}
+
+fn invocation_in(env: &Env, suite: &Suite) -> Invocation {
+    let run = Invocation::xdist(env, suite).arg("-f");
     run.var("TERM", "xterm-256color").var("LC_ALL", "C.UTF-8").limit(60)
 }
 

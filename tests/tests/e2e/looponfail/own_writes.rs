@@ -1,7 +1,8 @@
 //! What a run writes starts no other one.
 
-use super::{Looped, invocation, started};
-use xdist_tests::Suite;
+use xdist_tests::{Env, Suite};
+
+use super::{Looped, has, invocation, invocation_in, started, two};
 
 const WRITES: &str = "
 import logging, os, random, shutil, sqlite3, subprocess, sys
@@ -40,4 +41,18 @@ fn files_that_tests_and_reports_write_start_nothing() {
     looped.waits(&["changed: snapshot.json; running 1 that failed", "1 failing"]);
     assert_eq!(started(&suite, "test_writes"), 5);
     looped.quits(1);
+}
+
+#[test]
+fn coverage_and_its_reports_start_nothing() {
+    let suite = two();
+    let reports = ["--cov=.", "--cov-report=xml", "--cov-report=html:pages", "--cov-report=term"];
+    let mut looped = Looped::start(invocation_in(&Env::named("py311-plugins"), &suite).args(reports));
+    looped.waits(&["plugin host: pytest-cov", "1 failing", "TOTAL", "1 failed, 1 passed"]);
+    assert!(suite.path("pages").exists() && suite.path("coverage.xml").exists());
+    suite.write("mod.py", "value = 1\n");
+    let screen = looped.waits(&["running all tests", "TOTAL", "2 passed in", "all tests pass"]);
+    assert!(!has(&screen, "INTERNALERROR"), "{}", screen.join("\n"));
+    assert_eq!((started(&suite, "test_one"), started(&suite, "test_two")), (3, 2));
+    looped.quits(0);
 }

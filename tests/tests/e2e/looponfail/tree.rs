@@ -112,6 +112,26 @@ fn what_is_imported_from_elsewhere_is_watched() {
     looped.quits(0);
 }
 
+/// Nobody watches there before the run has told of it.
+#[test]
+fn what_is_imported_from_elsewhere_may_change_while_the_first_run_is_on() {
+    let suite = two();
+    let elsewhere = suite.temp().join("elsewhere");
+    fs::create_dir_all(&elsewhere).unwrap();
+    fs::write(elsewhere.join("afar.py"), "value = 2\n").unwrap();
+    suite.write("mod.py", "from afar import value\n");
+    suite.write(
+        "test_last.py",
+        "import afar, pathlib\ndef test_last():\n    while not pathlib.Path('go').exists(): pass\n",
+    );
+    let mut looped = Looped::start(invocation(&suite).var("PYTHONPATH", &elsewhere));
+    looped.0.wait_for("the last test", |_| started(&suite, "test_last") == 1);
+    fs::write(elsewhere.join("afar.py"), "value = 1\n").unwrap();
+    fs::write(suite.path("go"), "").unwrap();
+    looped.waits(&["all tests pass", "3 passed"]);
+    looped.quits(0);
+}
+
 #[test]
 fn without_events_it_is_looked_for() {
     let suite = two();

@@ -8,6 +8,7 @@ import os
 import sys
 from typing import Any, Dict, List, Optional
 
+from .bytecode import forget
 from .imports import Imports
 from .narrow import Narrowing
 from .writes import record
@@ -27,6 +28,7 @@ class Loop:
 
     def __init__(self, cycle: Dict[str, Any]) -> None:
         self._cycle = cycle
+        forget(cycle.get("changed") or ())
         self._imports = Imports()
         self._narrowing: Optional[Narrowing] = None
         self._vanished: List[str] = []

@@ -138,7 +138,7 @@ fn on(directory: &Path, words: &[&str]) -> OwnWrites {
     let record = directory.join("record");
     fs::write(&record, words.join("\0") + "\0").unwrap();
     let mut own = OwnWrites::default();
-    own.begin(record);
+    own.begin(record, SystemTime::now());
     own.catch_up();
     own
 }
@@ -180,7 +180,7 @@ fn what_other_programs_write() {
     for _ in 0..6 {
         verdicts.push(own.judge(&change("/t/data.txt", Difference::Contents, now)));
         own.end();
-        own.begin(directory.path().join("record"));
+        own.begin(directory.path().join("record"), now);
     }
     assert_eq!(verdicts, [[Verdict::Later; 3], [Verdict::Own; 3]].concat());
     own.end();
@@ -188,11 +188,33 @@ fn what_other_programs_write() {
     // Source always counts, but does not stop run after run.
     let mut verdicts = Vec::new();
     for _ in 0..4 {
-        own.begin(directory.path().join("record"));
-        verdicts.push(own.judge(&change("/t/a.py", Difference::New, now)));
+        own.begin(directory.path().join("record"), now);
+        verdicts.push(own.judge(&change("/t/a.py", Difference::New, now + Duration::from_secs(1))));
         own.end();
     }
     assert_eq!(verdicts, [Verdict::Counts, Verdict::Counts, Verdict::Later, Verdict::Later]);
+}
+
+#[test]
+fn whoever_edits_in_run_after_run_does_so_at_other_moments() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut own = OwnWrites::default();
+    let mut now = SystemTime::now();
+    let mut verdicts = Vec::new();
+    for tenths in [4_u64, 90, 40, 41, 7, 300, 12, 50, 90] {
+        own.begin(directory.path().join("record"), now);
+        now += Duration::from_millis(tenths * 100);
+        verdicts.push(own.judge(&change("/t/a.py", Difference::Contents, now)));
+        own.end();
+    }
+    let counts = verdicts.iter().take_while(|verdict| **verdict == Verdict::Counts).count();
+    assert_eq!(counts, 7, "{verdicts:?}");
+    assert_eq!(verdicts[7..], [Verdict::Later; 2]);
+    // The habit is over with a run in which nothing happened to the file.
+    own.begin(directory.path().join("record"), now);
+    own.end();
+    own.begin(directory.path().join("record"), now);
+    assert_eq!(own.judge(&change("/t/a.py", Difference::Contents, now)), Verdict::Counts);
 }
 
 proptest! {
@@ -202,7 +224,7 @@ proptest! {
         let record = directory.path().join("record");
         let text: String = names.iter().flat_map(|name| ["/t/", name, "\0"]).collect();
         let mut own = OwnWrites::default();
-        own.begin(record.clone());
+        own.begin(record.clone(), SystemTime::now());
         for end in [cut.min(text.len()), text.len()] {
             fs::write(&record, &text[..end]).unwrap();
             own.catch_up();
