@@ -21,8 +21,34 @@ use crate::terminal::{TerminalOptions, TerminalReporter, resolve_color, resolve_
 /// Columns where nobody knows.
 const COLUMNS: u16 = 80;
 
-/// What was written to stdout, for whoever wants to see it again.
-pub(crate) type Copied = Rc<RefCell<Vec<u8>>>;
+/// So many bytes of what was written are kept, at least.
+const KEPT: usize = 1 << 20;
+
+/// What was written to stdout, for whoever wants to see it again: the end of it, where it was much.
+#[derive(Debug, Default)]
+pub(crate) struct Transcript {
+    bytes: Vec<u8>,
+    cut: bool,
+}
+
+impl Transcript {
+    fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        if self.bytes.len() > 2 * KEPT {
+            self.bytes.drain(..self.bytes.len() - KEPT);
+            self.cut = true;
+        }
+    }
+
+    /// Whole lines, and whether there were others before them.
+    pub(crate) fn lines(&self) -> (&[u8], bool) {
+        let begin = if self.cut { self.bytes.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1) } else { 0 };
+        (&self.bytes[begin..], self.cut)
+    }
+}
+
+/// The copy that a run makes and others read after it.
+pub(crate) type Copied = Rc<RefCell<Transcript>>;
 
 /// Stdout, unless we are to keep silent.
 struct Voice {
@@ -38,7 +64,7 @@ impl Write for Voice {
         }
         let written = self.stdout.write(bytes)?;
         if let Some(copy) = &self.copy {
-            copy.borrow_mut().extend_from_slice(&bytes[..written]);
+            copy.borrow_mut().push(&bytes[..written]);
         }
         Ok(written)
     }
@@ -200,4 +226,28 @@ impl Observer for Watcher {
 /// This machine's name, for junit.xml.
 fn hostname() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_much_is_kept() {
+        let mut copy = Transcript::default();
+        for number in 0..400_000 {
+            copy.push(format!("line {number}\n").as_bytes());
+            assert!(copy.bytes.len() <= 2 * KEPT);
+        }
+        let (lines, cut) = copy.lines();
+        assert!(cut && lines.len() >= KEPT / 2);
+        assert!(lines.starts_with(b"line ") && lines.ends_with(b"line 399999\n"));
+    }
+
+    #[test]
+    fn little_is_kept_whole() {
+        let mut copy = Transcript::default();
+        copy.push(b"no line yet");
+        assert_eq!(copy.lines(), (&b"no line yet"[..], false));
+    }
 }

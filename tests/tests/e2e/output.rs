@@ -308,3 +308,29 @@ fn a_cache_that_cannot_be_written_is_a_warning() {
     let summary = outcome.stdout.split("warnings summary").nth(1).unwrap_or_default();
     assert!(summary.contains("could not write cache path"), "{}", outcome.describe());
 }
+
+#[test]
+fn what_workers_write_is_not_kept_in_memory() {
+    let suite = Suite::one(
+        "
+import os, pathlib
+
+def test_writes_64_mib():
+    block = (b'x' * 127 + b'\\n') * 512
+    for _ in range(1024):
+        assert os.write(1, block) == len(block)
+
+def test_peak():
+    above = os.getpid()
+    while True:
+        status = dict(line.split(':', 1) for line in pathlib.Path(f'/proc/{above}/status').read_text().splitlines())
+        if status['Name'].strip() == 'xdist':
+            break
+        above = int(status['PPid'])
+    assert int(status['VmHWM'].split()[0]) < 48 << 10
+",
+    );
+    let outcome = Invocation::xdist(&Env::usual(), &suite).n(1).arg("-s").run();
+    outcome.expect_code(0).expect_text("2 passed");
+    assert!(outcome.stdout.len() > 64 << 20);
+}

@@ -47,7 +47,7 @@ impl Loop<'_> {
         let changed = changed.files.iter().filter_map(|path| path.to_str()).map(str::to_owned).collect();
         let cycle = Cycle { selection, writes: writes.display().to_string(), changed };
         let request = Request { cycle: Some(cycle), ..self.request.clone() };
-        self.output.borrow_mut().clear();
+        self.output.take();
         let (tell, mut told_facts) = oneshot::channel();
         let mut observer = LoopObserver {
             watcher: Watcher::new(Some(Rc::clone(&self.output))),

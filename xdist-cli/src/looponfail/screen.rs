@@ -9,6 +9,8 @@ use std::time::Duration;
 use xdist_core::looponfail::state::{Changes, State};
 use xdist_core::protocol::Selection;
 
+use crate::watcher::Transcript;
+
 /// Names of files and tests that are shown; of more the number is.
 const SHOWN_FILES: usize = 4;
 const SHOWN_TESTS: usize = 10;
@@ -81,9 +83,13 @@ impl Screen {
     }
 
     /// The last run once more; only what passed through here is known.
-    pub(crate) fn again(&self, output: &[u8]) {
+    pub(crate) fn again(&self, output: &Transcript) {
+        let (output, cut) = output.lines();
         if output.is_empty() {
             return self.notice("pytest wrote to the terminal by itself, nothing of it was kept");
+        }
+        if cut {
+            self.notice("only the end of what was written is kept");
         }
         let mut out = io::stdout().lock();
         let _ = out.write_all(output).and_then(|()| out.flush());

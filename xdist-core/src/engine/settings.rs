@@ -51,7 +51,7 @@ pub(super) fn distribution(request: &Request, facts: &Facts) -> Result<Distribut
     let dist = &facts.dist;
     if !MODES.contains(&dist.mode.as_str()) {
         return Err(format!(
-            "`--dist={}` is not built yet in this version of xdist\nhint: the modes that work are {} and `no`",
+            "`--dist={}` is no mode of distribution\nhint: the modes are {} and `no`",
             dist.mode,
             MODES.map(|mode| format!("`{mode}`")).join(", ")
         ));

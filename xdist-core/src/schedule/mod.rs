@@ -170,7 +170,7 @@ pub fn moved(mode: &str, job: &Job) -> Moved {
     }
 }
 
-/// The scheduler for a `--dist` mode; `None` if the mode is not known or not built.
+/// The scheduler for a `--dist` mode; `None` if there is no such mode.
 pub fn for_mode(mode: &str, job: &Job) -> Option<Box<dyn Scheduler + Send>> {
     let make: fn(&Job) -> Box<dyn Scheduler + Send> = match mode {
         "auto" | "load" => |job| Box::new(Load::new(job)),
