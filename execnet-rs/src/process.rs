@@ -254,8 +254,24 @@ fn session_of(pid: u32) -> Option<u32> {
 /// Reads the session out of a line of `/proc/PID/stat` (proc(5): its sixth field). The name before it, in brackets, may
 /// hold anything.
 fn session_in(stat: &str) -> Option<u32> {
+    field_in(stat, 6)?.parse().ok()
+}
+
+/// Whether this process is in the group that its controlling terminal listens to. False without a terminal. The same
+/// source: the leader of a group may live outside of this PID namespace, too.
+pub fn is_in_foreground() -> bool {
+    std::fs::read_to_string("/proc/self/stat").is_ok_and(|stat| is_foreground_in(&stat))
+}
+
+/// Compares the fifth and the eighth field, the group and that of the terminal, which is -1 where there is none.
+fn is_foreground_in(stat: &str) -> bool {
+    field_in(stat, 8).is_some_and(|foreground| field_in(stat, 5) == Some(foreground))
+}
+
+/// A field behind the name, counted from one as in proc(5).
+fn field_in(stat: &str, number: usize) -> Option<&str> {
     let (_, after_name) = stat.rsplit_once(')')?;
-    after_name.split_whitespace().nth(3)?.parse().ok()
+    after_name.split_whitespace().nth(number.checked_sub(3)?)
 }
 
 /// The children of a process, as the kernel lists them.
@@ -362,6 +378,19 @@ mod tests {
         assert_eq!(session_in("42 (a) S 1 2 3 (b) c) S 41 42 40 34816 42 4194560"), Some(40));
         assert_eq!(session_in("3 (sh) S 0 0 0 0 -1 4194560"), Some(0), "the leader is outside of the namespace");
         assert_eq!(session_in(""), None);
+    }
+
+    #[test]
+    fn the_foreground_is_where_the_terminals_group_is() {
+        assert!(is_foreground_in("42 (xdist) S 41 42 40 34816 42 4194560"));
+        assert!(!is_foreground_in("42 (xdist) S 41 42 40 34816 17 4194560"), "in the background");
+        assert!(!is_foreground_in("42 (xdist) S 41 42 40 0 -1 4194560"), "without a terminal");
+        assert!(
+            !is_foreground_in("42 (xdist) S 0 0 0 0 -1 4194560"),
+            "without one, the leader outside of the namespace"
+        );
+        assert!(is_foreground_in("42 (xdist) S 0 0 0 34816 0 4194560"), "with one there");
+        assert!(!is_foreground_in(""));
     }
 
     #[test]

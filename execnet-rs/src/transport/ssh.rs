@@ -115,9 +115,7 @@ impl SshTransport {
     /// terminal, or in the background, nobody is asked.
     #[must_use]
     pub fn with_terminal(mut self) -> Self {
-        let terminal = std::fs::File::open("/dev/tty");
-        let group = terminal.ok().and_then(|terminal| rustix::termios::tcgetpgrp(terminal).ok());
-        self.terminal = group == Some(rustix::process::getpgrp());
+        self.terminal = crate::process::is_in_foreground();
         self
     }
 

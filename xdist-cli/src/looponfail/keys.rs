@@ -4,8 +4,9 @@ use std::cell::Cell;
 use std::fs::File;
 use std::io;
 
+use execnet_rs::process::is_in_foreground;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
 use xdist_core::looponfail::state::Key;
@@ -35,7 +36,7 @@ impl Keys {
 
     /// Takes the terminal: keys come one by one. Ctrl-C and Ctrl-Z stay signals.
     pub(crate) fn take(&self) {
-        if self.is_taken() || !self.is_ours() {
+        if self.is_taken() || !is_in_foreground() {
             return;
         }
         let Ok(before) = tcgetattr(self.terminal.get_ref()) else { return };
@@ -52,7 +53,7 @@ impl Keys {
     /// Gives the terminal back as it was.
     pub(crate) fn give_back(&self) {
         if let Some(before) = self.before.take()
-            && self.is_ours()
+            && is_in_foreground()
         {
             let _ = tcsetattr(self.terminal.get_ref(), OptionalActions::Now, &before);
         }
@@ -64,11 +65,6 @@ impl Keys {
         let taken = before.is_some();
         self.before.set(before);
         taken
-    }
-
-    /// Whether the program is in the foreground: it would be stopped for a look at the keyboard if it is not.
-    fn is_ours(&self) -> bool {
-        tcgetpgrp(self.terminal.get_ref()).is_ok_and(|group| group == rustix::process::getpgrp())
     }
 
     /// Waits for a key that means something.
