@@ -19,6 +19,8 @@ use crate::schedule::Scheduler;
 
 /// Starts in a row that may fail before a worker is given up.
 const FAILED_STARTS: u32 = 3;
+/// A test that crashed is run again so many times at most, whatever plugins want.
+const MOST_RERUNS: u32 = 100;
 
 /// What a run is to respect.
 #[derive(Clone, Debug, Default)]
@@ -71,6 +73,8 @@ pub struct RunState {
     asked: BTreeMap<TestIndex, (WorkerId, Box<Crashed>)>,
     /// Crashed tests that are to run again and have not begun: crashed they are if they never do.
     again: BTreeMap<TestIndex, (WorkerId, Box<Crashed>)>,
+    /// How many times plugins wanted a test to run again.
+    reruns: BTreeMap<TestIndex, u32>,
     effects: Vec<Effect>,
 }
 
@@ -91,6 +95,7 @@ impl RunState {
             complete: false,
             asked: BTreeMap::new(),
             again: BTreeMap::new(),
+            reruns: BTreeMap::new(),
             effects: Vec::new(),
             scheduler,
             settings,
@@ -476,7 +481,7 @@ impl RunState {
     /// Plugins have looked at a crash. A test that is to run again has no verdict yet.
     fn crash_seen(&mut self, test: TestIndex, again: bool) {
         let Some((worker, crashed)) = self.asked.remove(&test) else { return };
-        if again && self.stop.is_none() && self.someone_can_run(worker) {
+        if again && self.stop.is_none() && self.may_run_again(test) && self.someone_can_run(worker) {
             self.again.insert(test, (worker, crashed));
             self.scheduler.again(test);
         } else {
@@ -487,6 +492,21 @@ impl RunState {
             self.feed(worker);
         }
         self.end_if_over();
+    }
+
+    /// Whether a test that crashed has not been run again too often. The deaths of workers have an end of their own, those of
+    /// boxes have not.
+    fn may_run_again(&mut self, test: TestIndex) -> bool {
+        let times = self.reruns.entry(test).or_default();
+        *times += 1;
+        let may = *times <= MOST_RERUNS;
+        if !may {
+            let text = format!(
+                "a test crashes again and again: it has run {MOST_RERUNS} times more, as a plugin wanted, and does not once more"
+            );
+            self.emit(RunEvent::Notice(text));
+        }
+        may
     }
 
     fn plugins_gone(&mut self) {

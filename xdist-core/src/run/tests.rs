@@ -281,7 +281,10 @@ impl World {
         let mut acts = schedule.iter().cycle();
         let mut answers = answers.iter().cycle();
         let mut idle = 0;
+        let mut steps = 0;
         while !self.complete {
+            steps += 1;
+            assert!(steps < 100_000, "the run does not end");
             let (pick, act) = *acts.next().unwrap();
             let answer = *answers.next().unwrap();
             let moved = (answer != Answer::Later && self.answer(answer))
@@ -497,6 +500,14 @@ fn nobody_can_start() {
     assert!(world.complete);
     assert_eq!(world.state.exit_code(), exit::WORKER_NOT_STARTED);
     assert_eq!(world.state.not_run().len(), 10);
+}
+
+#[test]
+fn a_plugin_that_wants_a_test_again_for_ever_does_not_get_it() {
+    let mut world = World::with_plugins(2, 1, 0, 0);
+    world.run_answering(&[(0, Act::BoxDies(false))], &[Answer::Again]);
+    assert!(world.verdicts.values().all(|verdict| matches!(verdict, Verdict::Crashed(_))));
+    assert_eq!(world.verdicts.len(), 2);
 }
 
 #[test]
