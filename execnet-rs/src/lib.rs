@@ -91,6 +91,9 @@ pub mod channel;
 mod child;
 mod embedded;
 pub mod frame;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod gateway;
 pub mod group;
 pub mod guard;

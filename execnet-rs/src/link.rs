@@ -18,6 +18,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::mux::{Limits, LinkEnd, Mux, Request, Side};
 use crate::wire::{Check, Decoder, Encoder};
+pub(crate) use handshake::shake_hands;
 pub use handshake::{Hello, LinkError};
 pub use trace::TRACE;
 use trace::Trace;
@@ -174,7 +175,7 @@ impl Link {
         W: AsyncWrite + Send + Unpin + 'static,
     {
         static IDS: AtomicU64 = AtomicU64::new(1);
-        let (hello, decoder, encoder) = handshake::shake_hands(&mut reader, &mut writer, &options).await?;
+        let (hello, decoder, encoder) = shake_hands(&mut reader, &mut writer, &options).await?;
         let shared = Arc::new(Shared {
             id: IDS.fetch_add(1, Ordering::Relaxed),
             mux: Mutex::new(Mux::new(options.side, options.limits, hello.initial)),
