@@ -218,6 +218,9 @@ impl Link {
 
     /// Says goodbye after all that can be sent now, and waits until that is done or `limit` has passed; the link has ended
     /// then. Idempotent.
+    ///
+    /// # Cancellation
+    /// The goodbye is still said.
     pub async fn goodbye(&self, limit: Duration) -> LinkEnd {
         self.shared.with(Mux::say_goodbye);
         if let Ok(end) = tokio::time::timeout(limit, self.shared.ended()).await {
@@ -246,6 +249,9 @@ impl Link {
     ///
     /// # Errors
     /// How the link ended, if it has.
+    ///
+    /// # Cancellation
+    /// Safe.
     pub async fn round_trip(&self) -> Result<Duration, LinkEnd> {
         let token = self.shared.pings.fetch_add(1, Ordering::Relaxed);
         let start = Instant::now();
