@@ -1,7 +1,16 @@
 //! Every example runs and shows what it is for. Two are missing: `ssh` wants a host, and `bench` takes its time.
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
+
+use execnet_rs::link::TRACE;
+
+fn example(name: &str) -> PathBuf {
+    let built = std::env::current_exe().unwrap();
+    built.parent().unwrap().with_file_name("examples").join(name)
+}
 
 /// Names, and what each must say among other things.
 const EXAMPLES: [(&str, &str); 10] = [
@@ -19,10 +28,8 @@ const EXAMPLES: [(&str, &str); 10] = [
 
 #[test]
 fn examples_run() {
-    let built = std::env::current_exe().unwrap();
-    let examples = built.parent().unwrap().with_file_name("examples");
     let running = EXAMPLES.map(|(name, said)| {
-        let mut command = Command::new(examples.join(name));
+        let mut command = Command::new(example(name));
         thread::spawn(move || {
             let output = command.output().unwrap();
             let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -32,4 +39,18 @@ fn examples_run() {
     for example in running {
         example.join().unwrap();
     }
+}
+
+#[test]
+fn a_trace_has_a_line_for_every_frame() {
+    let directory = tempfile::tempdir().unwrap();
+    let trace = directory.path().join("trace");
+    assert!(Command::new(example("hello")).env(TRACE, &trace).output().unwrap().status.success());
+    assert_eq!(trace.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    let text = std::fs::read_to_string(&trace).unwrap();
+    for (kind, count) in [("Open", 2), ("Data", 3), ("Close", 1)] {
+        let found = text.lines().filter(|line| line.contains(&format!(" {kind} channel "))).count();
+        assert!(found >= count, "{found} of {kind}:\n{text}");
+    }
+    assert!(text.lines().any(|line| line.contains("import math")), "{text}");
 }

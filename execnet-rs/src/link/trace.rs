@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,7 +10,8 @@ use bytes::Buf;
 
 use crate::wire::{Frame, HEADER, Kind};
 
-/// The variable that names the file. Frames are appended to it, a line each.
+/// The variable that names the file. Frames are appended to it, a line each; it shows what was sent, so only its owner may
+/// read it.
 pub const TRACE: &str = "EXECNET_RS_TRACE";
 
 /// How much of a body is shown.
@@ -25,7 +27,7 @@ impl Trace {
     /// None unless the environment asks for it, or if the file cannot be written.
     pub(super) fn for_link(name: &str) -> Option<Self> {
         let path = std::env::var_os(TRACE)?;
-        let file = OpenOptions::new().create(true).append(true).open(path).ok()?;
+        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path).ok()?;
         Some(Self { file: Arc::new(file), link: name.into() })
     }
 

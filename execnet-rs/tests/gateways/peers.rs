@@ -121,6 +121,9 @@ fn several_channels_end_with_the_first_error_after_all_have_ended() {
             channels.push(gateway.remote_exec(source).await.unwrap());
         }
         let all = MultiChannel::new(channels);
+        for channel in &all.channels()[..2] {
+            let _ = channel.wait_close(None).await;
+        }
         let limit = Duration::from_millis(50);
         assert_eq!(remote_message(all.wait_close(Some(limit)).await.unwrap_err()), "1");
         all.channels()[2].send(()).await.unwrap();
