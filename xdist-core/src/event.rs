@@ -39,6 +39,15 @@ pub enum RunEvent {
         /// Where.
         worker: WorkerId,
     },
+    /// A test has been running for long (ini `xdist_slow_after`).
+    StillRunning {
+        /// Which test.
+        test: TestIndex,
+        /// Where.
+        worker: WorkerId,
+        /// For how long.
+        elapsed: Duration,
+    },
     /// A test has its one verdict.
     Finished {
         /// Which test.

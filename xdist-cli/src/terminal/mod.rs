@@ -40,7 +40,7 @@ mod times;
 mod warnings;
 
 use std::io::{self, Write};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use xdist_core::event::{Bringing, Collected, Configured, RunEvent};
 use xdist_core::ids::{TestIndex, WorkerId};
@@ -168,6 +168,7 @@ impl<W: Write> TerminalReporter<W> {
                 self.face.places = Places::of(collected);
                 header::collected(&self.face, collected, &mut out);
             }
+            RunEvent::StillRunning { test, worker, elapsed } => out = self.long(*test, *worker, *elapsed),
             _ => {}
         }
         out.lines().map(str::to_owned).collect()
@@ -196,6 +197,7 @@ impl<W: Write> TerminalReporter<W> {
                 self.running.start(*worker, *test, now);
                 self.shelf.alive(*worker);
             }
+            RunEvent::StillRunning { test, worker, elapsed } => self.still_running(*test, *worker, *elapsed)?,
             RunEvent::Finished { test, worker, verdict } => self.finished(*test, *worker, verdict),
             RunEvent::Configured(configured) => self.configure(configured)?,
             RunEvent::Collected(collected) => self.collected(collected, now)?,
@@ -343,6 +345,20 @@ impl<W: Write> TerminalReporter<W> {
             self.notices.push(text.to_owned());
         }
         self.screen.flush()
+    }
+
+    /// A test that the bar does not show.
+    fn still_running(&mut self, test: TestIndex, worker: WorkerId, elapsed: Duration) -> io::Result<()> {
+        if self.screen.bar().is_some() && self.face.display.verbosity >= 0 {
+            return Ok(());
+        }
+        self.say(&self.long(test, worker, elapsed), &[Ink::YELLOW]);
+        self.screen.flush()
+    }
+
+    fn long(&self, test: TestIndex, worker: WorkerId, elapsed: Duration) -> String {
+        let name = self.face.names.relative(self.face.names.nodeid(test));
+        format!("xdist: {name} has been running for {} on {worker}", times::about(elapsed))
     }
 
     fn say(&mut self, text: &str, inks: &[Ink]) {

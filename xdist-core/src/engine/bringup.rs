@@ -11,6 +11,7 @@ use super::differences::{self, Side};
 use super::environment::{self, EnvironmentId, HOME, Progress};
 use super::happening::MemberId;
 use super::layout::{Found, Layout};
+use super::long::LongTests;
 use super::members::MemberRole;
 use super::page::Page;
 use super::settings::Distribution;
@@ -375,6 +376,7 @@ impl Engine<'_> {
             run.absent(worker);
         }
         self.run = Some(run);
+        self.long = LongTests::after(distribution.slow_after);
         self.stage = Stage::Running;
         for id in (0..self.environments.len()).map(EnvironmentId) {
             self.begin_run_in(id, workers);

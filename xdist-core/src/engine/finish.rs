@@ -355,6 +355,7 @@ impl Engine<'_> {
                 *deadline += slept;
             }
         }
+        self.long.slept(slept);
     }
 
     /// Time passes.
@@ -385,8 +386,15 @@ impl Engine<'_> {
                 self.show_output(member);
             }
         }
+        self.name_long_tests(now);
         self.ask_host(now);
         self.observer.tick();
+    }
+
+    fn name_long_tests(&mut self, now: Instant) {
+        for (worker, test, elapsed) in self.long.due(now) {
+            self.emit(&RunEvent::StillRunning { test, worker, elapsed });
+        }
     }
 
     /// Says once who is waited for, when a worker's session does not come to its end.

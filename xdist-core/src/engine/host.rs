@@ -310,6 +310,9 @@ impl Engine<'_> {
                 HostEvent::InternalError(worker.map(|worker| worker.to_string()), text.clone())
             }
             RunEvent::Notice(text) => HostEvent::Notice(text.clone()),
+            RunEvent::StillRunning { .. } => {
+                return self.observer.lines(event).into_iter().for_each(|line| self.tell_host(HostEvent::Said(line)));
+            }
             RunEvent::Stopping { why } => HostEvent::Stopping(why.clone()),
         };
         self.tell_host(event);

@@ -37,6 +37,7 @@ mod hosts;
 mod launch;
 mod layout;
 mod link;
+mod long;
 mod members;
 mod outbox;
 mod output;
@@ -75,6 +76,7 @@ pub use self::host::PluginHost;
 use self::launch::Launch;
 use self::layout::Layout;
 use self::link::{Greeting, Link};
+use self::long::LongTests;
 use self::members::Members;
 use self::page::Page;
 use self::settings::Distribution;
@@ -244,6 +246,7 @@ struct Engine<'a> {
     configured: bool,
     run: Option<RunState>,
     history: Option<History>,
+    long: LongTests,
     suite_properties: Vec<(String, String)>,
     warnings: Warnings,
     internal_error: bool,
@@ -351,6 +354,7 @@ impl<'a> Engine<'a> {
             configured: false,
             run: None,
             history: None,
+            long: LongTests::default(),
             suite_properties: Vec::new(),
             warnings: Warnings::default(),
             internal_error: false,
@@ -449,6 +453,7 @@ impl<'a> Engine<'a> {
         if let Some(history) = &mut self.history {
             history.handle(event);
         }
+        self.long.follow(event, Instant::now());
         self.mirror(event);
         self.observer.event(event);
     }

@@ -100,6 +100,8 @@ pub enum HostEvent {
     Output(String, bool, String),
     /// Something the user should know.
     Notice(String),
+    /// A line that the terminal is to show as it is.
+    Said(String),
     /// The user asked to stop.
     Stopping(String),
 }

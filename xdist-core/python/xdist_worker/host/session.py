@@ -428,6 +428,9 @@ class HostHooks:
         if text not in self._notices:
             self._notices.append(text)
 
+    def _on_said(self, line: str) -> None:
+        self._say(line)
+
     def _on_stopping(self, why: str) -> None:
         self._say(f"xdist: {why}: stopping")
 
@@ -440,6 +443,8 @@ class HostHooks:
         if getattr(terminal._tw, "width_of_current_line", 0):
             terminal._tw.line()
         terminal.write_line(line)
+        # Nobody knows when the next line comes.
+        terminal.flush()
 
 
 def _differing(inputs: List[Dict[str, Any]]) -> List[str]:
