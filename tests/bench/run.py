@@ -22,6 +22,7 @@ import boxed
 import controller
 import cost
 import foreign
+import gateways
 import hosted
 import loop
 import speed
@@ -38,6 +39,7 @@ GROUPS = {
     "boxed": boxed.rows,
     "loop": loop.rows,
     "balance": balance.rows,
+    "gateways": gateways.rows,
     "real": foreign.rows,
 }
 

@@ -123,6 +123,9 @@ impl Program {
     ///
     /// # Errors
     /// As [`super::serve`].
+    ///
+    /// # Cancellation
+    /// As [`super::serve`]; what others have forked for it stays.
     pub async fn serve<R, W>(self, reader: R, writer: W, options: Options) -> Result<LinkEnd, LinkError>
     where
         R: AsyncRead + Send + Unpin + 'static,
@@ -141,6 +144,9 @@ impl Program {
     ///
     /// # Errors
     /// As [`super::serve`].
+    ///
+    /// # Cancellation
+    /// As [`Program::serve`].
     pub async fn serve_stdio(self) -> Result<LinkEnd, LinkError> {
         let (reader, writer) = stdio::take()?;
         self.serve(reader, writer, Options::new(Side::Acceptor, "stdio")).await
