@@ -60,7 +60,7 @@ fn an_agent_that_is_killed() {
 
 #[test]
 fn an_agent_that_falls_silent() {
-    check(Signal::STOP, "nothing was heard from the other side for 15s", 60);
+    check(Signal::STOP, "nothing was heard from the other side for 20s", 60);
 }
 
 #[test]
