@@ -24,6 +24,7 @@ import cost
 import foreign
 import hosted
 import loop
+import remote
 import speed
 import workers
 from setting import BenchError, Setting, failed
@@ -37,6 +38,7 @@ GROUPS = {
     "controller": controller.rows,
     "boxed": boxed.rows,
     "loop": loop.rows,
+    "remote": remote.rows,
     "balance": balance.rows,
     "real": foreign.rows,
 }
