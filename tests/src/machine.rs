@@ -96,9 +96,15 @@ impl Machine {
 
     /// Has packets vanish without a trace.
     pub fn cut(&self, cut: Cut) {
-        let input = if cut == Cut::FromMachine { "" } else { "iifname uplink drop" };
-        let output = if cut == Cut::ToMachine { "" } else { "oifname uplink drop" };
-        self.filter(input, output);
+        self.refuse(cut, "drop");
+    }
+
+    fn refuse(&self, cut: Cut, how: &str) {
+        let (input, output) = (format!("iifname uplink {how}"), format!("oifname uplink {how}"));
+        self.filter(
+            if cut == Cut::FromMachine { "" } else { &input },
+            if cut == Cut::ToMachine { "" } else { &output },
+        );
     }
 
     /// Has so many of a hundred packets vanish, in each direction.
@@ -107,11 +113,10 @@ impl Machine {
         self.filter(&format!("iifname uplink {lost}"), &format!("oifname uplink {lost}"));
     }
 
-    /// Has connections refused and broken, on both sides of them.
-    pub fn reset(&self) {
-        // The resets themselves must pass.
-        let reset = "tcp flags & rst == 0 reject with tcp reset";
-        self.filter(&format!("iifname uplink {reset}"), &format!("oifname uplink {reset}"));
+    /// Has whoever sends something in these directions told that there is no such connection.
+    pub fn reset(&self, cut: Cut) {
+        // What tells so must pass.
+        self.refuse(cut, "tcp flags & rst == 0 reject with tcp reset");
     }
 
     /// Has all packets pass again.

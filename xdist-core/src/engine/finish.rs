@@ -32,7 +32,8 @@ const UNLINKED_GRACE: Duration = Duration::from_secs(1);
 /// A session that takes longer to end is named; it may take its time, as serially.
 const FINISH_PATIENCE: Duration = Duration::from_secs(10);
 /// Why a process was killed that lost its connection and lives on.
-const UNLINKED: &str = "loss of its connection to xdist (the test closed it, or ran another program in its place)";
+pub(super) const UNLINKED: &str =
+    "loss of its connection to xdist (the test closed it, or ran another program in its place)";
 /// Why a process was killed that did not leave.
 const STAYED: &str = "SIGKILL from xdist, because a thread or an exit handler held it 10 s after its session";
 /// Output that may belong to a crash is held this long before it is shown.

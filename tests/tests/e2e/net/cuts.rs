@@ -3,22 +3,32 @@
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, kill_process};
-use xdist_tests::{Env, Invocation, Machine, Server, Signal, Suite};
+use xdist_tests::{Cut, Env, Invocation, Machine, Server, Signal, Suite, until};
 
-use super::{Scene, TESTS, Way};
+use super::{Scene, TESTS, Way, tell_at_once};
 
 /// Longer than it takes on a busy machine, shorter than any silence that is waited for.
 const AT_ONCE: Duration = Duration::from_secs(10);
 
 #[test]
 fn a_connection_that_is_reset() {
-    for way in [Way::Socket, Way::Ssh("openssh"), Way::Ssh("ssh2")] {
-        let scene = Scene::begin(way);
-        let fault = Instant::now();
-        scene.machine.reset();
-        scene.expect_idle(fault, AT_ONCE);
-        scene.expect_one_lost(fault, AT_ONCE);
-    }
+    tell_at_once([
+        ("for both", || reset(Way::Socket, Cut::Both)),
+        ("for the controller", || reset(Way::Socket, Cut::ToMachine)),
+        ("for the machine", || reset(Way::Socket, Cut::FromMachine)),
+        ("for ssh", || reset(Way::Ssh("openssh"), Cut::Both)),
+        ("for ssh in this process", || reset(Way::Ssh("ssh2"), Cut::Both)),
+    ]);
+}
+
+fn reset(way: Way, cut: Cut) {
+    let scene = Scene::begin(way);
+    let fault = Instant::now();
+    scene.machine.reset(cut);
+    // Whoever learns of it first, nothing runs there when it is done here.
+    assert!(until(AT_ONCE, || scene.is_given_up()), "not given up: {}", scene.run.stdout());
+    assert!(scene.is_idle(), "there run {:?}", scene.machine.processes());
+    scene.expect_one_lost(fault, AT_ONCE);
 }
 
 #[test]
@@ -59,7 +69,7 @@ fn two_of_three_machines_are_lost() {
     let mut run = run.var("XDG_CONFIG_HOME", config.path()).start();
     let waiting: Vec<_> = (0..4).map(|number| suite.truth_path().with_file_name(format!("waits-gw{number}"))).collect();
     run.wait_for("four tests to wait", |_| waiting.iter().all(|file| file.exists()));
-    machines[0].reset();
+    machines[0].reset(Cut::Both);
     kill_process(Pid::from_raw(i32::try_from(servers[1].sessions()[0]).unwrap()).unwrap(), Signal::KILL).unwrap();
     run.wait_for("the loss of two machines", |run| run.stdout().matches(" is lost: ").count() == 2);
     for name in ["go-here", "go-there"] {

@@ -8,6 +8,7 @@ mod silence;
 mod weather;
 
 use std::fs;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use xdist_tests::{Env, Invocation, Machine, Running, Server, Sshd, Suite, until};
@@ -26,6 +27,18 @@ def test_it(number):
     while not beside.with_name('go-there' if there else 'go-here').exists():
         time.sleep(0.02)
 ";
+
+/// What happens to a run, and what must follow.
+type Story = (&'static str, fn());
+
+/// Tells stories at the same time: they are long, and nothing much happens in most of it.
+fn tell_at_once<const N: usize>(stories: [Story; N]) {
+    thread::scope(|scope| {
+        let told: Vec<_> = stories.map(|(name, story)| (name, scope.spawn(story))).into();
+        let failed: Vec<_> = told.into_iter().filter_map(|(name, told)| told.join().is_err().then_some(name)).collect();
+        assert!(failed.is_empty(), "these went wrong: {failed:#?}");
+    });
+}
 
 /// How a machine is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

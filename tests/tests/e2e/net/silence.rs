@@ -3,13 +3,12 @@
 //!
 //! Silences are long, so all of them are kept at the same time.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, kill_process};
 use xdist_tests::{Cut, Signal, until};
 
-use super::{Scene, Way};
+use super::{Scene, Story, Way, tell_at_once};
 
 /// A machine that hears nothing has ended everything after this time.
 const FENCED: Duration = Duration::from_secs(19);
@@ -22,9 +21,6 @@ const SHORT: Duration = Duration::from_secs(6);
 
 /// A silence that would be one.
 const LONG: Duration = Duration::from_secs(22);
-
-/// What is kept silent, and what must follow.
-type Story = (&'static str, fn());
 
 const STORIES: [Story; 11] = [
     ("no packet passes", || cut_off(Way::Socket, Cut::Both)),
@@ -42,11 +38,7 @@ const STORIES: [Story; 11] = [
 
 #[test]
 fn of_all_kinds() {
-    thread::scope(|scope| {
-        let told: Vec<_> = STORIES.map(|(name, story)| (name, scope.spawn(story))).into();
-        let failed: Vec<_> = told.into_iter().filter_map(|(name, told)| told.join().is_err().then_some(name)).collect();
-        assert!(failed.is_empty(), "these went wrong: {failed:#?}");
-    });
+    tell_at_once(STORIES);
 }
 
 fn cut_off(way: Way, cut: Cut) {
