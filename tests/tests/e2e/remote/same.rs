@@ -76,7 +76,9 @@ fn a_worker_stops_at_the_first_failure_of_another() {
     let outcome = xdist(&suite).args(["-x", "--tx", &format!("2*{}", spec(&far))]).run();
     outcome.expect_code(1).expect_text("stopping after 1 failures");
     expect_clean(&suite, &outcome);
-    assert!(suite.truth().started_after_first_failure().is_empty(), "{}", outcome.describe());
+    // The other one may begin one more in the instant between the record and the stop mark.
+    let later = suite.truth().started_after_first_failure().len();
+    assert!(later < 2, "{later} tests started after the failure\n{}", outcome.describe());
 }
 
 #[test]
