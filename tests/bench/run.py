@@ -25,6 +25,7 @@ import foreign
 import gateways
 import hosted
 import loop
+import remote
 import speed
 import workers
 from setting import BenchError, Setting, failed
@@ -38,6 +39,7 @@ GROUPS = {
     "controller": controller.rows,
     "boxed": boxed.rows,
     "loop": loop.rows,
+    "remote": remote.rows,
     "balance": balance.rows,
     "gateways": gateways.rows,
     "real": foreign.rows,

@@ -20,6 +20,7 @@ mod limits;
 mod looponfail;
 mod modes;
 mod nasty;
+mod net;
 mod output;
 mod parallel;
 mod plain;

@@ -32,7 +32,8 @@ const UNLINKED_GRACE: Duration = Duration::from_secs(1);
 /// A session that takes longer to end is named; it may take its time, as serially.
 const FINISH_PATIENCE: Duration = Duration::from_secs(10);
 /// Why a process was killed that lost its connection and lives on.
-const UNLINKED: &str = "loss of its connection to xdist (the test closed it, or ran another program in its place)";
+pub(super) const UNLINKED: &str =
+    "loss of its connection to xdist (the test closed it, or ran another program in its place)";
 /// Why a process was killed that did not leave.
 const STAYED: &str = "SIGKILL from xdist, because a thread or an exit handler held it 10 s after its session";
 /// Output that may belong to a crash is held this long before it is shown.
@@ -330,34 +331,6 @@ impl Engine<'_> {
         }
     }
 
-    /// Ctrl-Z: everything stops with us and goes on with us.
-    fn suspend(&mut self) {
-        let living = self.members.living();
-        let groups = |engine: &Self, signal| {
-            for member in &living {
-                if engine.members.get(*member).leads_group {
-                    engine.kill(*member, signal);
-                }
-            }
-        };
-        groups(self, Kill::STOP);
-        self.observer.suspend();
-        let stopped = Instant::now();
-        let _ = rustix::process::kill_process(rustix::process::getpid(), Kill::STOP);
-        let slept = stopped.elapsed();
-        self.observer.resume();
-        groups(self, Kill::CONT);
-        if let Some(deadline) = &mut self.kill_at {
-            *deadline += slept;
-        }
-        for member in &living {
-            if let Some((deadline, _)) = &mut self.members.get_mut(*member).leave_by {
-                *deadline += slept;
-            }
-        }
-        self.long.slept(slept);
-    }
-
     /// Time passes.
     pub(super) fn tick(&mut self) {
         let now = Instant::now();
@@ -415,6 +388,10 @@ impl Engine<'_> {
     /// A process was stopped by a signal, not by us.
     pub(super) fn stopped(&mut self, site: SiteId, pid: u32) {
         let Some(member) = self.members.with_pid(site, pid).filter(|_| self.stage != Stage::Plain) else { return };
+        // With this process; word of it may come a little later.
+        if self.suspension.explains_a_stop() {
+            return;
+        }
         let name = &self.members.get(member).name;
         let host = if site == HERE { String::new() } else { format!(" on {}", self.site(site).name) };
         let text = format!(

@@ -11,6 +11,7 @@
 //! | `bringup` | from the facts to the last collection, in all environments at a time |
 //! | `conduct` | from the collection to the last worker |
 //! | `finish` | stopping, deadlines, the end |
+//! | `pause` | Ctrl-Z |
 //! | `host` | the plugin host, if the run has one |
 //! | `hosts` | pure but for the ways to hosts: which of them a run has, and who shares one |
 //! | `site` | the host on which a process lives, this one or another: processes, streams, signals there |
@@ -42,6 +43,7 @@ mod members;
 mod outbox;
 mod output;
 mod page;
+mod pause;
 mod place;
 mod remains;
 mod settings;
@@ -79,6 +81,7 @@ use self::link::{Greeting, Link};
 use self::long::LongTests;
 use self::members::Members;
 use self::page::Page;
+use self::pause::Suspension;
 use self::settings::Distribution;
 use self::site::{HERE, Site};
 use self::trees::Trees;
@@ -252,6 +255,7 @@ struct Engine<'a> {
     internal_error: bool,
     refusal_told: bool,
     interrupted: Option<Signal>,
+    suspension: Suspension,
     kill_at: Option<Instant>,
     /// Nothing outlives this run: the user wants everything killed.
     ends_all: bool,
@@ -360,6 +364,7 @@ impl<'a> Engine<'a> {
             internal_error: false,
             refusal_told: false,
             interrupted: None,
+            suspension: Suspension::default(),
             kill_at: None,
             ends_all: false,
             typed_in_plain: false,
@@ -418,6 +423,7 @@ impl<'a> Engine<'a> {
             }
             Happening::Tree(number, news) => self.tree_news(number, news),
             Happening::Signal(signal) => self.signal(signal),
+            Happening::Paused(pause) => self.stand_still(Some(pause)),
         }
         Ok(())
     }
