@@ -9,8 +9,12 @@
 //! | `start` | find the interpreter, let pytest parse the arguments, go plain or collect |
 //! | `environment`, `launch` | interpreters in their surroundings, and how one is started |
 //! | `bringup` | from the facts to the last collection, in all environments at a time |
+//! | `failing` | environments that do not come up |
+//! | `matching` | workers that collected for themselves |
 //! | `conduct` | from the collection to the last worker |
-//! | `finish` | stopping, deadlines, the end |
+//! | `finish` | signals, deadlines, what processes still write |
+//! | `burial` | what follows from the end of a process |
+//! | `closing` | the end of the run |
 //! | `host` | the plugin host, if the run has one |
 //! | `hosts` | pure but for the ways to hosts: which of them a run has, and who shares one |
 //! | `site` | the host on which a process lives, this one or another: processes, streams, signals there |
@@ -26,10 +30,13 @@
 //! | `warm` | what outlives a run: the fork server, in a loop |
 
 mod bringup;
+mod burial;
+mod closing;
 mod conduct;
 mod differences;
 mod distant;
 mod environment;
+mod failing;
 mod finish;
 mod happening;
 mod host;
@@ -37,6 +44,7 @@ mod hosts;
 mod launch;
 mod layout;
 mod link;
+mod matching;
 mod members;
 mod outbox;
 mod output;
@@ -133,6 +141,8 @@ pub trait Observer {
     fn rendering(&mut self, facts: &Facts, hosted: bool) -> Rendering;
     /// What a plugin host is to show of an event, as lines of text.
     fn lines(&mut self, event: &RunEvent) -> Vec<String>;
+    /// What a plugin host is to show at the end of results by environment, as lines of text.
+    fn results(&mut self) -> Vec<String>;
     /// Something happened.
     fn event(&mut self, event: &RunEvent);
     /// All verdicts are known: time to write what the next run starts from. What comes back counts as warnings.
