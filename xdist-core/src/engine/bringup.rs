@@ -12,6 +12,7 @@ use super::members::MemberRole;
 use super::page::Page;
 use super::settings::Distribution;
 use super::site::{HERE, SiteId};
+use super::starved::Starved;
 use super::{Engine, Stage};
 use crate::collection::Collection;
 use crate::event::{Collected, Environment, RunEvent};
@@ -232,6 +233,7 @@ impl Engine<'_> {
             run.absent(worker);
         }
         self.run = Some(run);
+        self.starved = Starved::since_now();
         self.stage = Stage::Running;
         for id in (0..self.environments.len()).map(EnvironmentId) {
             self.begin_run_in(id, workers);

@@ -14,6 +14,9 @@ use crate::exit;
 use crate::ids::WorkerId;
 use crate::run::{Death, Input};
 
+/// SIGKILL.
+const KILLED: i32 = 9;
+
 impl Engine<'_> {
     /// Draws the consequences once a process has ended and everything it sent was read.
     pub(super) fn bury(&mut self, member: MemberId) -> Result<(), EngineError> {
@@ -152,8 +155,11 @@ impl Engine<'_> {
         if remains.lost_link {
             UNLINKED.clone_into(&mut entry.cause);
         }
+        let starved = how == HowEnded::Signaled(KILLED) && entry.cause.is_empty() && site == HERE;
+        let starved = starved && self.starved.takes_one();
         let elapsed = entry.test_began.map(|began| began.elapsed()).unwrap_or_default();
         let mut how_text = match (entry.never_was.as_str(), entry.cause.as_str()) {
+            ("", "") if starved => format!("out of memory: {how}"),
             ("", "") => how.to_string(),
             ("", cause) => cause.to_owned(),
             (never_was, _) => never_was.to_owned(),
@@ -174,6 +180,9 @@ impl Engine<'_> {
         }
         let death = Death { how: how_text, clean, output, elapsed, set_up, succession };
         self.feed(Input::Gone(worker, death));
+        if let Some(advice) = starved.then(|| self.starved.advice(&worker.to_string())).flatten() {
+            self.emit(&RunEvent::Notice(advice));
+        }
     }
 }
 

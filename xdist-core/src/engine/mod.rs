@@ -24,6 +24,7 @@
 //! | `members`, `link`, `output`, `page` | processes, their connections, what they write, the page they read |
 //! | `outbox` | the file in which a worker leaves word of fast tests |
 //! | `place` | where the run's private directory lies |
+//! | `starved` | whether the kernel killed somebody for want of memory |
 //! | `remains`, `warnings` | what a dead worker leaves behind, what counts once |
 //! | `layout`, `translate`, `differences` | pure: tests of several collections, their indices, what to say if they differ |
 //! | `settings` | pure: what facts ask for |
@@ -55,6 +56,7 @@ mod settings;
 mod site;
 mod splitting;
 mod start;
+mod starved;
 mod translate;
 mod trees;
 mod warm;
@@ -87,6 +89,7 @@ use self::members::Members;
 use self::page::Page;
 use self::settings::Distribution;
 use self::site::{HERE, Site};
+use self::starved::Starved;
 use self::trees::Trees;
 pub use self::warm::{Idle, Stopper, Warm};
 use self::warnings::Warnings;
@@ -249,6 +252,8 @@ struct Engine<'a> {
     layout: Option<Layout>,
     /// Whether users know in detail how collections differ.
     differences_told: bool,
+    /// Whom the kernel kills for want of memory.
+    starved: Starved,
     /// Workers to be forked, and by whom.
     forks: Vec<(MemberId, Identity)>,
     configured: bool,
@@ -357,6 +362,7 @@ impl<'a> Engine<'a> {
             page: None,
             layout: None,
             differences_told: false,
+            starved: Starved::default(),
             forks: Vec::new(),
             configured: false,
             run: None,
