@@ -12,14 +12,17 @@ import glob, os, pytest, time
 CAME_BEFORE = os.path.exists('died')
 open(f'collected-{os.getpid()}', 'w').close()
 
+def await_files(pattern, number):
+    until = time.monotonic() + 30
+    while len(glob.glob(pattern)) < number:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
 @pytest.mark.parametrize('n', range(4))
 def test_before(n): pass
 
 def test_dies():
-    until = time.monotonic() + 30
-    while len(glob.glob('collected-*')) < 2:
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    await_files('collected-*', 2)
     open('died', 'w').close()
     os._exit(3)
 
@@ -29,7 +32,9 @@ else:
     def test_is_gone(): pass
 
 @pytest.mark.parametrize('n', sorted(range(12), reverse=CAME_BEFORE))
-def test_after(n): pass
+def test_after(n):
+    # The other worker is still there by then.
+    await_files('died', 1)
 ";
 
 const TESTS: usize = 18;
