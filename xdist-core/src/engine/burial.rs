@@ -11,11 +11,9 @@ use super::site::HERE;
 use super::{Engine, EngineError, Stage, page};
 use crate::event::RunEvent;
 use crate::exit;
-use crate::ids::WorkerId;
+use crate::ids::{TestIndex, WorkerId};
+use crate::protocol::BoxDied;
 use crate::run::{Death, Input};
-
-/// SIGKILL.
-const KILLED: i32 = 9;
 
 impl Engine<'_> {
     /// Draws the consequences once a process has ended and everything it sent was read.
@@ -155,8 +153,7 @@ impl Engine<'_> {
         if remains.lost_link {
             UNLINKED.clone_into(&mut entry.cause);
         }
-        let starved = how == HowEnded::Signaled(KILLED) && entry.cause.is_empty() && site == HERE;
-        let starved = starved && self.starved.takes_one();
+        let starved = entry.cause.is_empty() && site == HERE && self.starved.explains(&how.to_string());
         let elapsed = entry.test_began.map(|began| began.elapsed()).unwrap_or_default();
         let mut how_text = match (entry.never_was.as_str(), entry.cause.as_str()) {
             ("", "") if starved => format!("out of memory: {how}"),
@@ -180,7 +177,27 @@ impl Engine<'_> {
         }
         let death = Death { how: how_text, clean, output, elapsed, set_up, succession };
         self.feed(Input::Gone(worker, death));
-        if let Some(advice) = starved.then(|| self.starved.advice(&worker.to_string())).flatten() {
+        if starved {
+            self.advise(&worker.to_string());
+        }
+    }
+
+    /// The process that a test had for itself has died.
+    pub(super) fn box_died(&mut self, member: MemberId, test: TestIndex, mut died: BoxDied) {
+        let starved = self.site_of(member) == HERE && self.starved.explains(&died.how);
+        if starved {
+            died.how = format!("out of memory: {}", died.how);
+        }
+        self.about(member, test, |worker, test| Input::BoxDied(worker, test, died));
+        if starved {
+            let name = format!("a box on {}", self.members.get(member).name);
+            self.advise(&name);
+        }
+    }
+
+    /// Says once what the user can do if there is too little memory.
+    fn advise(&mut self, name: &str) {
+        if let Some(advice) = self.starved.advice(name) {
             self.emit(&RunEvent::Notice(advice));
         }
     }

@@ -22,8 +22,13 @@ impl Starved {
         found.map(|(known, path)| Self { counter: Some(path), known, told: false }).unwrap_or_default()
     }
 
+    /// Whether an end told in these words was the kernel's doing.
+    pub(super) fn explains(&mut self, how: &str) -> bool {
+        how.starts_with("signal 9 ") && self.takes_one()
+    }
+
     /// Whether one more has been killed than is accounted for; then it is.
-    pub(super) fn takes_one(&mut self) -> bool {
+    fn takes_one(&mut self) -> bool {
         let count = self.counter.as_deref().and_then(count_in);
         let one = count.is_some_and(|count| count > self.known);
         self.known += u64::from(one);
@@ -150,7 +155,8 @@ mod tests {
         let mut starved = Starved { counter: Some(path.clone()), known: 2, told: false };
         assert!(!starved.takes_one());
         fs::write(&path, "oom_kill 4\n")?;
-        assert_eq!([starved.takes_one(), starved.takes_one(), starved.takes_one()], [true, true, false]);
+        let ends = ["exit code 9", "signal 9 (SIGKILL)", "signal 9 (SIGKILL) in call", "signal 9 (SIGKILL)"];
+        assert_eq!(ends.map(|how| starved.explains(how)), [false, true, true, false]);
         assert!(starved.advice("gw1").is_some_and(|text| text.contains("gw1")));
         assert_eq!(starved.advice("gw2"), None);
         Ok(())

@@ -53,14 +53,24 @@ def test_takes_all_there_is():
 ",
     );
     let enter = format!("echo $$ > '{}'", limited.0.join("cgroup.procs").display());
-    let outcome = Invocation::xdist(&Env::usual(), &suite).n(2).after(&enter).run();
-    expect_clean(&suite, &outcome);
-    outcome.expect_code(1).expect_text("out of memory: signal 9 (SIGKILL) in the call");
-    // When it happens, and once more at the end.
-    assert_eq!(outcome.occurrences("xdist: the kernel killed gw"), 2, "{}", outcome.describe());
-    let counts = outcome.counts();
-    assert_eq!((counts.get("failed"), counts.get("passed")), (1, 6), "{}", outcome.describe());
-    assert_eq!(suite.truth().ids().len(), 7, "{}", outcome.describe());
+    for (args, how) in [
+        (&[][..], "worker gw0 crashed: out of memory: signal 9 (SIGKILL) in the call"),
+        (&["--boxed"], "box on gw0 crashed: out of memory: signal 9 (SIGKILL) in call"),
+    ] {
+        suite.forget();
+        let run = Invocation::xdist(&Env::usual(), &suite).n(2).args(args).var("COLUMNS", "200");
+        let outcome = run.after(&enter).run();
+        expect_clean(&suite, &outcome);
+        // Which of the two runs it is chance.
+        let told = outcome.stdout.replace("gw1", "gw0");
+        assert!(told.contains(how), "{}", outcome.describe());
+        // When it happens, and once more at the end.
+        assert_eq!(outcome.occurrences("xdist: the kernel killed "), 2, "{}", outcome.describe());
+        let counts = outcome.counts();
+        assert_eq!((counts.get("failed"), counts.get("passed")), (1, 6), "{}", outcome.describe());
+        assert_eq!(suite.truth().ids().len(), 7, "{}", outcome.describe());
+        outcome.expect_code(1);
+    }
 }
 
 #[test]
