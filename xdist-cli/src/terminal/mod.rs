@@ -85,6 +85,8 @@ pub struct TerminalReporter<W: Write> {
     /// The line at the bottom says how far sources are.
     bringing: bool,
     configured: bool,
+    /// A plugin host shows the run, unless it dies.
+    hosted: bool,
     /// `-p no:terminal`: nothing but errors.
     silent: bool,
     tests_began: Option<Instant>,
@@ -118,6 +120,7 @@ impl<W: Write> TerminalReporter<W> {
             running: Running::default(),
             unshown: 0.0,
             configured: false,
+            hosted: false,
             bringing: false,
             silent: false,
             tests_began: None,
@@ -170,6 +173,16 @@ impl<W: Write> TerminalReporter<W> {
             }
             RunEvent::StillRunning { test, worker, elapsed } => out = self.long(*test, *worker, *elapsed),
             _ => {}
+        }
+        out.lines().map(str::to_owned).collect()
+    }
+
+    /// What a plugin host is to show of environments at the end of a run, which it does not tell apart.
+    pub fn results(&mut self) -> Vec<String> {
+        let mut out = String::new();
+        if self.face.places.each && self.face.display.verbosity > -2 {
+            self.matrix.keep_rest(&self.face);
+            self.matrix.summary(&self.face, &mut out);
         }
         out.lines().map(str::to_owned).collect()
     }
@@ -229,6 +242,7 @@ impl<W: Write> TerminalReporter<W> {
 
     fn configure(&mut self, configured: &Configured) -> io::Result<()> {
         self.configured = true;
+        self.hosted = configured.hosted;
         self.silent = !configured.facts.terminal;
         if self.silent {
             return Ok(());
