@@ -31,6 +31,7 @@ GROUPS = {
 }
 # What the tests run beside interpreters, and Debian's packages of it.
 PROGRAMS = {
+    "rsync": "rsync",
     "sshd": "openssh-server",
     "ssh": "openssh-client",
     "unshare": "util-linux",
