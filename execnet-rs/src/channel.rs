@@ -77,6 +77,11 @@ impl Channel {
         held.then(|| Self { shared: Arc::clone(&self.shared), number: reference.id })
     }
 
+    /// What all handles of its link share.
+    pub(crate) fn link(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// The channel's number, the same on both sides.
     pub fn number(&self) -> u32 {
         self.number

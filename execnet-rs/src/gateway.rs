@@ -217,6 +217,14 @@ impl Gateway {
         }
     }
 
+    /// A channel to the agent's service for pauses, if this gateway has a link to another host of its own.
+    pub(crate) fn pausing(&self) -> Option<Channel> {
+        match &self.inner.place {
+            Place::There { agent, .. } => Channel::open(agent, "pause").ok(),
+            Place::Here { .. } | Place::With(_) => None,
+        }
+    }
+
     /// Runs Python source on the host, in the gateway's interpreter, which is started with the first one.
     ///
     /// The source finds `channel` among its globals, the other end of what is returned, and `"__channelexec__"` as
