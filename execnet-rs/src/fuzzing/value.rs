@@ -115,7 +115,14 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
     let values = [nested, Value::Tuple(numbers.to_vec()), mixed, large, hello(1, 65536, "full")];
     let mut seeds: Vec<_> = values.iter().map(|value| [&[0], &written(value)[..]].concat()).collect();
     seeds.push([&[1, 9, 200, 0], &written(&values[2])[..]].concat());
-    // Much is announced, level by level.
-    seeds.push([&[0][..], &[0xDC, 0, 60].repeat(40)].concat());
+    // Every level announces as many values as there are bytes left.
+    let (levels, last) = (DEPTH - 5, 3000);
+    let mut announced = vec![0];
+    for level in 1..=levels {
+        announced.push(0xDC);
+        announced.extend(u16::try_from((levels - level) * 3 + last).unwrap_or(0).to_be_bytes());
+    }
+    announced.resize(announced.len() + last, 0);
+    seeds.push(announced);
     seeds
 }
