@@ -1,5 +1,7 @@
 //! Every example runs and shows what it is for. Two are missing: `ssh` wants a host, and `bench` takes its time.
 
+#![expect(clippy::unwrap_used, reason = "what goes wrong in a test fails it")]
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
