@@ -95,6 +95,9 @@ where
 ///
 /// # Errors
 /// As [`serve`].
+///
+/// # Cancellation
+/// As [`serve`].
 pub async fn serve_stdio() -> Result<LinkEnd, LinkError> {
     let (reader, writer) = stdio::take()?;
     serve(reader, writer, Options::new(Side::Acceptor, "stdio")).await

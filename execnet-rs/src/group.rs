@@ -114,6 +114,9 @@ impl Group {
     ///
     /// # Errors
     /// As [`Group::make_gateway`].
+    ///
+    /// # Cancellation
+    /// As [`Group::make_gateway`].
     pub async fn make(&self, spec: XSpec) -> Result<Gateway, GatewayError> {
         let gateway = self.connect(self.allocate_id(&spec)?, spec).await?;
         self.members().gateways.push(gateway.clone());
@@ -125,6 +128,9 @@ impl Group {
     ///
     /// # Errors
     /// Each its own.
+    ///
+    /// # Cancellation
+    /// Those that were made stay in the group, what was started for others is ended.
     pub async fn make_each(&self, specs: &[XSpec]) -> Vec<Result<Gateway, GatewayError>> {
         let mut results: Vec<Option<Result<Gateway, GatewayError>>> = Vec::new();
         let mut places = Vec::new();
@@ -206,6 +212,9 @@ impl Group {
     ///
     /// # Errors
     /// The first one; on the others the source was started.
+    ///
+    /// # Cancellation
+    /// Source that was sent may run; its channels are closed.
     pub async fn remote_exec(&self, source: impl Into<Source>) -> Result<MultiChannel, GatewayError> {
         let source = source.into();
         let mut starting = JoinSet::new();
@@ -241,6 +250,9 @@ impl Group {
 
     /// Ends all gateways, those first through which no other one goes. Each has until `limit` to end by itself; then its
     /// processes are killed. Always returns, and leaves no gateway behind.
+    ///
+    /// # Cancellation
+    /// Gateways that have not ended yet stay in the group; call it again.
     pub async fn terminate(&self, limit: Duration) {
         loop {
             let members = self.gateways();

@@ -42,6 +42,9 @@ pub struct Guard {
 
 impl Guard {
     /// Starts the current executable as a guard.
+    ///
+    /// # Errors
+    /// If no process can be started.
     pub fn start() -> io::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         for name in SECRET_VARIABLES {

@@ -18,6 +18,7 @@ use tokio::task::AbortHandle;
 
 use crate::mux::{Limits, LinkEnd, Mux, Request, Side};
 use crate::wire::{Check, Decoder, Encoder};
+pub(crate) use handshake::shake_hands;
 pub use handshake::{Hello, LinkError};
 pub use heartbeat::Heartbeat;
 use heartbeat::{Patience, beat};
@@ -162,7 +163,7 @@ impl Link {
         W: AsyncWrite + Send + Unpin + 'static,
     {
         static IDS: AtomicU64 = AtomicU64::new(1);
-        let (hello, decoder, encoder) = handshake::shake_hands(&mut reader, &mut writer, &options).await?;
+        let (hello, decoder, encoder) = shake_hands(&mut reader, &mut writer, &options).await?;
         let shared = Arc::new(Shared {
             id: IDS.fetch_add(1, Ordering::Relaxed),
             mux: Mutex::new(Mux::new(options.side, options.limits, hello.initial)),
@@ -206,6 +207,9 @@ impl Link {
 
     /// Says goodbye after all that can be sent now, and waits until that is done or `limit` has passed; the link has ended
     /// then. Idempotent.
+    ///
+    /// # Cancellation
+    /// The goodbye is still said.
     pub async fn goodbye(&self, limit: Duration) -> LinkEnd {
         self.shared.with(Mux::say_goodbye);
         if let Ok(end) = tokio::time::timeout(limit, self.shared.ended()).await {
@@ -234,6 +238,9 @@ impl Link {
     ///
     /// # Errors
     /// How the link ended, if it has.
+    ///
+    /// # Cancellation
+    /// Safe.
     pub async fn round_trip(&self) -> Result<Duration, LinkEnd> {
         let token = self.shared.pings.fetch_add(1, Ordering::Relaxed);
         let start = Instant::now();

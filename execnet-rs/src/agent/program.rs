@@ -135,6 +135,9 @@ impl Program {
     ///
     /// # Errors
     /// As [`super::serve`].
+    ///
+    /// # Cancellation
+    /// As [`super::serve`]; what others have forked for it stays.
     pub async fn serve<R, W>(self, reader: R, writer: W, options: Options) -> Result<LinkEnd, LinkError>
     where
         R: AsyncRead + Send + Unpin + 'static,
@@ -153,6 +156,9 @@ impl Program {
     ///
     /// # Errors
     /// As [`super::serve`].
+    ///
+    /// # Cancellation
+    /// As [`Program::serve`].
     pub async fn serve_stdio(self) -> Result<LinkEnd, LinkError> {
         let (reader, writer) = stdio::take()?;
         self.serve(reader, writer, Options::new(Side::Acceptor, "stdio")).await

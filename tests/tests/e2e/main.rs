@@ -27,6 +27,7 @@ mod plain;
 mod plugins;
 mod real;
 mod remote;
+mod replacements;
 mod rerun;
 mod reserved;
 mod secrets;

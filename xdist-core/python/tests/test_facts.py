@@ -63,6 +63,7 @@ DISTRIBUTED = [
     (["-f"], {"mode": "load", "numprocesses": 1}),
     (["-f", "-n2"], {"mode": "load", "numprocesses": 2}),
     (["-n2", "-o", "xdist_fork=never"], {"fork": "never"}),
+    (["-n2", "-o", "xdist_slow_after=2.5"], {"slow_after": "2.5"}),
     (["--boxed"], {"mode": "load", "numprocesses": 1, "tx": []}),
     (["--forked", "-n0"], {"mode": "load", "numprocesses": 1}),
     (["--boxed", "-n3", "--dist=loadfile"], {"mode": "loadfile", "numprocesses": 3}),
@@ -162,6 +163,25 @@ def test_options_with_paths_are_seen_through(project):
         trees = facts(project, "-n2", "--rsyncdir=.", *given)["trees"]
         assert [tuple(word) for word in trees["words"]][4:-1] == expected
         assert trees["named"] == []
+
+
+def test_absolute_paths_of_any_option_are_seen_through(project):
+    folder = os.fspath(project)
+    (project / "src").mkdir()
+    (project / "other.ini").write_text("[pytest]\n", encoding="utf-8")
+    for given, expected in [
+        (f"-opythonpath={folder}/src", ("-opythonpath=", f"{folder}/src", "")),
+        (f"--doctest-glob={folder}/src/../src", ("--doctest-glob=", f"{folder}/src", "")),
+        (f"--doctest-glob={folder}/nothing", (f"--doctest-glob={folder}/nothing", "", "")),
+        ("--doctest-glob=src", ("--doctest-glob=src", "", "")),
+    ]:
+        assert expected in [tuple(word) for word in facts(project, "-n2", "--rsyncdir=.", given)["trees"]["words"]]
+    ini = f"[pytest]\naddopts = -n2 --rsyncdir=. '--ignore={folder}/a b'\n"
+    (project / "pytest.ini").write_text(ini, encoding="utf-8")
+    trees = facts(project, env={"PYTEST_ADDOPTS": f"-q --confcutdir {folder}"})["trees"]
+    assert ["--ignore=", f"{folder}/a b", ""] in [list(word) for word in trees["addopts"]]
+    assert [list(word) for word in trees["environment"]] == [["-q", "", ""], ["--confcutdir", "", ""], ["", folder, ""]]
+    assert trees["files"] == []
 
 
 def test_each_run_has_an_id_of_its_own(project):

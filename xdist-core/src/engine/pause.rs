@@ -77,6 +77,7 @@ impl Engine<'_> {
                 *deadline += slept;
             }
         }
+        self.long.slept(slept);
     }
 
     fn signal_groups(&self, signal: Signal, on: impl Fn(SiteId) -> bool) {

@@ -45,6 +45,8 @@ pub struct HostReady {
 /// One of several environments.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct HostEnvironment {
+    /// What it is called in the output.
+    pub label: String,
     /// Ids of its workers.
     pub workers: Vec<String>,
     /// What they run on.
@@ -63,6 +65,8 @@ pub enum HostEvent {
     Collected {
         /// Node ids.
         ids: Vec<String>,
+        /// How many verdicts there will be: under `each` a test has several.
+        verdicts: u64,
         /// Their places and keywords.
         described: ByteBuf,
         /// Reports of collectors that did not pass.
@@ -74,8 +78,9 @@ pub enum HostEvent {
         /// Where tests run, if in several environments: `described` is theirs then.
         environments: Vec<HostEnvironment>,
     },
-    /// Sources are being brought to these workers, or have been: the last says which.
-    Tree(Vec<String>, Vec<String>, bool),
+    /// Sources are being brought to these workers, or have been: the third says which. Then, directories of the copy, and
+    /// what they are copies of.
+    Tree(Vec<String>, Vec<String>, bool, Vec<(String, String)>),
     /// A worker is ready.
     WorkerUp(String),
     /// A worker died: how, and whether it is replaced.
@@ -100,6 +105,8 @@ pub enum HostEvent {
     Output(String, bool, String),
     /// Something the user should know.
     Notice(String),
+    /// A line that the terminal is to show as it is.
+    Said(String),
     /// The user asked to stop.
     Stopping(String),
 }
@@ -158,6 +165,8 @@ pub struct RunOver {
     pub error: Option<String>,
     /// Tests that have no verdict.
     pub not_run: usize,
+    /// What the terminal is to show of results by environment.
+    pub results: Vec<String>,
 }
 
 #[cfg(test)]
