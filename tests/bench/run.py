@@ -3,10 +3,11 @@
 
 Usage: run.py [--quick] [--only WORD]...
 
-Needs `XDIST_BIN` (the release build) and `XDIST_BENCH_ENVS` or `XDIST_TEST_ENVS` (the folder that holds `bench-bare`,
-`bench-ten` and `real`); `make bench` sets both. Times are wall times of whole processes. Programs that are compared run
-in turn, never one after the other in blocks, so that what else the machine does meets all of them; only ratios of one
-row should be compared. Each row's module says how its figure is measured.
+Needs `XDIST_BIN` (the release build; for the group `trees` also the examples of rsync-rs) and `XDIST_BENCH_ENVS` or
+`XDIST_TEST_ENVS` (the folder that holds `bench-bare`, `bench-ten` and `real`); `make bench` sets both. Times are wall
+times of whole processes. Programs that are compared run in turn, never one after the other in blocks, so that what else
+the machine does meets all of them; only ratios of one row should be compared. Each row's module says how its figure is
+measured.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import hosted
 import loop
 import remote
 import speed
+import trees
 import workers
 from setting import BenchError, Setting, failed
 from table import Table
@@ -42,6 +44,7 @@ GROUPS = {
     "remote": remote.rows,
     "balance": balance.rows,
     "gateways": gateways.rows,
+    "trees": trees.rows,
     "real": foreign.rows,
 }
 

@@ -32,6 +32,7 @@ GROUPS = {
 # What the tests run beside interpreters, and Debian's packages of it.
 PROGRAMS = {
     "c++": "g++",
+    "rsync": "rsync",
     "sshd": "openssh-server",
     "ssh": "openssh-client",
     "unshare": "util-linux",

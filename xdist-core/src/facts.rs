@@ -75,8 +75,14 @@ pub struct TreeFacts {
     pub dry_run: bool,
     /// The configuration file that rules the run; empty if there is none.
     pub configfile: String,
+    /// Files that rule how tests run, named by options of plugins.
+    pub files: Vec<String>,
     /// pytest's arguments: what stands before a path, the path, what stands behind it. Without a path the first is all.
     pub words: Vec<(String, String, String)>,
+    /// `addopts` of the ini file, likewise.
+    pub addopts: Vec<(String, String, String)>,
+    /// `PYTEST_ADDOPTS`, likewise.
+    pub environment: Vec<(String, String, String)>,
     /// Files and directories that were asked for by name.
     pub named: Vec<String>,
 }

@@ -51,8 +51,11 @@ pub(super) fn apply(
                 make_room(parent, entry)?;
                 match &entry.node {
                     Node::Directory { mode } => {
-                        let made = parent.make_directory(entry.path.name(), *mode | 0o700);
-                        made.named("make the directory", &entry.path)?;
+                        match parent.make_directory(entry.path.name(), *mode | 0o700) {
+                            // Somebody else has just made it, such as a program that is to start there.
+                            Err(Errno::EXIST) if is_directory(parent, entry) => {}
+                            made => made.named("make the directory", &entry.path)?,
+                        }
                         loosened.insert(entry.path.clone());
                     }
                     Node::File { content, .. } => {
@@ -144,6 +147,10 @@ fn adjust(cursor: &mut Cursor<'_>, entry: &Entry) -> Result<Stat> {
         Node::Link { modified, .. } => parent.set_modified(name, *modified)?,
     }
     parent.stat(name)
+}
+
+fn is_directory(parent: &Held, entry: &Entry) -> bool {
+    parent.stat(entry.path.name()).is_ok_and(|stat| stat.is_directory())
 }
 
 /// Makes room for `entry`: a file in place of an empty directory, a directory in place of a file or link.

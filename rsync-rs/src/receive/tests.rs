@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
@@ -243,6 +244,27 @@ fn what_arrived_before_the_link_broke_is_not_asked_for_again() {
     scene.say(&messages).0.unwrap();
     assert_eq!(fs::read_to_string(scene.path("to/a")).unwrap(), "third");
     assert!(!scene.path("to/b").exists() && scene.path("to/own").exists());
+}
+
+#[test]
+fn a_directory_that_somebody_makes_meanwhile_becomes_part_of_the_tree() {
+    let scene = Scene::new();
+    let tree = tree(&[("d", Node::Directory { mode: 0o750 }), ("d/a", file(b"first"))]);
+    let (out, incoming) = channel();
+    let (answer, answers) = channel();
+    let mut destination = Destination::open(scene.options.clone(), Duration::ZERO, || ()).unwrap();
+    let receiver = std::thread::spawn(move || destination.receive(&mut Reading(incoming), &mut Writing(answer)));
+    let say = |message: Vec<u8>| out.send(message).unwrap();
+    [offer(tree.root()), tree_message(None, &tree.encode()), ToReceiver::Sent.encode()].into_iter().for_each(say);
+    // What is missing is asked for when it is decided what has to be made.
+    while !matches!(ToSender::decode(&answers.recv().unwrap()).unwrap(), ToSender::Need { .. }) {}
+    fs::create_dir(scene.path("to/d")).unwrap();
+    let data = pack(&[(1, PackStep::Data { length: 5 })], b"first");
+    [data, ToReceiver::Sent.encode(), ToReceiver::Bye.encode()].into_iter().for_each(say);
+    receiver.join().unwrap().unwrap();
+    assert_eq!(fs::read_to_string(scene.path("to/d/a")).unwrap(), "first");
+    let mode = fs::metadata(scene.path("to/d")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o750);
 }
 
 #[test]

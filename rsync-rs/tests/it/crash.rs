@@ -6,19 +6,18 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::{Pair, Seen, mode, noise, walk};
+use crate::support::{Pair, Seen, mode, noise, program, walk};
 
 const ROUNDS: u32 = 20;
 
-fn program() -> PathBuf {
-    // Cargo builds examples beside the tests.
-    let test = std::env::current_exe().unwrap();
-    test.parent().unwrap().parent().unwrap().join("examples/sync")
+fn start(pair: &Pair) -> Child {
+    start_from(pair, "from")
 }
 
-fn start(pair: &Pair) -> Child {
+fn start_from(pair: &Pair, source: &str) -> Child {
     let mut command = Command::new(program());
-    command.args(["--all", "--state"]).arg(pair.base.path().join("state")).arg(pair.from("")).arg(pair.to(""));
+    let [state, from] = ["state", source].map(|name| pair.base.path().join(name));
+    command.args(["--all", "--state"]).arg(state).arg(from).arg(pair.to(""));
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
@@ -88,12 +87,19 @@ fn killed_at_any_moment_the_next_run_completes_the_tree() {
 #[test]
 fn two_runs_at_once_never_mix() {
     let pair = Pair::new();
+    // Another tree for the same destination: other contents of the same files, and files of its own.
+    write(&pair, 2);
+    fs::rename(pair.from(""), pair.base.path().join("other")).unwrap();
+    fs::create_dir(pair.from("")).unwrap();
     write(&pair, 1);
-    let mut runs: Vec<_> = (0..4).map(|_| start(&pair)).collect();
-    for run in &mut runs {
-        assert!(run.wait().unwrap().success());
+    let trees = ["from", "other"].map(|name| walk(&pair.base.path().join(name)));
+    for _ in 0..3 {
+        let mut runs: Vec<_> = (0..6).map(|at| start_from(&pair, ["from", "other"][at % 2])).collect();
+        for run in &mut runs {
+            assert!(run.wait().unwrap().success());
+        }
+        assert!(trees.contains(&walk(&pair.to(""))), "a mixture of two trees");
     }
-    assert_eq!(walk(&pair.to("")), walk(&pair.from("")));
     mode(&pair.from("large"), 0o600);
     assert!(start(&pair).wait().unwrap().success());
     assert_eq!(walk(&pair.to("")), walk(&pair.from("")));

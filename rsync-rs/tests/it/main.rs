@@ -6,5 +6,8 @@ mod faults;
 mod fidelity;
 mod links;
 mod many;
+mod places;
+mod random;
+mod rsync;
 mod support;
 mod turns;

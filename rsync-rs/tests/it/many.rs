@@ -1,12 +1,15 @@
 //! Many receivers at once.
 
 use std::fs;
+use std::mem::MaybeUninit;
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::channel;
 
 use rsync_rs::link::{MessageReader, MessageWriter};
 use rsync_rs::{Options, SendError, Target, push};
+use rustix::fs::inotify;
+use rustix::io::Errno;
 
 use crate::support::{Pair, noise, receiver, receiver_on, walk};
 
@@ -44,6 +47,49 @@ fn all_get_the_tree_whatever_each_of_them_had() {
         thread.join().unwrap().unwrap();
         assert_eq!(walk(&options.destination), walk(&pair.from("")));
     }
+}
+
+/// How often files of the source were opened while it was scanned and sent to so many at once.
+fn openings(receivers: usize) -> usize {
+    let pair = Pair::new();
+    for at in 0..60u64 {
+        fs::write(pair.from(format!("{at}")), noise(at, 40_000)).unwrap();
+    }
+    fs::write(pair.from("large"), noise(99, 3_000_000)).unwrap();
+    let watch = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
+    inotify::add_watch(&watch, pair.from(""), inotify::WatchFlags::OPEN).unwrap();
+    let path = |name: &str, at: usize| pair.base.path().join(format!("{name}{at}"));
+    let options = (0..receivers).map(|at| Options::new(path("to", at), path("state", at)));
+    let (mut targets, mut threads) = (Vec::new(), Vec::new());
+    for options in options {
+        let (target, thread, _) = receiver(options);
+        targets.push(target);
+        threads.push(thread);
+    }
+    push(&pair.source, pair.source.scan().unwrap(), &mut targets, &|_, _| ()).1.into_iter().for_each(|result| {
+        result.unwrap();
+    });
+    for (at, thread) in threads.into_iter().enumerate() {
+        thread.join().unwrap().unwrap();
+        assert_eq!(fs::read_dir(path("to", at)).unwrap().count(), 61);
+    }
+    let mut buffer = [MaybeUninit::uninit(); 4096];
+    let mut events = inotify::Reader::new(&watch, &mut buffer);
+    let mut count = 0;
+    loop {
+        match events.next() {
+            Ok(event) => count += usize::from(!event.events().contains(inotify::ReadFlags::ISDIR)),
+            Err(Errno::AGAIN) => return count,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[test]
+fn the_source_is_read_once_for_all() {
+    let once = openings(1);
+    assert!(once >= 61, "{once}");
+    assert_eq!(openings(8), once);
 }
 
 /// A link that passes nothing on until it is told to.

@@ -165,6 +165,25 @@ def test_options_with_paths_are_seen_through(project):
         assert trees["named"] == []
 
 
+def test_absolute_paths_of_any_option_are_seen_through(project):
+    folder = os.fspath(project)
+    (project / "src").mkdir()
+    (project / "other.ini").write_text("[pytest]\n", encoding="utf-8")
+    for given, expected in [
+        (f"-opythonpath={folder}/src", ("-opythonpath=", f"{folder}/src", "")),
+        (f"--doctest-glob={folder}/src/../src", ("--doctest-glob=", f"{folder}/src", "")),
+        (f"--doctest-glob={folder}/nothing", (f"--doctest-glob={folder}/nothing", "", "")),
+        ("--doctest-glob=src", ("--doctest-glob=src", "", "")),
+    ]:
+        assert expected in [tuple(word) for word in facts(project, "-n2", "--rsyncdir=.", given)["trees"]["words"]]
+    ini = f"[pytest]\naddopts = -n2 --rsyncdir=. '--ignore={folder}/a b'\n"
+    (project / "pytest.ini").write_text(ini, encoding="utf-8")
+    trees = facts(project, env={"PYTEST_ADDOPTS": f"-q --confcutdir {folder}"})["trees"]
+    assert ["--ignore=", f"{folder}/a b", ""] in [list(word) for word in trees["addopts"]]
+    assert [list(word) for word in trees["environment"]] == [["-q", "", ""], ["--confcutdir", "", ""], ["", folder, ""]]
+    assert trees["files"] == []
+
+
 def test_each_run_has_an_id_of_its_own(project):
     first, second = (facts(project, "-n2")["dist"]["testrunuid"] for _ in range(2))
     assert uuid.UUID(first) != uuid.UUID(second)

@@ -120,11 +120,11 @@ def plain_reason(config: Any, dist: dict[str, object]) -> str | None:
 
 
 def distributes_alone(option: Any) -> bool:
-    """Whether an option makes a distributed run of one that has no options of distribution."""
+    """Whether an option makes a distributed run of one that has neither `-n` nor `--dist`."""
     if getattr(option, "boxed", False):
         return True
     foreground = option.numprocesses == 0 or _debugger(option) or foreground_option(option)
-    return bool(getattr(option, "looponfail", False)) and not foreground
+    return bool(getattr(option, "looponfail", False) or getattr(option, "tx", None)) and not foreground
 
 
 def foreground_option(option: Any) -> str | None:

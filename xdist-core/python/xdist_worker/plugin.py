@@ -64,12 +64,16 @@ class OptionsPlugin:
     def pytest_load_initial_conftests(self, early_config: Any) -> None:
         """`required_plugins` was checked: the header lists installed plugins only.
 
-        Who looks at known arguments for a distributed run, such as pytest-cov, is to find that boxes or a loop make it
-        one.
+        Who looks at known arguments for a distributed run, such as pytest-cov, is to find that boxes, a loop or `--tx`
+        make it one.
         """
         namespace = early_config.known_args_namespace
-        if not (namespace.numprocesses or namespace.tx or namespace.distload) and distributes_alone(namespace):
-            namespace.numprocesses = 1
+        said = namespace.numprocesses or namespace.distload or getattr(namespace, "dist", "no") != "no"
+        if not said and distributes_alone(namespace):
+            if namespace.tx:
+                namespace.dist = "load"
+            else:
+                namespace.numprocesses = 1
         known = getattr(early_config.pluginmanager, "_plugin_distinfo", None)
         if isinstance(known, list):
             known[:] = [entry for entry in known if not any(entry is own for own in self._distinfo)]

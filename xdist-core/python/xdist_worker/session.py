@@ -101,6 +101,8 @@ class Session(OptionsPlugin):
         request = self._request
         args: List[str] = request["args"]
         worker = request.get("identity")
+        if request.get("addopts") is not None:
+            os.environ["PYTEST_ADDOPTS"] = request["addopts"]
         if self._is_worker:
             self._become_group()
             afterfork.redirect_stdio(worker["stdout"], worker["stderr"])

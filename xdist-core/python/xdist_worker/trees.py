@@ -6,6 +6,8 @@ Options, ini files and initial conftests are read here; which files that makes i
 from __future__ import annotations
 
 import os
+import re
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +22,10 @@ LINKS = ("refuse", "skip", "keep", "copy")
 
 # Options of pytest whose values are paths that must exist, or mean, the same on a host; by their `dest`.
 _PATHS = frozenset(("confcutdir", "ignore", "ignore_glob", "inifilename", "rootdir"))
+# Options of plugins, by their `dest`, that name a file which rules how tests run: it goes along.
+_FILES = ("cov_config", "mypy_config_file", "pylint_rcfile")
+# A word with an absolute path: `--cov=/src`, `xml:/report.xml`, `pythonpath=/src`.
+_ABSOLUTE = re.compile(r"((?:-{0,2}[\w.-]+=)?(?:\w+:)?)(/[^:]+)(.*)", re.DOTALL)
 
 
 def tree_facts(config: Any, args: Sequence[str]) -> dict[str, object] | None:
@@ -41,7 +47,10 @@ def tree_facts(config: Any, args: Sequence[str]) -> dict[str, object] | None:
         "gitignore": bool(getattr(option, "rsyncgitignore", True)),
         "dry_run": bool(getattr(option, "rsyncdryrun", False)),
         "configfile": "" if config.inipath is None else text(os.path.abspath(str(config.inipath))),
+        "files": [text(path) for path in _files(option, here)],
         "words": _words(config, args, here),
+        "addopts": _words(config, _ini_words(config), here),
+        "environment": _words(config, _environment_words(), here),
         "named": [text(path) for path in _named(config, here)],
     }
 
@@ -73,11 +82,39 @@ def _with_path(option: Option, here: str) -> list[tuple[str, str, str]]:
         there = os.path.normpath(os.path.join(here, path))
         return [("", there, behind)] if path and first != "--" and os.path.exists(there) else [(first, "", "")]
     if option.dest not in _PATHS:
-        return [(word, "", "") for word in option.words]
+        return [_absolute(word) for word in option.words]
     if others:
         return [(first, "", ""), *(("", os.path.normpath(os.path.join(here, word)), "") for word in others)]
     at = first.find("=") + 1 if first.startswith("--") else 2
     return [(first[:at], os.path.normpath(os.path.join(here, first[at:])), "")]
+
+
+def _absolute(word: str) -> tuple[str, str, str]:
+    """Split a word around the absolute path of something that is there; relative ones mean the same anywhere."""
+    found = _ABSOLUTE.fullmatch(word)
+    if found is None or not os.path.exists(found.group(2)):
+        return (word, "", "")
+    return (found.group(1), os.path.normpath(found.group(2)), found.group(3))
+
+
+def _ini_words(config: Any) -> list[str]:
+    """Return `addopts`, which goes to hosts in the configuration file, with the paths of here."""
+    return [text(word) for word in ini(config, "addopts", ())]
+
+
+def _environment_words() -> list[str]:
+    try:
+        return shlex.split(os.environ.get("PYTEST_ADDOPTS", ""))
+    except ValueError:
+        # pytest has refused it already.
+        return []
+
+
+def _files(option: Any, here: str) -> list[str]:
+    """Return the files that options of plugins name and that are there."""
+    values = (attribute(option, name) for name in _FILES)
+    paths = (os.path.normpath(os.path.join(here, value)) for value in values if isinstance(value, str) and value)
+    return [path for path in paths if os.path.isfile(path)]
 
 
 def _split(argument: str) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from _pytest.reports import TestReport
 
 from . import boxes as box_rules
 from . import wire
-from .afterfork import collect_own, keep_captured, pause_gc
+from .afterfork import collect_own, finish_apart, keep_captured, pause_gc
 from .collected import digest
 from .link import name_of
 from .outbox import Outbox, open_outbox
@@ -150,6 +150,7 @@ class WorkerHooks:
         """Run tests until there are no more, or the session is to stop."""
         run = self._run
         run.start_worker()
+        finish_apart(run.config, run.folder())
         run.link.send("ready")
         protocol: Any = run.config.hook.pytest_runtest_protocol
         if box_rules.wanted(run.config, session.items):

@@ -291,6 +291,7 @@ impl Engine<'_> {
             id: name,
             incarnation,
             args: self.arguments_in(home),
+            addopts: self.addopts_in(home),
             paths: self.translations(home),
             expect_distribution: true,
             identity: Some(identity),

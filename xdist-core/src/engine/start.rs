@@ -140,6 +140,7 @@ impl Engine<'_> {
             role: Role::Session,
             id: name,
             args: self.arguments_in(home),
+            addopts: self.addopts_in(home),
             paths: self.translations(home),
             expect_distribution: home != HOME || self.expect_distribution,
             worker: self.environment(home).workers.first().filter(|_| home != HOME).map(WorkerId::to_string),

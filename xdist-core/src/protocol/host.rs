@@ -78,8 +78,9 @@ pub enum HostEvent {
         /// Where tests run, if in several environments: `described` is theirs then.
         environments: Vec<HostEnvironment>,
     },
-    /// Sources are being brought to these workers, or have been: the last says which.
-    Tree(Vec<String>, Vec<String>, bool),
+    /// Sources are being brought to these workers, or have been: the third says which. Then, directories of the copy, and
+    /// what they are copies of.
+    Tree(Vec<String>, Vec<String>, bool, Vec<(String, String)>),
     /// A worker is ready.
     WorkerUp(String),
     /// A worker died: how, and whether it is replaced.

@@ -62,6 +62,8 @@ pub struct ForkRequest {
     pub incarnation: u32,
     /// pytest's arguments as typed.
     pub args: Vec<Argument>,
+    /// `PYTEST_ADDOPTS`, where it is not to be the fork server's.
+    pub addopts: Option<String>,
     /// Directories in which it finds copies, and what they are copies of.
     pub paths: Vec<(String, String)>,
     /// Whether to set a worker's environment variables before conftests load.

@@ -70,6 +70,18 @@ fn every_format_has_the_numbers_of_serial_pytest() {
 }
 
 #[test]
+fn copies_of_the_sources_count_as_what_they_are_copies_of() {
+    let serial = plugged(&ALL).run(By::Serial);
+    for level in ["collected", "imported"] {
+        let ours = plugged(&ALL).args([format!("--fork={level}")]).run(By::OursInCopies);
+        ours.expect_like(&serial).expect_host("pytest-cov", level);
+        assert_eq!(table(&ours), table(&serial));
+        assert_eq!(numbers(&ours), numbers(&serial), "--fork={level}");
+        assert_eq!(xml(&ours), xml(&serial));
+    }
+}
+
+#[test]
 fn at_every_fork_level_and_beside_pytest_xdist() {
     let serial = plugged(&ALL).run(By::Serial);
     for level in ["imported", "never"] {

@@ -20,13 +20,15 @@ use std::fs;
 use std::path::PathBuf;
 
 use serde_json::Value;
-use xdist_tests::{Counts, Env, Invocation, Outcome, Suite, workspace};
+use xdist_tests::{Counts, Env, Invocation, Outcome, Suite, workspace, xdist_binary};
 
 /// Who runs the suite.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum By {
     /// `xdist -n 2`, in an environment without pytest-xdist.
     Ours,
+    /// `xdist` with two workers on another host and one in another folder, which have copies of the suite.
+    OursInCopies,
     /// `xdist -n 2`, where pytest-xdist is installed and loaded.
     OursBesidePeer,
     /// `pytest -n 2` of pytest-xdist.
@@ -97,6 +99,7 @@ impl Plugged {
         let with_peer = Env::named("py311-many-xdist");
         let run = match by {
             By::Ours => Invocation::xdist(&bare, suite).n(2),
+            By::OursInCopies => in_copies(&bare, suite),
             By::OursBesidePeer => Invocation::xdist(&with_peer, suite).n(2).args(["-p", "xdist"]),
             By::Peer => Invocation::pytest(&with_peer, suite).n(2).args(["-p", "xdist"]),
             By::Serial => Invocation::pytest(&bare, suite),
@@ -104,11 +107,20 @@ impl Plugged {
         let run = self.plugins.iter().fold(run, |run, plugin| run.args(["-p", plugin]));
         let run = run.args(&self.args).args(more).var("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1");
         let outcome = self.vars.iter().fold(run, |run, (name, value)| run.var(name, value)).limit(120).run();
-        if matches!(by, By::Ours | By::OursBesidePeer) {
+        if !matches!(by, By::Peer | By::Serial) {
             outcome.expect_no_survivors();
         }
         outcome
     }
+}
+
+/// Hidden files of the suite, and so the copies themselves, do not go along.
+fn in_copies(env: &Env, suite: &Suite) -> Invocation {
+    let agent = xdist_binary().with_file_name("socketserver");
+    let [far, near] = [".far", ".near"].map(|name| suite.path(name).display().to_string());
+    let host = format!("2*command={} --stdio//python={}//chdir={far}", agent.display(), env.python().display());
+    let run = Invocation::xdist(env, suite).var("XDG_CACHE_HOME", suite.path(".cache"));
+    run.args(["--rsyncdir=.", "--tx", &host, "--tx", &format!("popen//chdir={near}")])
 }
 
 impl Ran {

@@ -85,3 +85,31 @@ fn reports_show_the_paths_of_here() {
         );
     }
 }
+
+#[test]
+fn paths_of_addopts_and_of_any_option_are_mapped_too() {
+    let (suite, far) = (project(), Far::new());
+    let root = suite.root().display().to_string();
+    suite.write("conf/log.ini", "x\n");
+    suite.write(
+        "tests/conftest.py",
+        "def pytest_addoption(parser):\n    parser.addoption('--data')\n    parser.addini('more', 'more')\n",
+    );
+    suite.write(
+        "tests/test_data.py",
+        "import os\n\
+         here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))\n\
+         def test_data(pytestconfig):\n    \
+             assert pytestconfig.getoption('data') == os.path.join(here, 'tests', 'test_data.py')\n    \
+             assert pytestconfig.getini('more') == os.path.join(here, 'tests')\n    \
+             assert os.path.isabs(pytestconfig.getoption('log_file')) and not os.path.exists('conf')\n",
+    );
+    // What is not brought stays as it is.
+    let addopts = format!("--confcutdir={root} --ignore={root}/tests/test_tells.py --log-file={root}/conf/log.ini");
+    suite.write("pytest.ini", &format!("[pytest]\naddopts = {addopts}\n"));
+    let data = format!("--data={root}/tests/test_data.py");
+    let run = far.run(&suite).var("PYTEST_ADDOPTS", format!("-o more={root}/tests -v"));
+    let outcome = run.args([&data, "--rsyncdir=tests", "--tx", &far.spec(), "tests"]).run();
+    outcome.expect_code(0).expect_text("test_data.py::test_data");
+    assert_eq!(passed(&outcome), 1, "{}", outcome.describe());
+}

@@ -7,7 +7,7 @@ rows of both are one table in `repairs`. The package knows pytest's objects and 
 from __future__ import annotations
 
 from .capture import keep_captured
-from .coverage import keep_data, worker_inputs
+from .coverage import finish_apart, keep_data, worker_inputs
 from .finish import finish_collector, finish_worker
 from .memory import collect_own, collect_rest, freeze_imports, grow_slowly, pause_gc
 from .rand import watch_seed
@@ -16,6 +16,7 @@ from .stdio import redirect_stdio, restore_terminal
 
 __all__ = [
     "finish_collector",
+    "finish_apart",
     "finish_worker",
     "collect_own",
     "collect_rest",

@@ -6,11 +6,18 @@ of its own. pytest-cov finds in the worker what its controller half would have t
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import glob
 import os
+import re
 import sys
 from typing import Any
 
 from .context import Worker
+
+# Of a worker's word that it writes data files; its number follows.
+_WRITES = "coverage-"
 
 _paused: list[Any] = []
 
@@ -63,6 +70,42 @@ def resume(worker: Worker) -> None:
         plugin.pid = os.getpid()
         plugin.cov_controller.nodeid = worker.id
     measurement.start()
+
+
+def finish_apart(config: Any, folder: str) -> None:
+    """Where pytest-cov's controller is elsewhere, each worker combines all data files that it finds, and sends the sum.
+
+    Workers of one copy would take each other's away, finished or not. Each leaves word in the run's directory,
+    `folder`, takes only what none of them writes (the collector's, and those of other processes), and removes its own.
+    """
+    controller = getattr(config.pluginmanager.getplugin("_cov"), "cov_controller", None)
+    if not folder or getattr(controller, "is_collocated", True):
+        return
+    with open(os.path.join(folder, f"{_WRITES}{os.getpid()}"), "ab"):
+        pass
+    finish, combine = controller.finish, controller.cov.combine
+
+    def combine_rest() -> None:
+        paths = _unowned(folder, controller.cov.get_data().base_filename())
+        if paths:
+            combine(paths)
+
+    def finish_alone() -> None:
+        with open(os.path.join(folder, "coverage.lock"), "ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            controller.cov.combine = combine_rest
+            finish()
+            with contextlib.suppress(OSError):
+                os.remove(controller.cov.get_data().data_filename())
+
+    controller.finish = finish_alone
+
+
+def _unowned(folder: str, base: str) -> list[str]:
+    """Return the data files that no worker writes. Their names have the number of the process."""
+    writers = {name[len(_WRITES) :] for name in os.listdir(folder) if name.startswith(_WRITES)}
+    files = glob.glob(glob.escape(base) + ".*")
+    return [path for path in files if not writers.intersection(re.findall(r"\d+", path[len(base) :]))]
 
 
 def save_running() -> None:

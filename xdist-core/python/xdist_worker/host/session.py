@@ -15,6 +15,7 @@ from ..afterfork import collect_rest
 from ..link import Link, name_of
 from ..portable import pack, plain, unpack
 from .closing import Results, settle_place, show_interrupted
+from .copies import measured_here
 from .environments import Pairs, count_pairs, group_failures
 from .following import Hook, records, written_at_once
 from .nodes import Node, NodeManager
@@ -75,6 +76,8 @@ class HostHooks:
         self._results: List[str] = []
         self._pairs: Optional[Pairs] = None
         self._interrupted: List[Tuple[int, str]] = []
+        # Directories of copies, and what they are copies of.
+        self._copies: List[Tuple[str, str]] = []
         # Names of attributes that reports of workers had, beside those of plain passes.
         self._names: Set[str] = set()
         self._logstart = Hook(config, "pytest_runtest_logstart", "nodeid", "location")
@@ -192,6 +195,7 @@ class HostHooks:
             signal.signal(signal.SIGINT, before)
         self._not_run = message[name]["not_run"]
         self._results.extend(message[name].get("results", ()))
+        measured_here(self.config, self._copies)
         if spare(self.config, self._names):
             collect_rest()
         self._end(session, **message[name])
@@ -290,7 +294,8 @@ class HostHooks:
             for line in lines:
                 terminal.write_line(line)
 
-    def _on_tree(self, sources: List[str], workers: List[str], stands: bool) -> None:
+    def _on_tree(self, sources: List[str], workers: List[str], stands: bool, paths: List[Tuple[str, str]]) -> None:
+        self._copies += paths if stands else ()
         hook = self.config.hook
         call = hook.pytest_xdist_rsyncfinish if stands else hook.pytest_xdist_rsyncstart
         gateways = [self._node(worker).gateway for worker in workers]

@@ -113,7 +113,8 @@ async fn serve(site: SiteId, connected: Result<Gateway, String>, happenings: mps
 async fn is_unaware(gateway: &Gateway) -> bool {
     let spec = gateway.spec();
     let direct = matches!(spec.transport(), Ok(Transport::Socket { .. })) && spec.via().is_none();
-    match gateway.agent().await.ok().and_then(|link| link.end()) {
+    let Ok(link) = gateway.agent().await else { return false };
+    match link.end() {
         Some(LinkEnd::Broken(_)) => true,
         Some(LinkEnd::Lost) => !direct,
         _ => false,

@@ -8,6 +8,7 @@ mod places;
 mod plan;
 mod push;
 mod show;
+mod there;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,10 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use execnet_rs::channel::Channel;
-use execnet_rs::value::Value;
-use rsync_rs::link::asynchronous::{AsyncReader, AsyncWriter};
 use rsync_rs::{Destination, Event, Links, Options, Summary};
-use tokio::runtime::Handle;
 
 use self::plan::Plan;
 use self::push::{Cut, Socket};
@@ -176,15 +174,17 @@ impl Engine<'_> {
             let (folder, happenings) = (copy.folder.clone(), self.happenings.clone());
             if let Some(remote) = remote.cloned() {
                 tokio::spawn(async move {
-                    let begin = begin_there(&remote, &folder, outward_links, socket).await;
+                    let mut socket = Some(socket);
+                    let begin = there::begin(&remote.gateway, &folder, outward_links, &mut socket).await;
                     let received = match begin {
                         Ok((control, cut)) => {
                             let _ = happenings.send(Happening::Tree(number, TreeNews::Begun(at, cut))).await;
-                            end_there(control).await
+                            there::end(control).await
                         }
                         Err(why) => Err(why),
                     };
                     let _ = happenings.send(Happening::Tree(number, TreeNews::Stands(at, received))).await;
+                    drop(socket);
                 });
                 continue;
             }
@@ -334,6 +334,11 @@ impl Engine<'_> {
         }
     }
 
+    /// `PYTEST_ADDOPTS` for a process of an environment, if other paths belong in it than here.
+    pub(super) fn addopts_in(&self, id: EnvironmentId) -> Option<String> {
+        self.copy_of(id).and_then(|(plan, path)| plan.environment(path))
+    }
+
     /// What a run of the loop is narrowed to, as an environment knows it.
     pub(super) fn cycle_in(&self, id: EnvironmentId) -> Option<Cycle> {
         let mut cycle = self.request.cycle.clone()?;
@@ -381,36 +386,5 @@ impl Engine<'_> {
 impl Copy {
     fn new(site: SiteId, folder: PathBuf) -> Self {
         Self { site, folder, socket: None, cut: None, sent: None, stands: None, failed: false, bytes: 0, needs: (0, 0) }
-    }
-}
-
-/// Has a host's agent receive a copy; returns where it answers, and what ends the conversation.
-async fn begin_there(
-    remote: &Remote,
-    folder: &Path,
-    outward_links: bool,
-    socket: Socket,
-) -> Result<(Channel, Cut), String> {
-    let link = remote.gateway.agent().await.map_err(|error| error.to_string())?;
-    let control = Channel::open(link, "tree").map_err(|error| error.to_string())?;
-    let stream = control.sibling().map_err(|error| error.to_string())?;
-    let asked = [
-        ("destination", Value::from(folder.display().to_string())),
-        ("outward_links", outward_links.into()),
-        ("stream", stream.reference()),
-    ];
-    control.send(Value::dict(asked)).await.map_err(|error| error.to_string())?;
-    let cut = Cut::There(stream.clone());
-    let (reader, writer) = stream.into_byte_stream();
-    let runtime = Handle::current();
-    socket.plug(Box::new(AsyncReader::new(runtime.clone(), reader)), Box::new(AsyncWriter::new(runtime, writer)));
-    Ok((control, cut))
-}
-
-/// Where a copy is, once it stands, and what keeps it locked.
-async fn end_there(control: Channel) -> Result<(String, Lock), String> {
-    match control.receive().await.map_err(|error| error.to_string())? {
-        Value::Str(path) => Ok((path, Lock::There(control))),
-        other => Err(format!("its agent answered {} for a path", other.kind())),
     }
 }

@@ -24,6 +24,9 @@ const BETWEEN: [&str; 9] = [
     "setup.cfg",
 ];
 
+/// Words of a command line, each with the path in it: what stands before it, the path, what stands behind it.
+type Words = Vec<(String, String, String)>;
+
 /// What a run brings to other hosts.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
@@ -35,7 +38,9 @@ pub(super) struct Plan {
     places: Places,
     rootdir: PathBuf,
     configfile: Option<PathBuf>,
-    words: Vec<(String, String, String)>,
+    words: Words,
+    addopts: Words,
+    environment: Words,
     /// Where pytest starts, seen from the copy.
     folder: PathBuf,
 }
@@ -74,6 +79,12 @@ impl Plan {
             Some(file) => Some(bring_config(&mut mounts, &places, &rootdir, &file)?),
             None => None,
         };
+        for file in &trees.files {
+            let file = Path::new(file);
+            if let Some(place) = places.of(&lexically(file, &rootdir)) {
+                mount(&mut mounts, file, Some(place))?;
+            }
+        }
         for (before, path, _) in &trees.words {
             let cut = before.starts_with("--confcutdir") && !path.is_empty();
             if cut && places.of(&lexically(Path::new(path), &rootdir)).is_none() {
@@ -95,9 +106,10 @@ impl Plan {
         };
         let invocation = lexically(Path::new(&facts.invocation_dir), &rootdir);
         let folder = places.of(&invocation).filter(|folder| is_below(folder)).unwrap_or_default();
-        let words = trees.words.clone();
+        let (words, addopts, environment) = (trees.words.clone(), trees.addopts.clone(), trees.environment.clone());
         let source = Source { mounts, rules, links, state };
-        Ok(Self { source, dry_run: trees.dry_run, roots, places, rootdir, configfile, words, folder })
+        let dry_run = trees.dry_run;
+        Ok(Self { source, dry_run, roots, places, rootdir, configfile, words, addopts, environment, folder })
     }
 
     /// Leaves a directory out.
@@ -123,18 +135,52 @@ impl Plan {
         if let Some(file) = &self.configfile {
             options.extend(["-c".to_owned(), joined(Path::new(copy), file).display().to_string()]);
         }
-        for (before, path, behind) in &self.words {
-            if before == "--" && path.is_empty() {
+        if let Some(addopts) = self.mapped(copy, &self.addopts) {
+            options.extend(["-o".to_owned(), format!("addopts={addopts}")]);
+        }
+        for word in &self.words {
+            if word.0 == "--" && word.1.is_empty() {
                 words.append(&mut options);
             }
-            words.push(if path.is_empty() {
-                before.clone()
-            } else {
-                format!("{before}{}{behind}", there(Path::new(path)))
-            });
+            words.push(self.word(copy, word));
         }
         words.append(&mut options);
         words.into_iter().map(Argument::Text).collect()
+    }
+
+    /// `PYTEST_ADDOPTS` in the copy at `copy`, if that is another than here.
+    pub(super) fn environment(&self, copy: &str) -> Option<String> {
+        self.mapped(copy, &self.environment)
+    }
+
+    /// One line of words as a shell reads it; nothing if it is the same as here.
+    fn mapped(&self, copy: &str, words: &Words) -> Option<String> {
+        if !words.iter().any(|(_, path, _)| self.is_brought(Path::new(path))) {
+            return None;
+        }
+        let words: Vec<_> = words.iter().map(|word| self.word(copy, word)).collect();
+        // A word with a NUL byte cannot have come from anywhere.
+        shlex::try_join(words.iter().map(String::as_str)).ok()
+    }
+
+    fn word(&self, copy: &str, (before, path, behind): &(String, String, String)) -> String {
+        let path = match Path::new(path) {
+            path if self.is_brought(path) => self.in_copy(copy, path),
+            path => path.to_owned(),
+        };
+        format!("{before}{}{behind}", path.display())
+    }
+
+    /// Whether something stands at the path's place in every copy, or below it.
+    fn is_brought(&self, path: &Path) -> bool {
+        let place = self.places.of(&lexically(path, &self.rootdir));
+        let of = |mount: &Mount| {
+            place.as_deref().is_some_and(|place| {
+                let at = mount.at.as_path();
+                at.as_os_str().is_empty() || place.starts_with(at) || at.starts_with(place)
+            })
+        };
+        !path.as_os_str().is_empty() && self.source.mounts.iter().any(of)
     }
 
     /// Where a path is in the copy at `copy`; the path itself, if it has no place there.

@@ -71,7 +71,8 @@ impl Engine<'_> {
         let environments = self.environments_of_copy(at);
         let workers = environments.iter().flat_map(|id| self.environment(*id).workers.iter().map(ToString::to_string));
         let workers = workers.collect();
-        self.tell_host(HostEvent::Tree(sources, workers, stands));
+        let paths = environments.first().map(|id| self.translations(*id)).unwrap_or_default();
+        self.tell_host(HostEvent::Tree(sources, workers, stands, paths));
     }
 
     /// Says what went to a copy, to those who want to know.
