@@ -1,4 +1,8 @@
-"""Hosts for benchmarks, all on this machine: an sshd, a `socketserver`, a slow way to one."""
+"""Hosts for benchmarks, all on this machine: an sshd, a `socketserver`, a slow way to one.
+
+Runs there, and beside them here, have a temporary directory of their own: pytest looks through what killed runs have
+left in the usual one, which may be thousands of directories.
+"""
 
 from __future__ import annotations
 
@@ -41,13 +45,14 @@ def sshd(setting: Setting) -> Iterator[Sshd]:
     place = setting.scratch / "sshd"
     home = place / "home"
     home.mkdir(parents=True)
+    temporary = own_temporary(setting)
     for name in ("host", "id"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(place / name)], check=True)
     port = free_port()
     (place / "sshd_config").write_text(
         f"Port {port}\nListenAddress 127.0.0.1\nHostKey {place}/host\nPidFile none\n"
         f"AuthorizedKeysFile {place}/id.pub\nUsePAM no\nStrictModes no\nPasswordAuthentication no\n"
-        f"KbdInteractiveAuthentication no\nPrintMotd no\nMaxStartups 100\nSetEnv HOME={home}\n"
+        f"KbdInteractiveAuthentication no\nPrintMotd no\nMaxStartups 100\nSetEnv HOME={home} TMPDIR={temporary}\n"
     )
     key = " ".join((place / "host.pub").read_text().split()[:2])
     (place / "known_hosts").write_text(f"[127.0.0.1]:{port} {key}\n")
@@ -66,7 +71,7 @@ def sshd(setting: Setting) -> Iterator[Sshd]:
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         try:
             until_listening(port)
-            yield Sshd(config, {**os.environ, "XDIST_AGENT_DIR": str(agents)})
+            yield Sshd(config, {**os.environ, "TMPDIR": temporary, "XDIST_AGENT_DIR": str(agents)})
         finally:
             server.terminate()
 
@@ -89,7 +94,7 @@ def socketserver(setting: Setting) -> Iterator[Server]:
     """One on the loopback device."""
     state = setting.scratch / "state"
     command = [str(agent(setting)), "127.0.0.1:0", "--log", os.devnull]
-    environment = {**os.environ, "XDG_STATE_HOME": str(state)}
+    environment = {**os.environ, "TMPDIR": own_temporary(setting), "XDG_STATE_HOME": str(state)}
     with subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as server:
         assert server.stdout is not None
         said = server.stdout.readline().decode().strip()
@@ -97,7 +102,7 @@ def socketserver(setting: Setting) -> Iterator[Server]:
             if not said.startswith("listening on "):
                 raise BenchError(f"socketserver says {said!r}")
             token = state / "xdist" / "socketserver" / "tokens" / "default"
-            yield Server(said[len("listening on ") :], {**os.environ, "XDIST_TOKEN_FILE": str(token)})
+            yield Server(said[len("listening on ") :], {**environment, "XDIST_TOKEN_FILE": str(token)})
         finally:
             server.terminate()
 
@@ -113,6 +118,13 @@ def slow_way(port: int, one_way_ms: float) -> Iterator[str]:
             yield f"127.0.0.1:{int(running.stdout.readline())}"
         finally:
             running.kill()
+
+
+def own_temporary(setting: Setting) -> str:
+    """A directory for temporary files."""
+    path = setting.scratch / "t"
+    path.mkdir(exist_ok=True)
+    return str(path)
 
 
 def agent(setting: Setting) -> Path:

@@ -71,6 +71,8 @@ struct Machine {
     came: bool,
     /// What the controller knows to be running.
     known: Option<TestIndex>,
+    /// Its host was lost: whoever takes its place is elsewhere.
+    moved: bool,
 }
 
 /// A run being played.
@@ -387,9 +389,14 @@ impl World {
         if self.state.hears(worker, who.incarnation) {
             let known = self.machine(who).known;
             self.truth.gone(who.worker, known, lost);
-            // Where each worker has tests of its own, nobody else takes those of a lost host.
-            let own = lost && !self.scenario.settings.parts.is_empty();
-            let succession = if own { Succession::Nowhere } else { Succession::There };
+            // As `engine::distant` has it: where each worker has tests of its own, nobody else takes those of a lost host,
+            // and otherwise others are there already.
+            self.machine(who).moved |= lost;
+            let succession = match (self.machine(who).moved, self.scenario.settings.parts.is_empty()) {
+                (false, _) => Succession::There,
+                (true, true) => Succession::Elsewhere,
+                (true, false) => Succession::Nowhere,
+            };
             self.feed(Input::Gone(worker, Death { elapsed: Duration::ZERO, succession, ..death.clone() }));
         }
     }
@@ -420,7 +427,8 @@ impl World {
                 // The place of a host that was lost is taken by the controller's own.
                 let cut = self.scenario.cuts.iter().any(|cut| cut.is_loss() && cut.host == machine.place.host);
                 let own = Place { host: 0, latency: 0.0001, ..machine.place };
-                *machine = Machine::new(if cut { own } else { machine.place }, incarnation);
+                let moved = machine.moved;
+                *machine = Machine { moved, ..Machine::new(if cut { own } else { machine.place }, incarnation) };
                 self.start(worker.0);
             }
             Effect::AskPlugins(test, ..) => {
@@ -511,6 +519,7 @@ impl Machine {
             last_down: 0.0,
             came: incarnation > 0,
             known: None,
+            moved: false,
         }
     }
 

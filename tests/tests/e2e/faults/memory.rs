@@ -12,21 +12,21 @@ use super::expect_clean;
 struct Limited(PathBuf);
 
 impl Limited {
-    /// `None` where no cgroup can be made.
-    fn to(mebibytes: u64) -> Option<Self> {
+    fn to(mebibytes: u64) -> Self {
         let bytes = (mebibytes << 20).to_string();
         let kinds = [
             ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", ["memory.memsw.limit_in_bytes", &bytes]),
             ("/sys/fs/cgroup", "memory.max", ["memory.swap.max", "0"]),
         ];
-        kinds.into_iter().find_map(|(place, most, [swap, value])| {
+        let made = kinds.into_iter().find_map(|(place, most, [swap, value])| {
             let made = Self(Path::new(place).join(format!("xdist-test-{}", process::id())));
             fs::create_dir(&made.0).ok()?;
             fs::write(made.0.join(most), &bytes).ok()?;
             // A machine without swap may have no such file.
             let _ = fs::write(made.0.join(swap), value);
             Some(made)
-        })
+        });
+        made.unwrap_or_else(|| panic!("no cgroup can be made below /sys/fs/cgroup/memory or /sys/fs/cgroup: be root"))
     }
 }
 
@@ -38,7 +38,7 @@ impl Drop for Limited {
 
 #[test]
 fn the_test_that_took_it_has_crashed_and_the_verdict_says_why() {
-    let Some(limited) = Limited::to(400) else { return eprintln!("no cgroup can be made here") };
+    let limited = Limited::to(400);
     let suite = Suite::one(
         "
 import pytest
