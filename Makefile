@@ -1,4 +1,5 @@
-# `make demo` shows the product at work, `make test` checks everything. Both need Rust, a C compiler, make, perl and Python.
+# `make demo` shows the product at work, `make test` checks everything. Both need Rust, a C compiler, make, perl and Python;
+# `make test` also a C++ compiler.
 
 PYTHON ?= python3
 PREFIX ?= /usr/local
@@ -13,11 +14,12 @@ HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 # What the reader's shell says must not reach the tests.
 unexport PYTEST_ADDOPTS PYTEST_PLUGINS PYTHONPATH VIRTUAL_ENV CONDA_PREFIX XDIST_BIN
 
-.PHONY: help demo test fmt clippy docs ruff rust python e2e bench install release agent test-envs
+.PHONY: help demo test fmt clippy docs ruff rust fuzz python e2e bench install release agent test-envs
 
 help:
 	@echo "make demo     build, and run an example project on several workers"
 	@echo "make test     run every check: format, lints, docs, Rust, Python and end-to-end tests"
+	@echo "make fuzz     feed the decoders what nobody thought of (FUZZ_SECONDS=$(FUZZ_SECONDS) each)"
 	@echo "make bench    compare with pytest and pytest-xdist (long)"
 	@echo "make install  copy the programs to PREFIX/bin (PREFIX=$(PREFIX))"
 
@@ -34,11 +36,13 @@ test:
 	$(MAKE) --no-print-directory clippy
 	$(MAKE) --no-print-directory docs
 	$(MAKE) --no-print-directory rust
+	$(MAKE) --no-print-directory fuzz
 	$(MAKE) --no-print-directory python
 	$(MAKE) --no-print-directory e2e
 
 fmt:
 	cargo fmt --all --check
+	cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
 
 clippy:
 	cargo clippy --workspace --all-targets --locked -- -D warnings
@@ -48,6 +52,13 @@ docs:
 
 rust:
 	cargo test --workspace --exclude xdist-tests --locked
+
+# Seconds a target, and which ones: all if none is named.
+FUZZ_SECONDS ?= 6
+FUZZ_TARGETS ?=
+
+fuzz:
+	$(PYTHON) tests/fuzz/run.py --seconds $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 ruff: test-envs
 	$(RUFF) check --no-cache .

@@ -14,6 +14,7 @@
 //! | `directory` | None | the agent sends the path of a private directory, then one answer to each order: `{order, name, …}` with `order` one of `pipe` (`to`: channel), `drain`, `write` (`at`, `bytes`), `read` (`at`, `length`), `take` (`last`: bytes) |
 //! | `store` | `{owner, key, files}`, the last a list of `(path, length, CRC-32)` | the agent sends None if files are missing, and takes a list of `(path, contents)`; it sends the path of the directory |
 //! | `info` | None | the agent sends a description and closes |
+//! | `pause` | seconds | the agent sends None; until the channel is closed, or so much time has passed, silence does not end the link |
 //!
 //! A program adds services of its own with [`Program::with_service`].
 
@@ -21,6 +22,7 @@ mod children;
 mod directory;
 mod info;
 mod listen;
+mod pause;
 mod process;
 mod program;
 mod stdio;
@@ -93,6 +95,9 @@ where
 ///
 /// # Errors
 /// As [`serve`].
+///
+/// # Cancellation
+/// As [`serve`].
 pub async fn serve_stdio() -> Result<LinkEnd, LinkError> {
     let (reader, writer) = stdio::take()?;
     serve(reader, writer, Options::new(Side::Acceptor, "stdio")).await
@@ -106,6 +111,7 @@ async fn serve_channel(service: String, channel: Channel, care: Care) {
         "directory" => directory::serve(&channel, &care).await,
         "store" => store::serve(&channel, &care).await,
         "info" => info::serve(&channel).await,
+        "pause" => pause::serve(&channel).await,
         _ => match care.service(&service) {
             Some(own) => own.serve(channel.clone()).await,
             None => Err(RemoteError::new("LookupError", format!("no service `{service}` here"))),

@@ -87,6 +87,9 @@ impl Group {
     }
 
     /// Makes gateways at the same time.
+    ///
+    /// # Errors
+    /// Each its own, see [`crate::group::Group::make_each`].
     pub fn make_each(&self, specs: &[XSpec]) -> Vec<Result<Gateway, GatewayError>> {
         let made = self.driver.wait(self.group.make_each(specs));
         made.into_iter().map(|gateway| Ok(self.gateway(gateway?))).collect()

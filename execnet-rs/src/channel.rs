@@ -23,7 +23,7 @@ use bytes::Bytes;
 use tokio::task::JoinHandle;
 
 use crate::link::{Link, Shared};
-use crate::mux::{ChannelEnd, LinkEnd, Mux, PushError};
+use crate::mux::{ChannelEnd, ERROR_LIMIT, LinkEnd, Mux, PushError};
 use crate::value::{ChannelRef, Value, decode, encode};
 pub use error::{ReceiveError, RemoteError, SendError};
 pub use files::{TextReader, TextWriter};
@@ -75,6 +75,11 @@ impl Channel {
     pub fn resolve(&self, reference: ChannelRef) -> Option<Self> {
         let held = reference.link == self.shared.id && self.shared.with(|mux| mux.hold(reference.id));
         held.then(|| Self { shared: Arc::clone(&self.shared), number: reference.id })
+    }
+
+    /// What all handles of its link share.
+    pub(crate) fn link(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// The channel's number, the same on both sides.
@@ -131,6 +136,9 @@ impl Channel {
     ///
     /// # Errors
     /// As [`Channel::send`].
+    ///
+    /// # Cancellation
+    /// As [`Channel::send`].
     pub async fn send_bytes(&self, bytes: &[u8]) -> Result<(), SendError> {
         let mut message = Vec::with_capacity(bytes.len() + 5);
         crate::value::encode_bytes(bytes, &mut message)?;
@@ -154,6 +162,9 @@ impl Channel {
     ///
     /// # Errors
     /// As [`Channel::receive`]; also [`ReceiveError::TimedOut`].
+    ///
+    /// # Cancellation
+    /// As [`Channel::receive`].
     pub async fn receive_within(&self, limit: Duration) -> Result<Value, ReceiveError> {
         tokio::time::timeout(limit, self.receive()).await.unwrap_or(Err(ReceiveError::TimedOut(limit)))
     }
@@ -162,6 +173,9 @@ impl Channel {
     ///
     /// # Errors
     /// As [`Channel::receive`], but for the end.
+    ///
+    /// # Cancellation
+    /// As [`Channel::receive`].
     pub async fn next(&self) -> Result<Option<Value>, ReceiveError> {
         match self.receive().await {
             Ok(value) => Ok(Some(value)),
@@ -234,11 +248,19 @@ impl Channel {
         self.shared.with(|mux| mux.close(self.number, None));
     }
 
-    /// Closes both directions with an error for the other side. What was sent arrives before it.
+    /// Closes both directions with an error for the other side. What was sent arrives before it. Of texts that are too
+    /// long, the beginning and the end are sent.
     pub fn fail(&self, error: &RemoteError) {
-        let mut body = Vec::new();
-        // Its parts are text and numbers, which can always be sent.
-        let _ = encode(&error.to_value(), self.shared.id, &mut body);
+        let encoded = |error: &RemoteError| {
+            let mut body = Vec::new();
+            // Its parts are text and numbers, which can always be sent.
+            let _ = encode(&error.to_value(), self.shared.id, &mut body);
+            body
+        };
+        let mut body = encoded(error);
+        if body.len() > ERROR_LIMIT {
+            body = encoded(&error.shortened());
+        }
         self.shared.with(|mux| mux.close(self.number, Some(body.into())));
     }
 

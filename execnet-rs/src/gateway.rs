@@ -205,12 +205,23 @@ impl Gateway {
     ///
     /// # Errors
     /// If the gateway was ended.
+    ///
+    /// # Cancellation
+    /// Safe.
     pub async fn agent(&self) -> Result<&Link, GatewayError> {
         self.check()?;
         match &self.root().place {
             Place::There { agent, .. } => Ok(agent),
             Place::Here { agent } => agent.get_or_try_init(|| agent_in_memory(&self.inner.id)).await,
             Place::With(_) => Err(GatewayError::Exited),
+        }
+    }
+
+    /// A channel to the agent's service for pauses, if this gateway has a link to another host of its own.
+    pub(crate) fn pausing(&self) -> Option<Channel> {
+        match &self.inner.place {
+            Place::There { agent, .. } => Channel::open(agent, "pause").ok(),
+            Place::Here { .. } | Place::With(_) => None,
         }
     }
 
@@ -238,6 +249,9 @@ impl Gateway {
     ///
     /// # Errors
     /// As [`Gateway::remote_exec`].
+    ///
+    /// # Cancellation
+    /// As [`Gateway::python`].
     pub async fn new_channel(&self) -> Result<Channel, GatewayError> {
         Ok(Channel::open(&self.interpreter().await?.link, "")?)
     }
@@ -246,6 +260,9 @@ impl Gateway {
     ///
     /// # Errors
     /// If it does not start.
+    ///
+    /// # Cancellation
+    /// Safe; an interpreter that was about to start is ended.
     pub async fn python(&self) -> Result<&Link, GatewayError> {
         Ok(&self.interpreter().await?.link)
     }
@@ -287,6 +304,9 @@ impl Gateway {
 
     /// Ends the gateway: goodbye to the interpreter and the agent, time until `limit` for what runs there, and then the end
     /// of all its processes. Always returns, a few seconds after `limit` at the latest. Idempotent.
+    ///
+    /// # Cancellation
+    /// Nothing can be started any more; what has not ended yet does when the last handle is dropped.
     pub async fn terminate(&self, limit: Duration) {
         self.inner.exited.store(true, Ordering::Release);
         let deadline = Instant::now() + limit;

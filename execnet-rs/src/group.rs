@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use crate::channel::MultiChannel;
+use crate::channel::{Channel, MultiChannel};
 use crate::gateway::{Gateway, GatewayError};
 use crate::source::Source;
 use crate::transport::{Connected, Transport, run_command};
@@ -114,6 +114,9 @@ impl Group {
     ///
     /// # Errors
     /// As [`Group::make_gateway`].
+    ///
+    /// # Cancellation
+    /// As [`Group::make_gateway`].
     pub async fn make(&self, spec: XSpec) -> Result<Gateway, GatewayError> {
         let gateway = self.connect(self.allocate_id(&spec)?, spec).await?;
         self.members().gateways.push(gateway.clone());
@@ -125,6 +128,9 @@ impl Group {
     ///
     /// # Errors
     /// Each its own.
+    ///
+    /// # Cancellation
+    /// Those that were made stay in the group, what was started for others is ended.
     pub async fn make_each(&self, specs: &[XSpec]) -> Vec<Result<Gateway, GatewayError>> {
         let mut results: Vec<Option<Result<Gateway, GatewayError>>> = Vec::new();
         let mut places = Vec::new();
@@ -206,6 +212,9 @@ impl Group {
     ///
     /// # Errors
     /// The first one; on the others the source was started.
+    ///
+    /// # Cancellation
+    /// Source that was sent may run; its channels are closed.
     pub async fn remote_exec(&self, source: impl Into<Source>) -> Result<MultiChannel, GatewayError> {
         let source = source.into();
         let mut starting = JoinSet::new();
@@ -218,8 +227,32 @@ impl Group {
         channels.into_iter().map(|(_, channel)| channel).collect()
     }
 
+    /// Tells all agents on other hosts that this process will be silent for a while, `longest` at most, because it is about
+    /// to be stopped, and waits until they know, `patience` at most. Silence is no fault there until what is returned is
+    /// dropped.
+    ///
+    /// # Cancellation
+    /// Whoever was told is told that the silence is over.
+    pub async fn pause(&self, longest: Duration, patience: Duration) -> Pause {
+        let seconds = i64::try_from(longest.as_secs()).unwrap_or(i64::MAX);
+        let mut telling = JoinSet::new();
+        for channel in self.gateways().iter().filter_map(Gateway::pausing) {
+            telling.spawn(async move {
+                let told = async {
+                    channel.send(seconds).await.ok()?;
+                    channel.receive().await.ok()
+                };
+                tokio::time::timeout(patience, told).await.ok().flatten().map(|_| channel)
+            });
+        }
+        Pause { _told: telling.join_all().await.into_iter().flatten().collect() }
+    }
+
     /// Ends all gateways, those first through which no other one goes. Each has until `limit` to end by itself; then its
     /// processes are killed. Always returns, and leaves no gateway behind.
+    ///
+    /// # Cancellation
+    /// Gateways that have not ended yet stay in the group; call it again.
     pub async fn terminate(&self, limit: Duration) {
         loop {
             let members = self.gateways();
@@ -242,6 +275,12 @@ impl Group {
             members.taken.retain(|taken| !leaving.iter().any(|gone| gone.id() == taken));
         }
     }
+}
+
+/// A time in which agents do not wonder that this process is silent, see [`Group::pause`]. It ends when this is dropped.
+#[derive(Debug)]
+pub struct Pause {
+    _told: Vec<Channel>,
 }
 
 /// A name that is free again unless its gateway comes to be.

@@ -36,6 +36,24 @@
 //! | [`local`] | unix-socket connections and named pipes from processes on this host |
 //! | [`frame`] | length-prefixed messages of a run's own processes, without I/O |
 //!
+//! # Examples
+//! `cargo run -p execnet-rs --example NAME` runs each (`agent` is what `command` leads to; build it first with
+//! `cargo build -p execnet-rs --examples`).
+//!
+//! | what | example |
+//! |---|---|
+//! | a gateway, source, values | `hello` |
+//! | what specs say, and where they are wrong | `specs` |
+//! | gateways behind a command, and through others | `command`, `agent` |
+//! | several at a time, many channels as one | `many` |
+//! | functions with arguments; errors with their place | `remote_errors` |
+//! | channels in values, callbacks, half closes, text | `channels` |
+//! | any process, connections of processes | `processes` |
+//! | hosts, interpreters, links, a trace | `status` |
+//! | a way to hosts of one's own; `ssh=` | `transport`, `ssh` |
+//! | without async | `blocking` |
+//! | how fast it is | `bench`; `benches/compare.py` runs it in turn with execnet |
+//!
 //! # Theory of operation
 //! A *link* carries frames over any byte stream. Its two sides are equal: each may open channels, for a *service* of the
 //! other side or for none. An *agent* serves `process`, `listen` and `info`; an interpreter serves `exec`, `status` and
@@ -55,10 +73,12 @@
 //! | `spec.key` | [`xspec::XSpec::get`] and a method for each known key | |
 //! | `execmodel=eventlet`, `gevent` | | refused |
 //! | `Group(specs)` | [`group::Group::new`], [`group::Group::make_each`] | all at the same time; no process-wide exit handler: dropping the group ends it |
+//! | `group.makegateway()` without a spec | | `"popen"` |
 //! | `execnet.makegateway`, `default_group` | [`group::Group::make_gateway`], [`group::Group::default_group`] | interpreters start with the first source |
 //! | `group[id]`, `len`, iteration | [`group::Group::get`], [`group::Group::len`], [`group::Group::gateways`] | |
 //! | `group.allocate_id` | | done by `make_gateway`, also when several are made at once |
 //! | `group.set_execmodel` | `execmodel=` of the spec | per gateway, no local model |
+//! | `group.remote_exec(source)` | [`group::Group::remote_exec`] | on all at the same time |
 //! | `group.terminate(timeout)` | [`group::Group::terminate`] | a limit is needed; it always returns, and kills whole trees |
 //! | `popen` | `popen` | `python3` of `PATH` unless `python=` is given; `env:` is set before the interpreter starts |
 //! | `ssh=`, `vagrant_ssh=` | [`transport::ssh::SshTransport`], registered by [`group::Group::register`] | nothing has to be there but a shell; the agent is copied once |
@@ -70,12 +90,18 @@
 //! | `gateway.exit()`, `join()` | [`gateway::Gateway::terminate`], [`gateway::Gateway::ended`] | |
 //! | `gateway.remote_status()` | [`gateway::Gateway::remote_status`] | |
 //! | `gateway._rinfo()` | [`gateway::Gateway::rinfo`], [`gateway::Gateway::host_info`] | with cores and memory; asked each time |
+//! | `gateway.id`, `spec`, `remoteaddress`, `hasreceiver()` | [`gateway::Gateway::id`], [`gateway::Gateway::spec`], [`gateway::Gateway::remote_address`], [`gateway::Gateway::ended`] | |
+//! | `gateway.remote_init_threads()` | | nothing has to be prepared |
 //! | `gateway.reconfigure()` | | Python 2 text is not known |
 //! | `channel.send`, `receive`, iteration, `waitclose`, `close` | [`channel::Channel`] | the source may close its own channel; a remote error is told again and again, not once |
 //! | `channel.setcallback(f, endmarker)` | [`channel::Channel::call_back`] | gets the end as what it is; remote Python code has `setcallback` as it knows it |
 //! | `channel.makefile` | [`channel::Channel::text_reader`], [`channel::Channel::text_writer`] | remote Python code has `makefile` |
+//! | `channel.isclosed()`, `channel.gateway` | [`channel::Channel::is_closed`], [`channel::Channel::sibling`] | no way back to the gateway |
 //! | `MultiChannel` | [`channel::MultiChannel`] | its queue tells errors too |
-//! | `RemoteError` | [`channel::RemoteError`] | with type, text, traceback, file and line |
+//! | `RemoteError` | [`channel::RemoteError`] | with type, text, traceback, file and line; of more than 256 KiB, beginnings and ends |
+//! | `HostNotFound` | [`gateway::GatewayError`] | says how the program on the way ended, and what came instead |
+//! | `DumpError`, `LoadError` | [`value::EncodeError`], [`value::DecodeError`] | any bytes are a value or an error |
+//! | an error that nobody receives is printed | | it is not: [`channel::Channel::wait_close`] tells it |
 //! | `dumps`, `loads` | [`value::encode`], [`value::decode`] | integers of any size, lone surrogates, subclasses |
 //! | a channel that remote code drops is closed | | stays open until somebody closes it, or the gateway ends |
 //! | prints of remote code | | go to standard error instead of nowhere |
@@ -91,6 +117,9 @@ pub mod channel;
 mod child;
 mod embedded;
 pub mod frame;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod gateway;
 pub mod group;
 pub mod guard;

@@ -4,6 +4,7 @@
 //! woken. A link ends once, for one reason, and everything on it with it.
 
 mod handshake;
+mod heartbeat;
 mod trace;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,11 +15,13 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
-use tokio::time::MissedTickBehavior;
 
 use crate::mux::{Limits, LinkEnd, Mux, Request, Side};
 use crate::wire::{Check, Decoder, Encoder};
+pub(crate) use handshake::shake_hands;
 pub use handshake::{Hello, LinkError};
+pub use heartbeat::Heartbeat;
+use heartbeat::{Patience, beat};
 pub use trace::TRACE;
 use trace::Trace;
 
@@ -27,21 +30,6 @@ const BATCH: usize = 128 * 1024;
 
 /// Room for bytes that are read at once.
 const READ: usize = 256 * 1024;
-
-/// When a silent peer is asked whether it is there, and when it is given up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Heartbeat {
-    /// After so much silence a ping is sent.
-    pub every: Duration,
-    /// After so much silence the link has ended.
-    pub dead: Duration,
-}
-
-impl Default for Heartbeat {
-    fn default() -> Self {
-        Self { every: Duration::from_secs(5), dead: Duration::from_secs(15) }
-    }
-}
 
 /// How a link is set up.
 #[derive(Clone, Debug)]
@@ -67,7 +55,7 @@ impl Options {
             side,
             limits: Limits::default(),
             check: Check::Full,
-            heartbeat: Some(Heartbeat::default()),
+            heartbeat: Some(Heartbeat::of(side)),
             greeting: Duration::from_secs(30),
             name: name.into(),
         }
@@ -97,6 +85,7 @@ pub(crate) struct Shared {
     received: AtomicU64,
     sent: AtomicU64,
     pings: AtomicU64,
+    pub(crate) patience: Patience,
 }
 
 impl Shared {
@@ -174,7 +163,7 @@ impl Link {
         W: AsyncWrite + Send + Unpin + 'static,
     {
         static IDS: AtomicU64 = AtomicU64::new(1);
-        let (hello, decoder, encoder) = handshake::shake_hands(&mut reader, &mut writer, &options).await?;
+        let (hello, decoder, encoder) = shake_hands(&mut reader, &mut writer, &options).await?;
         let shared = Arc::new(Shared {
             id: IDS.fetch_add(1, Ordering::Relaxed),
             mux: Mutex::new(Mux::new(options.side, options.limits, hello.initial)),
@@ -186,6 +175,7 @@ impl Link {
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             pings: AtomicU64::new(0),
+            patience: Patience::default(),
         });
         let trace = Trace::for_link(&options.name);
         let reading = tokio::spawn(read(Arc::clone(&shared), reader, decoder, trace.clone()));
@@ -217,6 +207,9 @@ impl Link {
 
     /// Says goodbye after all that can be sent now, and waits until that is done or `limit` has passed; the link has ended
     /// then. Idempotent.
+    ///
+    /// # Cancellation
+    /// The goodbye is still said.
     pub async fn goodbye(&self, limit: Duration) -> LinkEnd {
         self.shared.with(Mux::say_goodbye);
         if let Ok(end) = tokio::time::timeout(limit, self.shared.ended()).await {
@@ -245,6 +238,9 @@ impl Link {
     ///
     /// # Errors
     /// How the link ended, if it has.
+    ///
+    /// # Cancellation
+    /// Safe.
     pub async fn round_trip(&self) -> Result<Duration, LinkEnd> {
         let token = self.shared.pings.fetch_add(1, Ordering::Relaxed);
         let start = Instant::now();
@@ -335,24 +331,4 @@ async fn write<W: AsyncWrite + Unpin>(shared: Arc<Shared>, mut writer: W, mut en
         shared.sent.fetch_add(out.len() as u64, Ordering::Relaxed);
     };
     shared.end(end);
-}
-
-async fn beat(shared: Arc<Shared>, heartbeat: Heartbeat) {
-    let mut ticks = tokio::time::interval(heartbeat.every);
-    // Time in which this process did not run (it was stopped, or its host slept) is not held against the other side.
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut heard, mut silence) = (0, Duration::ZERO);
-    loop {
-        ticks.tick().await;
-        let received = shared.received.load(Ordering::Relaxed);
-        if received != heard {
-            (heard, silence) = (received, Duration::ZERO);
-            continue;
-        }
-        silence += heartbeat.every;
-        if silence > heartbeat.dead {
-            return shared.end(LinkEnd::Silent(heartbeat.dead));
-        }
-        shared.with(|mux| mux.ping(u64::MAX));
-    }
 }

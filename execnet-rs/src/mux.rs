@@ -37,6 +37,9 @@ const TURN: usize = 64 * 1024;
 /// The longest name of a service.
 const SERVICE_LIMIT: usize = 256;
 
+/// The most bytes of the error that a channel is closed with: it needs no credit.
+pub(crate) const ERROR_LIMIT: usize = 256 * 1024;
+
 /// Pings that were received and not answered yet.
 const PONGS: usize = 16;
 
@@ -175,6 +178,9 @@ impl Mux {
     }
 
     /// The next channel that the other side has opened for a service, held by the caller.
+    ///
+    /// # Errors
+    /// How the link ended.
     pub fn poll_request(&mut self, context: &mut Context<'_>) -> Poll<Result<Request, LinkEnd>> {
         if let Some(request) = self.requests.pop_front() {
             return Poll::Ready(Ok(request));
@@ -219,6 +225,9 @@ impl Mux {
     }
 
     /// Ready when a channel takes another message, or never will.
+    ///
+    /// # Errors
+    /// Why nothing can be sent.
     pub fn poll_room(&mut self, number: u32, context: &mut Context<'_>) -> Poll<Result<(), PushError>> {
         let Some(channel) = self.channels.get_mut(&number) else { return Poll::Ready(Err(PushError::Closed)) };
         if let Some(end) = &channel.sending_ended {
@@ -308,6 +317,9 @@ impl Mux {
     }
 
     /// Ready when the answer to a ping has come.
+    ///
+    /// # Errors
+    /// How the link ended.
     pub fn poll_pong(&mut self, token: u64, context: &mut Context<'_>) -> Poll<Result<(), LinkEnd>> {
         if self.pongs_seen.contains(&token) {
             return Poll::Ready(Ok(()));
@@ -372,6 +384,9 @@ impl Mux {
             Kind::Hello => Err(ProtocolError::SecondHello),
             Kind::Open => self.opened(number, &body),
             Kind::Ping => {
+                if body.len() != size_of::<u64>() {
+                    return Err(ProtocolError::Malformed(kind));
+                }
                 self.pongs += 1;
                 if self.pongs > PONGS {
                     return Err(ProtocolError::TooManyPings);
@@ -412,6 +427,7 @@ impl Mux {
                             }
                         }
                         Kind::Finish => channel.peer_finished(&mut self.wakes)?,
+                        _ if body.len() > ERROR_LIMIT => return Err(ProtocolError::Malformed(kind)),
                         _ => {
                             if channel.peer_closed(body, &mut self.wakes) {
                                 queue(&mut self.ready, number, channel);

@@ -114,6 +114,9 @@ impl Children {
     /// Makes this process a child subreaper and starts to reap what ends. Call inside a tokio runtime, once: from now on
     /// nobody else in this process may wait for a child.
     /// The second part tells of children that a signal has stopped.
+    ///
+    /// # Errors
+    /// If the system does not have it, or the runtime cannot wait for signals.
     pub fn adopt() -> io::Result<(Self, mpsc::UnboundedReceiver<u32>)> {
         set_child_subreaper(Some(getpid()))?;
         let (stops, told) = mpsc::unbounded_channel();
@@ -135,6 +138,7 @@ impl Children {
     }
 
     /// Waits for the end of a descendant, as any number may. It must be this process's child by the time it ends.
+    /// Cancel safe.
     pub async fn wait(&self, pid: u32) -> HowEnded {
         let waiting = {
             let mut ends = self.lock();
@@ -152,6 +156,9 @@ impl Children {
     /// Kills what is left of this process's descendants, until nothing is left or `limit` has passed. A process that
     /// made a session of its own (a daemon) stays, with what it started; whatever else lost its parent is a child here. So
     /// does the one that is `spared`.
+    ///
+    /// # Cancellation
+    /// What is left goes on.
     pub async fn end_all(&self, limit: Duration, spared: Option<u32>) {
         let all = async {
             let Ok(mut ended) = signal(SignalKind::child()) else { return };

@@ -46,6 +46,9 @@ mod codec;
 mod confined;
 mod digest;
 mod error;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod link;
 mod manifest;
 mod message;

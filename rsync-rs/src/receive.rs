@@ -1,6 +1,8 @@
 //! The receiving end: a destination, its lock, and the way from what is there to the tree that is offered.
 
 mod apply;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod plan;
 mod session;
 mod stage;

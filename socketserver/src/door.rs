@@ -9,7 +9,7 @@ use execnet_rs::transport::socket::sealed::{Keys, Opener};
 use execnet_rs::transport::socket::token::{Secret, TokenId};
 use execnet_rs::transport::socket::verdict::MOST_OF_CLIENT;
 use ring::rand::{SecureRandom, SystemRandom};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::gate::Offence;
@@ -51,7 +51,11 @@ pub(crate) async fn greet(mut stream: TcpStream, house: &impl House) -> Result<G
     }
 }
 
-async fn shake_hands(stream: &mut TcpStream, house: &impl House) -> Result<(Keys, Entry, String), Offence> {
+/// The handshake itself, over any stream.
+pub(crate) async fn shake_hands<S>(stream: &mut S, house: &impl House) -> Result<(Keys, Entry, String), Offence>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let mut opening = [0; OPENING];
     read_opening(stream, &mut opening).await?;
     let opening = Opening::read(&opening).map_err(|_| Offence::NotOurs)?;
@@ -80,7 +84,10 @@ async fn shake_hands(stream: &mut TcpStream, house: &impl House) -> Result<(Keys
 }
 
 /// Reads the opening, and stops at the first byte that shows that it is none.
-async fn read_opening(stream: &mut TcpStream, opening: &mut [u8; OPENING]) -> Result<(), Offence> {
+async fn read_opening<S>(stream: &mut S, opening: &mut [u8; OPENING]) -> Result<(), Offence>
+where
+    S: AsyncRead + Unpin,
+{
     let mut count = 0;
     while count < OPENING {
         match stream.read(&mut opening[count..]).await {

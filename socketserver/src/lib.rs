@@ -24,6 +24,9 @@
 pub mod arguments;
 mod audit;
 mod door;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod gate;
 pub mod listen;
 mod server;

@@ -23,8 +23,10 @@ import boxed
 import controller
 import cost
 import foreign
+import gateways
 import hosted
 import loop
+import remote
 import speed
 import trees
 import workers
@@ -39,7 +41,9 @@ GROUPS = {
     "controller": controller.rows,
     "boxed": boxed.rows,
     "loop": loop.rows,
+    "remote": remote.rows,
     "balance": balance.rows,
+    "gateways": gateways.rows,
     "trees": trees.rows,
     "real": foreign.rows,
 }

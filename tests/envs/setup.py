@@ -31,10 +31,14 @@ GROUPS = {
 }
 # What the tests run beside interpreters, and Debian's packages of it.
 PROGRAMS = {
+    "c++": "g++",
     "rsync": "rsync",
     "sshd": "openssh-server",
     "ssh": "openssh-client",
     "unshare": "util-linux",
+    "nsenter": "util-linux",
+    "ip": "iproute2",
+    "nft": "nftables",
     "bash": "bash",
     "dash": "dash",
     "zsh": "zsh",
@@ -77,9 +81,9 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def programs() -> None:
-    """Have what the tests of ssh run: sshd, and the login shells that hosts may have."""
+    """Have what the tests of other hosts run: sshd, the login shells that hosts may have, networks."""
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
-    missing = [package for program, package in PROGRAMS.items() if not shutil.which(program, path=path)]
+    missing = sorted({package for program, package in PROGRAMS.items() if not shutil.which(program, path=path)})
     if missing:
         installed(None, missing)
 

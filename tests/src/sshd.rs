@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::procs::{MARK, kill_marked};
-use crate::{Proc, marked, until};
+use crate::{Machine, Proc, marked, until};
 
 /// How long sshd may take to listen.
 const START: Duration = Duration::from_secs(10);
@@ -24,7 +24,7 @@ const HOST: &str = "box";
 #[derive(Debug)]
 pub struct Sshd {
     directory: TempDir,
-    port: u16,
+    address: SocketAddr,
     server: Child,
     mark: String,
 }
@@ -35,32 +35,57 @@ impl Sshd {
         Self::with("", "")
     }
 
+    /// One on a machine.
+    pub fn on(machine: &Machine) -> Self {
+        Self::begin("", |serve| {
+            let mut command = machine.command("sh");
+            command.args(["-c", serve]);
+            (command, machine.address().into())
+        })
+    }
+
     /// One with settings before the usual ones (the first of a kind counts), started after some commands of a shell in a
     /// mount namespace of its own, if there are any; `$HOME` is there the home of its sessions.
     pub fn with(settings: &str, before: &str) -> Self {
+        Self::begin(settings, |serve| {
+            let mut command = Command::new(if before.is_empty() { "sh" } else { "unshare" });
+            if before.is_empty() {
+                command.args(["-c", serve]);
+            } else {
+                command.args(["--mount", "sh", "-ec", &format!("{before}\n{serve}")]);
+            }
+            (command, Ipv4Addr::LOCALHOST.into())
+        })
+    }
+
+    /// The shell's command that becomes sshd is started by what `how` makes of it, and listens on its address.
+    fn begin(settings: &str, how: impl Fn(&str) -> (Command, IpAddr)) -> Self {
         let directory = tempfile::Builder::new().prefix("sshd-").tempdir_in(place()).expect("a directory for sshd");
         let mark = directory.path().display().to_string();
-        let mut sshd = Self { port: 0, server: idle(), mark, directory };
+        let mut sshd = Self { address: SocketAddr::from(([0; 4], 0)), server: idle(), mark, directory };
         sshd.make_key("host_key", "ed25519");
         sshd.make_key("id", "ed25519");
         fs::copy(sshd.path("id.pub"), sshd.path("authorized_keys")).expect("authorized keys");
         fs::create_dir(sshd.home()).expect("a home");
         // Another program may take a free port before sshd does.
-        let listens = (0..5).any(|_| sshd.serve(settings, before));
+        let listens = (0..5).any(|_| sshd.serve(settings, &how));
         assert!(listens, "sshd does not start:\n{}", sshd.log());
         sshd.know_host_key();
         sshd.configure("");
         sshd
     }
 
-    fn serve(&mut self, settings: &str, before: &str) -> bool {
+    fn serve(&mut self, settings: &str, how: impl Fn(&str) -> (Command, IpAddr)) -> bool {
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-        self.port = free.local_addr().expect("a port").port();
+        let port = free.local_addr().expect("a port").port();
         drop(free);
-        let (home, port, mark) = (self.home(), self.port, &self.mark);
+        let serve = format!("exec {} -D -e -f {}", program().display(), self.path("sshd_config").display());
+        let (mut command, ip) = how(&serve);
+        self.address = SocketAddr::new(ip, port);
+        let (home, mark) = (self.home(), &self.mark);
         let path = |name: &str| self.path(name).display().to_string();
         let text = format!(
-            "{settings}\nPort {port}\nListenAddress 127.0.0.1\nHostKey {}\nPidFile none\nAuthorizedKeysFile {}\n\
+            "{settings}\nPort {port}\nListenAddress {ip}\nHostKey {}\nPidFile none\nAuthorizedKeysFile {}\n\
              UsePAM no\nStrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPrintMotd no\n\
              PermitRootLogin prohibit-password\nAcceptEnv LC_*\nSetEnv HOME={} {MARK}={mark}\n",
             path("host_key"),
@@ -72,22 +97,12 @@ impl Sshd {
             fs::create_dir_all("/run/sshd").expect("the directory that sshd wants");
         }
         let log = fs::File::create(self.path("log")).expect("a log");
-        let serve = format!("exec {} -D -e -f {}", program().display(), path("sshd_config"));
-        let mut command = if before.is_empty() {
-            let mut command = Command::new("sh");
-            command.args(["-c", &serve]);
-            command
-        } else {
-            let mut command = Command::new("unshare");
-            command.args(["--mount", "sh", "-ec", &format!("{before}\n{serve}")]);
-            command
-        };
         command.env("HOME", &home).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         self.server = command.spawn().expect("sshd starts");
         let mut gone = false;
         until(START, || {
             gone = matches!(self.server.try_wait(), Ok(Some(_)));
-            gone || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
+            gone || TcpStream::connect(self.address).is_ok()
         }) && !gone
     }
 
@@ -108,7 +123,7 @@ impl Sshd {
 
     /// The port it listens on.
     pub fn port(&self) -> u16 {
-        self.port
+        self.address.port()
     }
 
     /// What it said.
@@ -127,9 +142,10 @@ impl Sshd {
         let path = |name: &str| self.path(name).display().to_string();
         let _ = write!(
             text,
-            "HostName 127.0.0.1\nPort {}\nIdentityFile {}\nIdentitiesOnly yes\nIdentityAgent none\n\
+            "HostName {}\nPort {}\nIdentityFile {}\nIdentitiesOnly yes\nIdentityAgent none\n\
              UserKnownHostsFile {}\nGlobalKnownHostsFile /dev/null\n",
-            self.port,
+            self.address.ip(),
+            self.address.port(),
             path("id"),
             path("known_hosts"),
         );
@@ -145,7 +161,7 @@ impl Sshd {
     pub fn know(&self, key: &str) {
         let key = fs::read_to_string(self.path(&format!("{key}.pub"))).expect("a key");
         let words: Vec<&str> = key.split_whitespace().take(2).collect();
-        let line = format!("[127.0.0.1]:{} {}\n", self.port, words.join(" "));
+        let line = format!("[{}]:{} {}\n", self.address.ip(), self.address.port(), words.join(" "));
         fs::write(self.path("known_hosts"), line).expect("known hosts");
     }
 

@@ -180,6 +180,10 @@ impl Observer for Watcher {
         self.terminal().lines(event)
     }
 
+    fn results(&mut self) -> Vec<String> {
+        self.terminal().results()
+    }
+
     fn event(&mut self, event: &RunEvent) {
         if let Some(cache) = &mut self.cache {
             cache.handle(event);

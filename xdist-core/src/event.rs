@@ -39,6 +39,15 @@ pub enum RunEvent {
         /// Where.
         worker: WorkerId,
     },
+    /// A test has been running for long (ini `xdist_slow_after`).
+    StillRunning {
+        /// Which test.
+        test: TestIndex,
+        /// Where.
+        worker: WorkerId,
+        /// For how long.
+        elapsed: Duration,
+    },
     /// A test has its one verdict.
     Finished {
         /// Which test.
@@ -156,7 +165,9 @@ impl Collected {
     /// What to call the places where a test has a verdict each, by worker: its environment; the worker as well, where
     /// an environment has several that each have their own verdict.
     pub fn labels(&self) -> Vec<String> {
-        let mut labels = vec![String::new(); self.workers as usize];
+        // Numbers of workers whose environments did not come up are nobody's.
+        let workers = self.environments.iter().flat_map(|one| &one.workers).map(|worker| worker.at() + 1).max();
+        let mut labels = vec![String::new(); workers.unwrap_or_default()];
         for one in &self.environments {
             for worker in &one.workers {
                 let label = match (self.each && one.workers.len() > 1, self.environments.len() > 1) {

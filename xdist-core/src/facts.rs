@@ -131,6 +131,8 @@ pub struct DistOptions {
     pub testrunuid: String,
     /// ini `xdist_fork`; empty if not set.
     pub fork: String,
+    /// ini `xdist_slow_after`, seconds as typed; empty if not set.
+    pub slow_after: String,
 }
 
 /// Options about what the user sees.

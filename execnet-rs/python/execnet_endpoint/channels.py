@@ -6,7 +6,7 @@ import _thread
 import struct
 from _collections import deque  # `collections` takes milliseconds to import
 
-from execnet_endpoint.errors import describe
+from execnet_endpoint.errors import ERROR_LIMIT, describe, shorten
 from execnet_endpoint.frames import CLOSE, CREDIT, DATA, FINISH, FRAGMENT, PART
 from execnet_endpoint.values import dumps, loads
 
@@ -197,8 +197,14 @@ class Channel:
         """Closes both directions. What was sent before still arrives, then the error, if there is one."""
         if self.closed:
             return
+        body = b""
+        if error is not None:
+            details = error if isinstance(error, dict) else {"message": str(error)}
+            body = bytes(dumps(details))
+            if len(body) > ERROR_LIMIT:
+                body = bytes(dumps(shorten(details)))
+        # Not before: of what cannot be sent, the other side is told as of any error.
         self.closed = True
-        body = b"" if error is None else bytes(dumps(error if isinstance(error, dict) else {"message": str(error)}))
         if self.lost is None:
             try:
                 self.gateway.write(CLOSE, self.id, body)

@@ -210,6 +210,8 @@ class Endpoint:
 
     def _dispatch(self, kind: int, number: int, body: bytes) -> None:
         if kind == PING:
+            if len(body) != 8:
+                raise WireError("malformed ping")
             self.write(PONG, 0, body)
         elif kind == GOODBYE:
             self._end("the other side said goodbye")

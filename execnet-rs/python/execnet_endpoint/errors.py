@@ -6,6 +6,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+# What is sent of an error at most, in bytes, and of each of its texts if that is too much, in characters.
+ERROR_LIMIT = 1 << 18
+TEXT_LIMIT = 16000
+
 _sources: dict[str, str] = {}
 
 
@@ -14,6 +18,23 @@ def remember(name: str, source: str) -> None:
     if len(_sources) >= 100:
         _sources.clear()
     _sources[name] = source
+
+
+def shorten(details: dict[str, Any]) -> dict[str, Any]:
+    """The same error, with texts that can be sent."""
+    texts = {key: details.get(key) for key in ("type", "message", "traceback", "file")}
+    short: dict[str, Any] = {key: _shortened(text) for key, text in texts.items() if isinstance(text, str)}
+    line = details.get("line")
+    if isinstance(line, int) and 0 <= line < 1 << 32:
+        short["line"] = line
+    return short
+
+
+def _shortened(text: str) -> str:
+    half = TEXT_LIMIT // 2
+    if len(text) <= TEXT_LIMIT:
+        return text
+    return f"{text[:half]}\n… {len(text) - 2 * half} characters are left out …\n{text[-half:]}"
 
 
 def describe(error: BaseException) -> dict[str, Any]:

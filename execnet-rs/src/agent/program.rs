@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::broadcast;
 
 use super::{Service, serve_with, stdio};
-use crate::guard::Guard;
+use crate::guard::{ALIVE, Guard};
 use crate::link::{LinkError, Options};
 use crate::mux::{LinkEnd, Side};
 use crate::process::{Children, OpenFiles};
@@ -109,7 +109,19 @@ impl Program {
             }
         });
         let guard = guard.map(|guard| Arc::new(Mutex::new(Some(guard))));
-        Ok(Self { children, care: Care { guard, stops: Some(stops), files: Some(files), ..Care::default() } })
+        let care = Care { guard, stops: Some(stops), files: Some(files), ..Care::default() };
+        tokio::spawn({
+            let care = care.clone();
+            async move {
+                // A host whose agent was stopped does not go on without it.
+                let mut beats = tokio::time::interval(ALIVE);
+                loop {
+                    beats.tick().await;
+                    care.guard(Guard::alive);
+                }
+            }
+        });
+        Ok(Self { children, care })
     }
 
     /// Adds a service. Those that every agent has keep their names.
@@ -123,6 +135,9 @@ impl Program {
     ///
     /// # Errors
     /// As [`super::serve`].
+    ///
+    /// # Cancellation
+    /// As [`super::serve`]; what others have forked for it stays.
     pub async fn serve<R, W>(self, reader: R, writer: W, options: Options) -> Result<LinkEnd, LinkError>
     where
         R: AsyncRead + Send + Unpin + 'static,
@@ -141,6 +156,9 @@ impl Program {
     ///
     /// # Errors
     /// As [`super::serve`].
+    ///
+    /// # Cancellation
+    /// As [`Program::serve`].
     pub async fn serve_stdio(self) -> Result<LinkEnd, LinkError> {
         let (reader, writer) = stdio::take()?;
         self.serve(reader, writer, Options::new(Side::Acceptor, "stdio")).await

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::mux::{LinkEnd, PushError};
+use crate::mux::{ERROR_LIMIT, LinkEnd, PushError};
 use crate::value::{DecodeError, EncodeError, Value};
+
+/// What is sent of each text of an error that is too large to be sent as a whole.
+const TEXT_LIMIT: usize = ERROR_LIMIT / 4 - 256;
 
 /// An error that the other side closed a channel with.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -39,6 +42,17 @@ impl RemoteError {
         ])
     }
 
+    /// The same error, with texts that can be sent.
+    pub(crate) fn shortened(&self) -> Self {
+        Self {
+            kind: shortened(&self.kind),
+            message: shortened(&self.message),
+            traceback: shortened(&self.traceback),
+            file: self.file.as_deref().map(shortened),
+            line: self.line,
+        }
+    }
+
     /// Whatever the value is, it becomes an error: fields that are missing are empty.
     pub(crate) fn from_value(value: &Value) -> Self {
         let text = |key: &str| match value.get(key) {
@@ -54,6 +68,16 @@ impl RemoteError {
             line: value.get("line").and_then(Value::as_int).and_then(|line| u32::try_from(line).ok()),
         }
     }
+}
+
+/// Beginning and end of a text that is too long.
+fn shortened(text: &str) -> String {
+    if text.len() <= TEXT_LIMIT {
+        return text.to_owned();
+    }
+    let half = TEXT_LIMIT / 2 - 64;
+    let (head, tail) = (text.floor_char_boundary(half), text.ceil_char_boundary(text.len() - half));
+    format!("{}\n… {} bytes are left out …\n{}", &text[..head], tail - head, &text[tail..])
 }
 
 /// Why a value was not sent.

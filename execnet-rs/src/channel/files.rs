@@ -8,21 +8,44 @@ use crate::value::Value;
 pub struct TextReader {
     channel: Channel,
     rest: String,
+    /// The beginning of a character whose other bytes have not come yet.
+    cut: Vec<u8>,
 }
 
 impl TextReader {
     pub(super) fn new(channel: Channel) -> Self {
-        Self { channel, rest: String::new() }
+        Self { channel, rest: String::new(), cut: Vec::new() }
     }
 
     async fn more(&mut self) -> Result<bool, ReceiveError> {
         match self.channel.next().await? {
-            Some(Value::Str(text)) => self.rest.push_str(&text),
-            Some(Value::Bytes(bytes)) => self.rest.push_str(&String::from_utf8_lossy(&bytes)),
+            Some(Value::Str(text)) => {
+                self.take_bytes(0);
+                self.rest.push_str(&text);
+            }
+            Some(Value::Bytes(bytes)) => {
+                self.cut.extend_from_slice(&bytes);
+                let begins = |count: &usize| {
+                    let last = self.cut.len().checked_sub(*count).and_then(|at| self.cut.get(at..)).unwrap_or_default();
+                    std::str::from_utf8(last)
+                        .is_err_and(|error| error.valid_up_to() == 0 && error.error_len().is_none())
+                };
+                let keep = (1..=3).find(begins).unwrap_or(0);
+                self.take_bytes(keep);
+            }
             Some(_) => {}
-            None => return Ok(false),
+            None => {
+                self.take_bytes(0);
+                return Ok(false);
+            }
         }
         Ok(true)
+    }
+
+    /// Takes the bytes that have come as text, but for the last ones.
+    fn take_bytes(&mut self, keep: usize) {
+        let taken: Vec<u8> = self.cut.drain(..self.cut.len() - keep).collect();
+        self.rest.push_str(&String::from_utf8_lossy(&taken));
     }
 
     /// The next line with its end; the rest without one at the end; empty after that. Cancel safe.
@@ -74,6 +97,9 @@ impl TextWriter {
     /// Sends a piece.
     ///
     /// # Errors
+    /// As [`Channel::send`].
+    ///
+    /// # Cancellation
     /// As [`Channel::send`].
     pub async fn write(&self, text: &str) -> Result<(), SendError> {
         self.channel.send(text).await

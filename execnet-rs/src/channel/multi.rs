@@ -31,6 +31,9 @@ impl MultiChannel {
     ///
     /// # Errors
     /// The first error; the others got the value.
+    ///
+    /// # Cancellation
+    /// The first of them may have got the value, and the others not.
     pub async fn send_each(&self, value: impl Into<Value>) -> Result<(), SendError> {
         let value = value.into();
         let mut result = Ok(());
@@ -45,6 +48,9 @@ impl MultiChannel {
     ///
     /// # Errors
     /// The first error, in the same order.
+    ///
+    /// # Cancellation
+    /// Not safe: what the first of them had sent by then is lost. [`MultiChannel::receive_queue`] loses nothing.
     pub async fn receive_each(&self) -> Result<Vec<Value>, ReceiveError> {
         let mut values = Vec::with_capacity(self.channels.len());
         for channel in &self.channels {
@@ -81,6 +87,9 @@ impl MultiChannel {
     ///
     /// # Errors
     /// The first error, after all have ended.
+    ///
+    /// # Cancellation
+    /// Safe.
     pub async fn wait_close(&self, limit: Option<Duration>) -> Result<(), ReceiveError> {
         let deadline = limit.map(|limit| tokio::time::Instant::now() + limit);
         let mut result = Ok(());

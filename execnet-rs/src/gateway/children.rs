@@ -64,6 +64,9 @@ impl Gateway {
     ///
     /// # Errors
     /// If the agent there does not look after such processes, or the link has ended.
+    ///
+    /// # Cancellation
+    /// Nobody is looked after then.
     pub async fn descendants(&self) -> Result<(Descendants, mpsc::UnboundedReceiver<u32>), GatewayError> {
         let channel = Channel::open(self.agent().await?, "children")?;
         channel.send(()).await?;

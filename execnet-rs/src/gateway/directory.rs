@@ -28,6 +28,9 @@ impl Directory {
     ///
     /// # Errors
     /// If the host refuses, or the link has ended.
+    ///
+    /// # Cancellation
+    /// The pipe may be made; nobody reads it.
     pub async fn pipe(&self, name: &str) -> Result<Channel, GatewayError> {
         let bytes = self.channel.sibling()?;
         self.order("pipe", name, [("to", bytes.reference())]).await?;
@@ -43,6 +46,9 @@ impl Directory {
     ///
     /// # Errors
     /// As [`Directory::pipe`].
+    ///
+    /// # Cancellation
+    /// It may be written.
     pub fn write(
         &self,
         name: &str,
@@ -57,6 +63,9 @@ impl Directory {
     ///
     /// # Errors
     /// As [`Directory::pipe`].
+    ///
+    /// # Cancellation
+    /// Safe.
     pub async fn read(&self, name: &str, at: u64, length: u64) -> Result<Option<Vec<u8>>, GatewayError> {
         Ok(bytes_of(&self.order("read", name, [("at", Value::from(at)), ("length", length.into())]).await?))
     }
@@ -65,6 +74,9 @@ impl Directory {
     ///
     /// # Errors
     /// As [`Directory::pipe`].
+    ///
+    /// # Cancellation
+    /// The file may be gone.
     pub async fn take(&self, name: &str, last: u64) -> Result<Option<Vec<u8>>, GatewayError> {
         Ok(bytes_of(&self.order("take", name, [("last", last.into())]).await?))
     }
@@ -102,6 +114,9 @@ impl Gateway {
     ///
     /// # Errors
     /// If the host refuses, or the link has ended.
+    ///
+    /// # Cancellation
+    /// The directory is removed.
     pub async fn directory(&self) -> Result<Directory, GatewayError> {
         let channel = Channel::open(self.agent().await?, "directory")?;
         channel.send(()).await?;

@@ -129,6 +129,9 @@ impl Gateway {
     ///
     /// # Errors
     /// If the link has ended.
+    ///
+    /// # Cancellation
+    /// Safe.
     pub async fn round_trip(&self) -> Result<Duration, GatewayError> {
         let agent = self.agent().await?;
         agent.round_trip().await.map_err(|end| GatewayError::Receive(end.into()))

@@ -247,6 +247,9 @@ impl Gateway {
     ///
     /// # Errors
     /// If the host refuses, or the link has ended.
+    ///
+    /// # Cancellation
+    /// Nobody listens then.
     pub async fn listen(&self) -> Result<Connections, GatewayError> {
         let channel = Channel::open(self.agent().await?, "listen")?;
         channel.send(()).await?;

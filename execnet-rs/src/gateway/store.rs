@@ -25,6 +25,9 @@ impl Gateway {
     ///
     /// # Errors
     /// If the host refuses, or the link has ended.
+    ///
+    /// # Cancellation
+    /// The files may be there.
     pub async fn store(&self, owner: &str, key: &str, files: &[(&str, &[u8])]) -> Result<Stored, GatewayError> {
         let channel = Channel::open(self.agent().await?, "store")?;
         let listed = files.iter().map(|(path, contents)| {

@@ -68,7 +68,7 @@ pub enum LinkError {
 }
 
 /// Greets, and reads the other side's greeting and hello.
-pub(super) async fn shake_hands<R, W>(
+pub(crate) async fn shake_hands<R, W>(
     reader: &mut R,
     writer: &mut W,
     options: &Options,

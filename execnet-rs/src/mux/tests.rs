@@ -265,6 +265,7 @@ fn pings_are_answered_and_floods_are_not() {
 
 #[test]
 fn who_does_not_keep_to_the_rules_is_found() {
+    static LONG_ERROR: [u8; ERROR_LIMIT + 1] = [0; ERROR_LIMIT + 1];
     let frame = |kind, channel, body: &'static [u8]| Frame { kind, channel, body: Bytes::from_static(body) };
     let table = [
         (frame(Kind::Hello, 0, b""), ProtocolError::SecondHello),
@@ -275,6 +276,8 @@ fn who_does_not_keep_to_the_rules_is_found() {
         (frame(Kind::Data, 9, b""), ProtocolError::UnknownChannel(9)),
         (frame(Kind::Credit, 1, b"abc"), ProtocolError::Malformed(Kind::Credit)),
         (frame(Kind::Pong, 0, b"abc"), ProtocolError::Malformed(Kind::Pong)),
+        (frame(Kind::Ping, 0, b"abc"), ProtocolError::Malformed(Kind::Ping)),
+        (frame(Kind::Close, 1, &LONG_ERROR), ProtocolError::Malformed(Kind::Close)),
         (frame(Kind::Data, 1, &[0; 9000]), ProtocolError::Credit),
     ];
     for (frame, error) in table {

@@ -51,7 +51,7 @@ const SHARED: usize = 4096;
 /// # Errors
 /// A [`DecodeError`] for anything that is not exactly one value within the limits.
 pub fn decode(message: &Bytes, link: u64, limits: Limits) -> Result<Value, DecodeError> {
-    let mut reader = Reader { message, at: 0, end: message.len(), items: limits.items, link };
+    let mut reader = Reader { message, at: 0, end: message.len(), owed: 0, items: limits.items, link };
     let value = reader.value(limits.depth)?;
     match reader.end - reader.at {
         0 => Ok(value),
@@ -63,6 +63,8 @@ struct Reader<'a> {
     message: &'a Bytes,
     at: usize,
     end: usize,
+    /// Values that were announced and have not come yet, of all lists around this place.
+    owed: usize,
     items: usize,
     link: u64,
 }
@@ -139,34 +141,42 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn list(&mut self, count: usize, depth: usize) -> Result<Vec<Value>, DecodeError> {
-        let depth = depth.checked_sub(1).ok_or(DecodeError::TooDeep)?;
-        // Each item takes a byte at least: a length that cannot be is found before memory is taken.
-        if count > self.end - self.at {
+    /// Believes that so many values come. Each takes a byte at least, also those that the lists around this one still wait
+    /// for: what cannot be is found before memory is taken.
+    fn announced(&mut self, count: usize) -> Result<(), DecodeError> {
+        let coming = (self.message.len() - self.at).saturating_sub(self.owed);
+        if count > coming.min(self.end - self.at) {
             return Err(DecodeError::Truncated);
         }
-        if count > self.items {
+        if self.owed + count > self.items {
             return Err(DecodeError::TooMany);
         }
+        self.owed += count;
+        Ok(())
+    }
+
+    fn item(&mut self, depth: usize) -> Result<Value, DecodeError> {
+        self.owed -= 1;
+        self.value(depth)
+    }
+
+    fn list(&mut self, count: usize, depth: usize) -> Result<Vec<Value>, DecodeError> {
+        let depth = depth.checked_sub(1).ok_or(DecodeError::TooDeep)?;
+        self.announced(count)?;
         let mut items = Vec::with_capacity(count);
         for _ in 0..count {
-            items.push(self.value(depth)?);
+            items.push(self.item(depth)?);
         }
         Ok(items)
     }
 
     fn dict(&mut self, count: usize, depth: usize) -> Result<Value, DecodeError> {
         let depth = depth.checked_sub(1).ok_or(DecodeError::TooDeep)?;
-        if count > (self.end - self.at) / 2 {
-            return Err(DecodeError::Truncated);
-        }
-        if count > self.items / 2 {
-            return Err(DecodeError::TooMany);
-        }
+        self.announced(count.saturating_mul(2))?;
         let mut entries = Vec::with_capacity(count);
         for _ in 0..count {
-            let key = self.value(depth)?;
-            entries.push((key, self.value(depth)?));
+            let key = self.item(depth)?;
+            entries.push((key, self.item(depth)?));
         }
         Ok(Value::Dict(entries))
     }

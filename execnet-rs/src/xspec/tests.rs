@@ -87,6 +87,15 @@ fn an_error_names_and_marks_the_part() {
 }
 
 #[test]
+fn specs_are_equal_if_their_texts_are() {
+    let spec = |text: &str| XSpec::parse(text).unwrap();
+    assert_eq!(spec("popen//id=a"), spec("popen//id=a"));
+    assert_ne!(spec("popen//id=a"), spec("id=a//popen"));
+    let all: std::collections::HashSet<_> = ["popen", "popen=1", "popen"].map(spec).into();
+    assert_eq!(all.len(), 2);
+}
+
+#[test]
 fn a_count_repeats_a_spec() {
     let texts = |text: &str| XSpec::expand(text).unwrap().iter().map(XSpec::to_string).collect::<Vec<_>>();
     assert_eq!(texts("3*popen"), ["popen"; 3]);

@@ -1,6 +1,6 @@
 //! Channels between Rust and Python, and what execnet promises of them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use execnet_rs::channel::{MultiChannel, ReceiveError};
 use execnet_rs::gateway::Gateway;
@@ -258,6 +258,19 @@ fn channels_look_like_files_on_both_sides() {
 }
 
 #[test]
+fn text_may_be_cut_inside_of_a_character() {
+    with_popen(|gateway: Gateway| async move {
+        let source = "
+            for byte in 'é€😀\\n'.encode() + b'\\xff\\xc3':
+                channel.send(bytes([byte]))
+        ";
+        let mut reader = gateway.remote_exec(source).await.unwrap().text_reader();
+        assert_eq!(reader.read_line().await, Ok("é€😀\n".to_owned()));
+        assert_eq!(reader.read(9).await, Ok("\u{fffd}\u{fffd}".to_owned()));
+    });
+}
+
+#[test]
 fn several_channels_are_one() {
     with_popen(|gateway: Gateway| async move {
         let mut channels = Vec::new();
@@ -315,6 +328,40 @@ fn python_that_does_not_read_holds_the_sender_up() {
         }
         assert!(gateway.python().await.unwrap().kept() < 1 << 20);
         assert_eq!(gateway.remote_status().await.unwrap().executing, 1);
+    });
+}
+
+#[test]
+fn a_gigabyte_that_is_sent_holds_no_ping_up() {
+    with_popen(|gateway: Gateway| async move {
+        let sink = gateway.remote_exec("go = channel.receive()\ngo.receive()\nchannel.send(sum(map(len, channel)))");
+        let (sink, echo) = (sink.await.unwrap(), gateway.remote_exec(ECHO).await.unwrap());
+        let go = sink.sibling().unwrap();
+        sink.send(go.reference()).await.unwrap();
+        let block = vec![7; 1 << 20];
+        let sending = async {
+            for _ in 0..1024 {
+                sink.send_bytes(&block).await.unwrap();
+            }
+            sink.finish();
+            assert_eq!(sink.receive().await, Ok((1_i64 << 30).into()));
+        };
+        let pinging = async {
+            let mut slowest = Duration::ZERO;
+            // Nobody reads the sink during the first half.
+            for number in 0..400 {
+                if number == 200 {
+                    go.send(()).await.unwrap();
+                }
+                let start = Instant::now();
+                echo.send(number).await.unwrap();
+                assert_eq!(echo.receive().await, Ok(number.into()));
+                slowest = slowest.max(start.elapsed());
+                assert!(gateway.python().await.unwrap().kept() < 8 << 20);
+            }
+            assert!(slowest < Duration::from_secs(5), "{slowest:?}");
+        };
+        tokio::join!(sending, pinging);
     });
 }
 

@@ -1,18 +1,21 @@
 //! What breaks: killed peers, garbage, half frames, other versions, silence.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use execnet_rs::agent;
 use execnet_rs::channel::{Channel, ReceiveError};
 use execnet_rs::gateway::{Gateway, GatewayError};
 use execnet_rs::group::Group;
 use execnet_rs::link::{Heartbeat, Link, LinkError, Options};
 use execnet_rs::mux::{LinkEnd, Side};
+use execnet_rs::value::Value;
 use execnet_rs::wire::{Check, Encoder, Kind, MAGIC};
 use proptest::prelude::*;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex, split};
 
-use crate::{agent, gone, run, with_popen, with_spec};
+use crate::{agent as agent_command, gone, run, with_popen, with_spec};
 
 fn kill(pid: u32, signal: Signal) {
     kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), signal).unwrap();
@@ -48,7 +51,7 @@ async fn after(bytes: Vec<u8>, options: Options) -> Result<LinkEnd, LinkError> {
 }
 
 fn hello(protocol: i64) -> Vec<u8> {
-    use execnet_rs::value::{Value, encode};
+    use execnet_rs::value::encode;
     let hello = Value::dict([
         ("protocol", Value::Int(protocol)),
         ("software", "test".into()),
@@ -108,7 +111,7 @@ fn an_interpreter_killed_in_the_middle_of_a_message_gives_none_of_it() {
 fn a_killed_agent_takes_nothing_else_along_and_leaves_nothing() {
     run(async {
         let group = Group::new();
-        let far = group.make_gateway(&format!("command={}", agent())).await.unwrap();
+        let far = group.make_gateway(&format!("command={}", agent_command())).await.unwrap();
         let near = group.make_gateway("popen").await.unwrap();
         let channel = far.remote_exec("import os\nchannel.send(os.getpid())\nchannel.receive()").await.unwrap();
         let python = u32::try_from(channel.receive().await.unwrap().as_int().unwrap()).unwrap();
@@ -124,7 +127,7 @@ fn a_killed_agent_takes_nothing_else_along_and_leaves_nothing() {
 
 #[test]
 fn a_dirty_stream_is_no_fault() {
-    let spec = format!("command=sh -c 'echo Welcome to the host; printf \"\\223exn\"; exec {}'", agent());
+    let spec = format!("command=sh -c 'echo Welcome to the host; printf \"\\223exn\"; exec {}'", agent_command());
     with_spec(&spec, |gateway: Gateway| async move {
         assert_eq!(gateway.host_info().await.unwrap().system, "Linux");
     });
@@ -195,6 +198,60 @@ fn a_peer_that_answers_pings_is_kept() {
         let quiet = tokio::time::timeout(Duration::from_millis(1500), one.ended()).await;
         assert!(quiet.is_err(), "{quiet:?}");
     });
+}
+
+/// Whether an agent ends by itself once its link is silent; before that, something may be said.
+async fn ends_in_silence<F: Future<Output = Option<Channel>>>(before: impl FnOnce(Arc<Link>) -> F) -> bool {
+    let ((near, near_proxy), (far, far_proxy)) = (duplex(1 << 16), duplex(1 << 16));
+    let ((mut from_near, mut to_near), (mut from_far, mut to_far)) = (split(near_proxy), split(far_proxy));
+    let (reader, writer) = split(far);
+    let heartbeat = Some(Heartbeat { every: Duration::from_millis(20), dead: Duration::from_millis(200) });
+    let mut serving = tokio::spawn(agent::serve(reader, writer, Options { heartbeat, ..usual(Side::Acceptor) }));
+    let (reader, writer) = split(near);
+    let speaking = async {
+        let link = Link::start(reader, writer, Options { heartbeat: None, ..usual(Side::Initiator) }).await.unwrap();
+        let link = Arc::new(link);
+        let kept = before(Arc::clone(&link)).await;
+        // All that was said has been heard once this is answered.
+        link.round_trip().await.unwrap();
+        (link, kept)
+    };
+    let _kept = tokio::select! {
+        kept = speaking => kept,
+        _ = tokio::io::copy(&mut from_near, &mut to_far) => unreachable!("the link ended"),
+        _ = tokio::io::copy(&mut from_far, &mut to_near) => unreachable!("the link ended"),
+    };
+    tokio::time::timeout(Duration::from_secs(1), &mut serving).await.is_ok()
+}
+
+#[test]
+fn silence_that_was_announced_is_no_fault() {
+    run(async {
+        let announce = |link: Arc<Link>, seconds: i64| async move {
+            let channel = Channel::open(&link, "pause").unwrap();
+            channel.send(seconds).await.unwrap();
+            assert_eq!(channel.receive().await, Ok(Value::None));
+            channel
+        };
+        assert!(ends_in_silence(|_| async { None }).await);
+        assert!(!ends_in_silence(|link| async move { Some(announce(link, 60).await) }).await);
+        // It was shorter, or is over.
+        assert!(ends_in_silence(|link| async move { Some(announce(link, 0).await) }).await);
+        assert!(
+            ends_in_silence(|link| async move {
+                drop(announce(link, 60).await);
+                None
+            })
+            .await
+        );
+    });
+}
+
+#[test]
+fn who_serves_gives_up_first() {
+    let (served, serving) = (Heartbeat::of(Side::Acceptor), Heartbeat::of(Side::Initiator));
+    // A question that still came through, and the step in which time is measured.
+    assert!(served.dead + served.every + served.every / 2 < serving.dead);
 }
 
 #[test]

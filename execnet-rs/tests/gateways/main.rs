@@ -6,6 +6,7 @@ mod channels;
 mod descendants;
 mod faults;
 mod groups;
+mod peers;
 mod processes;
 mod sources;
 

@@ -101,6 +101,37 @@ fn an_error_of_ours_reaches_the_source() {
 }
 
 #[test]
+fn an_error_of_any_size_harms_nothing_else() {
+    with_popen(|gateway: Gateway| async move {
+        let source = "
+            other = channel.receive()
+            try:
+                channel.receive()
+            except channel.RemoteError as error:
+                other.send(str(error))
+            raise type('E' * 1000000, (Exception,), {})('\\udc80' + 'é' * 3000000 + '!')
+        ";
+        let channel = gateway.remote_exec(source).await.unwrap();
+        let other = channel.sibling().unwrap();
+        channel.send(other.reference()).await.unwrap();
+        channel.fail(&RemoteError::new("Reason", format!("it {}!", "é".repeat(3_000_000))));
+        let said = other.receive().await.unwrap();
+        let said = said.as_str().unwrap();
+        assert!(said.starts_with("it é") && said.contains("bytes are left out") && said.ends_with("é!"));
+
+        let channel = gateway.remote_exec(source.replace("channel.receive()", "channel")).await.unwrap();
+        let error = failed(&channel).await;
+        assert!(error.kind.starts_with("EEE") && error.message.starts_with('\u{fffd}'), "{:.99}", error.message);
+        assert!(error.message.contains("characters are left out") && error.message.ends_with("é!"));
+        assert_eq!(error.line, Some(7));
+        // Nor does one that cannot be sent.
+        let error = failed(&gateway.remote_exec("channel.close({'message': object()})").await.unwrap()).await;
+        assert!(error.message.contains("cannot send an object"), "{error}");
+        assert_eq!(gateway.remote_exec("channel.send(1)").await.unwrap().receive().await, Ok(1.into()));
+    });
+}
+
+#[test]
 fn sources_run_at_the_same_time_the_first_in_the_main_thread() {
     with_popen(|gateway: Gateway| async move {
         let source = "

@@ -4,6 +4,7 @@
 //! | module | its part |
 //! |---|---|
 //! | `scenario` | what a run is to be, made from a seed |
+//! | `each` | the same where every worker has tests of its own |
 //! | `world` | plays it: who is told what when, who dies, what arrives late or twice |
 //! | `truth` | sees what processes really do, and fails where a promise is broken |
 //! | `process` | a worker process, as far as the controller can tell |
@@ -14,6 +15,7 @@
 //! Nothing here knows a thread, a file or the time of day: the same seed gives the same run everywhere.
 
 pub mod clock;
+mod each;
 pub mod peers;
 pub mod process;
 pub mod race;

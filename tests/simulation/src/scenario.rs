@@ -88,6 +88,10 @@ pub struct Scenario {
     pub cuts: Vec<Cut>,
     /// Each worker lacks one test of so many, another one than its neighbour; 0: none.
     pub lacks_every: u32,
+    /// Whether whoever replaces a worker lacks another test than it did.
+    pub lacks_change: bool,
+    /// Workers whose environment does not come up.
+    pub absent: Vec<u32>,
     /// Probability that a message arrives twice.
     pub duplicates: f64,
     /// Probability that a process ends before it is ready.
@@ -134,6 +138,8 @@ impl Scenario {
             kills: Vec::new(),
             cuts: Vec::new(),
             lacks_every: if random.chance(0.1) { 1 + random.below(4) } else { 0 },
+            lacks_change: false,
+            absent: Vec::new(),
             duplicates: if random.chance(0.2) { 0.2 } else { 0.0 },
             stillbirths: if random.chance(0.1) { 0.3 } else { 0.0 },
             interrupt: random.chance(0.04).then(|| random.between(0.0, 2.0)),
@@ -217,17 +223,30 @@ impl Scenario {
 
     /// Whether something in it keeps tests from running.
     pub fn may_leave_tests(&self) -> bool {
+        self.lacks_every > 0 || self.may_be_cut_short()
+    }
+
+    /// Whether something in it keeps tests from running that somebody has.
+    pub fn may_be_cut_short(&self) -> bool {
         self.settings.maxfail > 0
             || self.settings.restarts < MANY
             || self.interrupt.is_some()
             || self.stillbirths > 0.0
-            || self.lacks_every > 0
             || self.kills.len() > 2
+            // What a lost host did not run there is nobody else's.
+            || (!self.settings.parts.is_empty() && self.cuts.iter().any(Cut::is_loss))
     }
 
-    /// Whether a worker did not collect a test.
-    pub fn lacks(&self, worker: u32, test: TestIndex) -> bool {
-        self.lacks_every > 0 && (test.0 + worker).is_multiple_of(self.lacks_every)
+    /// Whether an incarnation of a worker did not collect a test.
+    pub fn lacks(&self, worker: u32, incarnation: u32, test: TestIndex) -> bool {
+        let number = test.0 + worker + if self.lacks_change { incarnation } else { 0 };
+        self.lacks_every > 0 && number.is_multiple_of(self.lacks_every)
+    }
+
+    /// Whether a test is one for this worker.
+    pub fn is_for(&self, worker: u32, test: TestIndex) -> bool {
+        let parts = &self.settings.parts;
+        parts.is_empty() || (parts[worker as usize]..parts[worker as usize + 1]).contains(&test.0)
     }
 
     /// The unit of a test, where tests are kept together. One that runs alone is in none.
@@ -254,7 +273,7 @@ fn job(random: &mut Random, mode: &str, tests: u32, workers: u32) -> Job {
     }
 }
 
-fn deed(random: &mut Random, trouble: f64) -> Deed {
+pub(crate) fn deed(random: &mut Random, trouble: f64) -> Deed {
     if !random.chance(trouble) {
         return Deed::Pass;
     }

@@ -52,9 +52,10 @@ impl Truth {
     }
 
     /// The controller sends tests to a worker.
-    pub(crate) fn sent(&mut self, scenario: &Scenario, worker: u32, tests: &[TestIndex]) {
+    pub(crate) fn sent(&mut self, scenario: &Scenario, worker: u32, incarnation: u32, tests: &[TestIndex]) {
         for test in tests {
-            assert!(!scenario.lacks(worker, *test), "gw{worker} lacks {test:?}");
+            assert!(!scenario.lacks(worker, incarnation, *test), "gw{worker} lacks {test:?}");
+            assert!(scenario.is_for(worker, *test), "{test:?} is another's than gw{worker}'s");
             let entry = &mut self.tests[test.at()];
             assert!(entry.verdict.is_none(), "{test:?} has its verdict and is sent to gw{worker}");
             assert!(entry.holder.is_none(), "{test:?} is sent to gw{worker} and gw{:?}", entry.holder);
@@ -179,7 +180,7 @@ impl Truth {
     }
 
     /// A test that this worker might run now and that no worker has, if there is one.
-    pub(crate) fn is_free_for(&self, scenario: &Scenario, worker: u32, test: TestIndex) -> bool {
+    pub(crate) fn is_free_for(&self, scenario: &Scenario, worker: u32, incarnation: u32, test: TestIndex) -> bool {
         let entry = &self.tests[test.at()];
         let unit = scenario.unit(test);
         let held = |at: usize, other: &Test| {
@@ -189,7 +190,8 @@ impl Truth {
         };
         entry.verdict.is_none()
             && entry.holder.is_none()
-            && !scenario.lacks(worker, test)
+            && scenario.is_for(worker, test)
+            && !scenario.lacks(worker, incarnation, test)
             && !self.tests.iter().enumerate().any(|(at, other)| held(at, other))
             && self.has_room_for(scenario, worker, test)
     }

@@ -7,7 +7,7 @@ use xdist_core::event::RunEvent;
 use xdist_core::ids::{TestIndex, WorkerId};
 use xdist_core::protocol::Ended;
 use xdist_core::report::Report;
-use xdist_core::run::{Death, Effect, Input, RunState};
+use xdist_core::run::{Death, Effect, Input, RunState, Succession};
 use xdist_core::schedule::for_mode;
 
 use crate::clock::Clock;
@@ -112,7 +112,12 @@ impl World {
             scenario,
         };
         for worker in 0..world.scenario.settings.workers {
-            world.start(worker);
+            if world.scenario.absent.contains(&worker) {
+                world.machines[worker as usize].never_is();
+                world.state.absent(WorkerId(worker));
+            } else {
+                world.start(worker);
+            }
         }
         for (time, worker) in world.scenario.kills.clone() {
             world.clock.at(time, Event::Kill(worker));
@@ -131,11 +136,27 @@ impl World {
         for _ in 0..ENDLESS {
             let Some(event) = self.clock.next_event() else {
                 assert!(self.complete, "everybody waits: the run hangs at {}", self.clock.now());
-                return self.truth.judge(&self.scenario, &self.state.not_run(), self.state.exit_code());
+                return self.judge();
             };
             self.take(event);
         }
         panic!("the run does not end");
+    }
+
+    fn judge(&self) {
+        let not_run = self.state.not_run();
+        self.truth.judge(&self.scenario, &not_run, self.state.exit_code());
+        if self.scenario.settings.parts.is_empty() || self.scenario.may_be_cut_short() {
+            return;
+        }
+        // Nobody else can run it, and the last one in the worker's place did not have it.
+        for (worker, machine) in (0..).zip(&self.machines) {
+            let own = not_run.iter().filter(|test| self.scenario.is_for(worker, **test));
+            for test in own {
+                let lacks = self.scenario.lacks(worker, machine.incarnation, *test);
+                assert!(lacks, "{test:?} of gw{worker}, which has it, did not run");
+            }
+        }
     }
 
     fn take(&mut self, event: Event) {
@@ -336,7 +357,9 @@ impl World {
         match message {
             Message::Ready => {
                 let lacks = (0..self.scenario.settings.tests).map(TestIndex);
-                let lacks: HashSet<_> = lacks.filter(|test| self.scenario.lacks(who.worker, *test)).collect();
+                let lacks = lacks.filter(|test| self.scenario.is_for(who.worker, *test));
+                let lacks: HashSet<_> =
+                    lacks.filter(|test| self.scenario.lacks(who.worker, who.incarnation, *test)).collect();
                 self.feed(Input::Ready { worker, lacks });
             }
             Message::Started(test) => {
@@ -364,7 +387,10 @@ impl World {
         if self.state.hears(worker, who.incarnation) {
             let known = self.machine(who).known;
             self.truth.gone(who.worker, known, lost);
-            self.feed(Input::Gone(worker, Death { elapsed: Duration::ZERO, ..death.clone() }));
+            // Where each worker has tests of its own, nobody else takes those of a lost host.
+            let own = lost && !self.scenario.settings.parts.is_empty();
+            let succession = if own { Succession::Nowhere } else { Succession::There };
+            self.feed(Input::Gone(worker, Death { elapsed: Duration::ZERO, succession, ..death.clone() }));
         }
     }
 
@@ -376,7 +402,8 @@ impl World {
 
     fn perform(&mut self, effect: Effect) {
         if let Effect::Run(worker, tests) = &effect {
-            self.truth.sent(&self.scenario, worker.0, tests);
+            let incarnation = self.machines[worker.at()].incarnation;
+            self.truth.sent(&self.scenario, worker.0, incarnation, tests);
         }
         if let Some((worker, command)) = Command::of(&effect) {
             return self.tell(u32::try_from(worker).unwrap_or(u32::MAX), command);
@@ -457,7 +484,8 @@ impl World {
         // Whoever stays for what is reserved holds its last test until it knows whether that follows.
         let own = own.filter(|_| !self.truth.has_reserved(&self.scenario));
         let mut tests = (0..self.scenario.settings.tests).map(TestIndex);
-        let can = own.or_else(|| tests.find(|test| self.truth.is_free_for(&self.scenario, who.worker, *test)));
+        let can = own
+            .or_else(|| tests.find(|test| self.truth.is_free_for(&self.scenario, who.worker, who.incarnation, *test)));
         let cut = self.scenario.cuts.iter().any(|cut| cut.host == self.machines[who.worker as usize].place.host);
         let all = self.machines.iter().all(|machine| machine.came);
         let idle = can.filter(|can| Some(*can) == could && !cut);
@@ -484,6 +512,11 @@ impl Machine {
             came: incarnation > 0,
             known: None,
         }
+    }
+
+    /// Its environment has not come up.
+    fn never_is(&mut self) {
+        (self.alive, self.came) = (false, true);
     }
 
     /// Seconds that a question and its answer take at most, and a little.

@@ -64,8 +64,9 @@ struct World {
 impl World {
     fn new(mode: &str, tests: u32, restarts: u32) -> Self {
         let units = if mode == "loadscope" { vec![0, 1, 0, 1] } else { Vec::new() };
-        let job = Job { tests, workers: WORKERS, units, ..Job::default() };
-        let settings = Settings { tests, workers: WORKERS, restarts, ..Settings::default() };
+        let parts = if mode == "each" { vec![0, tests / 2, tests] } else { Vec::new() };
+        let job = Job { tests, workers: WORKERS, units, parts: parts.clone(), ..Job::default() };
+        let settings = Settings { tests, workers: WORKERS, restarts, parts, ..Settings::default() };
         Self {
             state: RunState::new(settings, for_mode(mode, &job).unwrap()),
             workers: vec![Worker::default(); WORKERS as usize],
@@ -222,7 +223,7 @@ fn explore(mode: &str, tests: u32, deaths: u32, restarts: u32) -> (usize, usize)
 
 #[test]
 fn every_order_of_messages() {
-    for mode in ["load", "worksteal", "loadscope"] {
+    for mode in ["load", "worksteal", "loadscope", "each"] {
         let (states, ends) = explore(mode, 4, 0, 9);
         assert!(states > 10_000 && ends > 1000, "{mode}: {states} states, {ends} ends");
     }
@@ -230,7 +231,7 @@ fn every_order_of_messages() {
 
 #[test]
 fn a_death_at_any_moment() {
-    for (mode, tests, restarts) in [("load", 3, 9), ("load", 4, 0), ("loadscope", 3, 9)] {
+    for (mode, tests, restarts) in [("load", 3, 9), ("load", 4, 0), ("loadscope", 3, 9), ("each", 3, 9)] {
         let (states, ends) = explore(mode, tests, 1, restarts);
         assert!(states > 10_000 && ends > 1000, "{mode}: {states} states, {ends} ends");
     }

@@ -9,6 +9,8 @@ use xdist_simulation::world::play;
 
 /// Runs of a whole check.
 const RUNS: u64 = 100_000;
+/// Runs under `--dist=each` of a whole check.
+const RUNS_OF_EACH: u64 = 25_000;
 /// Runs that once broke a promise.
 const SEEDS: [u64; 7] = [
     // Workers held their last test while what came back of a unit waited for the worker with the rest.
@@ -18,16 +20,23 @@ const SEEDS: [u64; 7] = [
     30_043,
 ];
 
+/// The same under `--dist=each`.
+const SEEDS_OF_EACH: [u64; 2] = [
+    // Workers that had left were replaced again and again, since another one's test was to run once more.
+    1_006_247,
+    // A worker was sent home, since a test that was to run once more, and that it lacks, stood before those that it has.
+    1_106_077,
+];
+
 /// The number in an environment variable.
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// `XDIST_SEED` is the first seed, or the only one with `XDIST_RUNS=1`.
-#[test]
-fn promises_hold_in_random_runs() {
+/// Plays runs made from seeds. `XDIST_SEED` is the first seed, or the only one with `XDIST_RUNS=1`.
+fn check(runs: u64, make: fn(u64) -> Scenario) {
     let first = number("XDIST_SEED").unwrap_or(0);
-    let runs = number("XDIST_RUNS").unwrap_or(RUNS);
+    let runs = number("XDIST_RUNS").unwrap_or(runs);
     let next = AtomicU64::new(first);
     let broken = AtomicU64::new(u64::MAX);
     let threads = thread::available_parallelism().map_or(2, usize::from);
@@ -39,7 +48,7 @@ fn promises_hold_in_random_runs() {
                     if seed >= first + runs || broken.load(Ordering::Relaxed) != u64::MAX {
                         break;
                     }
-                    if catch_unwind(AssertUnwindSafe(|| play(Scenario::of(seed)))).is_err() {
+                    if catch_unwind(AssertUnwindSafe(|| play(make(seed)))).is_err() {
                         broken.fetch_min(seed, Ordering::Relaxed);
                     }
                 }
@@ -47,7 +56,7 @@ fn promises_hold_in_random_runs() {
         }
     });
     let broken = broken.into_inner();
-    let scenario = Scenario::of(broken);
+    let scenario = make(broken);
     assert!(
         broken == u64::MAX,
         "{scenario:?}\nseed {broken} breaks a promise: XDIST_SEED={broken} XDIST_RUNS=1 plays it alone"
@@ -55,8 +64,21 @@ fn promises_hold_in_random_runs() {
 }
 
 #[test]
+fn promises_hold_in_random_runs() {
+    check(RUNS, Scenario::of);
+}
+
+#[test]
+fn promises_hold_where_every_worker_has_tests_of_its_own() {
+    check(RUNS_OF_EACH, Scenario::each);
+}
+
+#[test]
 fn what_once_broke_holds() {
     for seed in SEEDS {
         play(Scenario::of(seed));
+    }
+    for seed in SEEDS_OF_EACH {
+        play(Scenario::each(seed));
     }
 }

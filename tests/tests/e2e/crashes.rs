@@ -127,6 +127,39 @@ def test_dies(n):
 ";
 
 #[test]
+fn who_dies_before_the_first_report_or_after_the_last_has_one_verdict() {
+    let files = [
+        (
+            "test_it.py",
+            "import pytest\ndef test_dies_before(): pass\ndef test_passes_dies_after(): pass\n\
+             def test_fails_dies_after(): assert 0, 'failed by itself'\n\
+             @pytest.mark.parametrize('n', range(6))\ndef test_lives(n): pass\n",
+        ),
+        (
+            "conftest.py",
+            "import os\npytest_plugins = ['truth_log']\ndef in_worker(): return 'PYTEST_XDIST_WORKER' in os.environ\n\
+             def pytest_runtest_logstart(nodeid):\n    if in_worker() and 'dies_before' in nodeid: os._exit(4)\n\
+             def pytest_runtest_logfinish(nodeid):\n    if in_worker() and 'dies_after' in nodeid: os.kill(os.getpid(), 9)\n",
+        ),
+    ];
+    for args in [&[][..], &["--dist=loadfile"], &["--dist=each"]] {
+        let suite = Suite::of(&files);
+        let n = if args.contains(&"--dist=each") { 1 } else { 2 };
+        let outcome = Invocation::xdist(&Env::usual(), &suite).n(n).args(args).junit().run();
+        outcome.expect_code(1).expect_no_survivors().expect_text("failed by itself");
+        let counts = outcome.counts();
+        let numbers = ["failed", "passed", "error"].map(|name| counts.get(name));
+        assert_eq!(numbers, [3, 6, 0], "{args:?}\n{}", outcome.describe());
+        let names: BTreeSet<_> = suite.junit().verdicts().into_iter().map(|(_, name, _)| name).collect();
+        assert_eq!(names.len(), 9, "{args:?}\n{}", outcome.describe());
+        let ids = suite.truth().ids();
+        assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "{args:?}\n{}", outcome.describe());
+        expect_blamed(&outcome, "test_dies_before", "exit code 4");
+        expect_blamed(&outcome, "test_passes_dies_after", "SIGKILL");
+    }
+}
+
+#[test]
 fn a_run_in_which_every_test_dies_ends_at_the_restart_limit() {
     let suite = Suite::one(ALL_DIE);
     let outcome = Invocation::xdist(&Env::usual(), &suite).n(2).run();

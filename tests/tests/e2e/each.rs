@@ -57,9 +57,7 @@ fn results_are_shown_by_environment() {
         assert_eq!(outcome.occurrences(text), 1, "{text:?}\n{}", outcome.describe());
     }
     outcome.expect_text("[100%]").expect_no_text("different tests were collected");
-    let percents = outcome.stdout.split('[').filter_map(|part| part.split_once("%]")?.0.trim().parse::<u32>().ok());
-    assert!(percents.clone().all(|percent| percent <= 100), "{}", outcome.describe());
-    assert_eq!(percents.max(), Some(100));
+    assert_eq!(percents(&outcome.stdout).into_iter().max(), Some(100), "{}", outcome.describe());
 
     // One suite an environment, each with the names of a serial run there.
     let text = fs::read_to_string(suite.junit_path()).unwrap();
@@ -74,6 +72,41 @@ fn results_are_shown_by_environment() {
     // What failed anywhere failed.
     let failed = fs::read_to_string(suite.path(".pytest_cache/v/cache/lastfailed")).unwrap();
     assert!(failed.contains("test_it.py::test_fails_there"), "{failed}");
+}
+
+/// The figures of progress, in order.
+fn percents(text: &str) -> Vec<u32> {
+    text.split('[').filter_map(|part| part.split_once("%]")?.0.trim().parse().ok()).collect()
+}
+
+#[test]
+fn a_plugin_host_shows_results_by_environment_too() {
+    let suite = Suite::one(SUITE);
+    for (env, args) in
+        [("py311-pytest92", &["-v"][..]), ("py311-pytest92", &["--plugin-host=always"]), ("py311-pytest74", &["-v"])]
+    {
+        let outcome =
+            Invocation::xdist(&Env::named(env), &suite).args(SPECS).arg("--plugin-host=always").args(args).run();
+        outcome.expect_code(1).expect_no_survivors();
+        let numbers = ["passed", "failed", "skipped"].map(|name| outcome.counts().get(name));
+        assert_eq!(numbers, [5, 1, 1], "{}", outcome.describe());
+        for text in [
+            "2 workers in 2 environments [4 items, 7 runs]\n",
+            "= results by environment =",
+            "\n       failed  passed  skipped\nhere        -       2        1\nthere       1       3        -\n",
+            "\ntest_it.py::test_fails_there PASSED (here) FAILED (there)\n",
+            "\ntest_it.py::test_skipped_here SKIPPED (here) PASSED (there)\n",
+        ] {
+            assert_eq!(outcome.occurrences(text), 1, "{text:?}\n{}", outcome.describe());
+        }
+        let above = outcome.stdout.lines().find(|line| line.starts_with("[gw1] ") && line.contains(" -- Python "));
+        assert!(above.is_some_and(|line| line.ends_with(" [there]")), "{above:?}\n{}", outcome.describe());
+        let figures = percents(&outcome.stdout);
+        assert_eq!(figures.iter().filter(|percent| **percent == 100).count(), 1, "{figures:?}\n{}", outcome.describe());
+        assert_eq!(figures.iter().max(), Some(&100), "{}", outcome.describe());
+    }
+    let outcome = Invocation::xdist(&Env::usual(), &suite).args(SPECS).args(["--plugin-host=always", "-x"]).run();
+    outcome.expect_code(1).expect_text("results by environment");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What the user reads where there is no terminal: plain lines, counts, reruns, marks of workers.
 
+use std::fs;
+
 use xdist_tests::{Env, Invocation, Outcome, Suite};
 
 fn run(args: &[&str]) -> Outcome {
@@ -333,4 +335,32 @@ def test_peak():
     let outcome = Invocation::xdist(&Env::usual(), &suite).n(1).arg("-s").run();
     outcome.expect_code(0).expect_text("2 passed");
     assert!(outcome.stdout.len() > 64 << 20);
+}
+
+#[test]
+fn a_test_that_runs_for_long_is_named() {
+    // It goes on when the user has seen its name.
+    let suite = Suite::one(
+        "
+import pathlib, time
+def test_quick(): pass
+def test_long():
+    deadline = time.time() + 60
+    while not pathlib.Path('seen').exists():
+        assert time.time() < deadline
+        time.sleep(0.01)
+",
+    );
+    for (args, mark) in [(&[][..], "."), (&["-q"], "."), (&["-v"], "PASSED"), (&["--plugin-host=always"], ".")] {
+        let mut run =
+            Invocation::xdist(&Env::usual(), &suite).n(2).args(["-o", "xdist_slow_after=0.5"]).args(args).start();
+        run.wait_for("the test to be named", |run| run.stdout().contains("test_it.py::test_long has been running for"));
+        fs::write(suite.path("seen"), "").unwrap();
+        let outcome = run.finish();
+        fs::remove_file(suite.path("seen")).unwrap();
+        outcome.expect_code(0).expect_text("2 passed").expect_text(mark).expect_no_text("test_quick has been");
+        let line = outcome.stdout.lines().find(|line| line.contains("has been running")).unwrap_or_default();
+        assert!(line.starts_with("xdist: test_it.py::test_long has been running for "), "{}", outcome.describe());
+        assert!(line.ends_with(" s on gw0") || line.ends_with(" s on gw1"), "{}", outcome.describe());
+    }
 }

@@ -1,68 +1,8 @@
 //! Runs on hosts behind a `socketserver`, which is started beside them and knows nothing of a run.
 
-use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
-use xdist_tests::{Env, Invocation, Suite, xdist_binary};
-
-/// A server with a state directory of its own; its working directory is that of a suite, whose records its tests keep.
-struct Server {
-    child: Child,
-    address: String,
-    state: tempfile::TempDir,
-    _said: BufReader<ChildStdout>,
-}
-
-impl Server {
-    fn start(here: &Suite, far: &Suite) -> Self {
-        let program = xdist_binary().with_file_name("socketserver");
-        assert!(program.exists(), "no `{}`: `cargo build -p socketserver` makes it", program.display());
-        let state = tempfile::tempdir().unwrap();
-        let mut command = Command::new(program);
-        command.args(["127.0.0.1:0", "--log", "/dev/null"]).stdout(Stdio::piped()).current_dir(far.root());
-        command.env("XDG_STATE_HOME", state.path()).env("E2E_TRUTH", here.truth_path()).env("ON_THE_HOST", "yes");
-        command.env("XDG_CACHE_HOME", state.path().join("cache"));
-        let mut child = command.spawn().unwrap();
-        let mut said = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        said.read_line(&mut line).unwrap();
-        let address = line.trim().strip_prefix("listening on ").unwrap().to_owned();
-        Self { child, address, state, _said: said }
-    }
-
-    fn token(&self) -> PathBuf {
-        self.state.path().join("xdist/socketserver/tokens/default")
-    }
-
-    fn spec(&self) -> String {
-        format!("socket={}//python={}//chdir=.", self.address, Env::usual().python().display())
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
-
-    /// No session is left, and no process of one.
-    #[track_caller]
-    fn expect_idle(&self) {
-        let children = format!("/proc/{0}/task/{0}/children", self.child.id());
-        let deadline = std::time::Instant::now() + Duration::from_secs(20);
-        while !std::fs::read_to_string(&children).unwrap().is_empty() {
-            assert!(std::time::Instant::now() < deadline, "a session goes on");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+use xdist_tests::{Env, Invocation, Server, Signal, Suite, until};
 
 fn xdist(suite: &Suite, server: &Server) -> Invocation {
     Invocation::xdist(&Env::usual(), suite).limit(60).var("XDIST_TOKEN_FILE", server.token())
@@ -99,7 +39,7 @@ fn sources_are_brought_to_the_host_of_a_server() {
     let server = Server::start(&suite, &far);
     let spec = server.spec().replace("//chdir=.", "");
     let args = ["-v", "--rsyncdir=.", "--tx", &format!("2*{spec}")];
-    let outcome = xdist(&suite, &server).args(args).var("XDG_CACHE_HOME", server.state.path().join("here")).run();
+    let outcome = xdist(&suite, &server).args(args).var("XDG_CACHE_HOME", server.place().join("here")).run();
     outcome.expect_code(0).expect_text("30 passed").expect_text("sources brought to `127.0.0.1:").expect_no_survivors();
     assert!(far.path("pyexecnetcache/test_it.py").exists(), "{}", outcome.describe());
     server.expect_idle();
@@ -111,11 +51,11 @@ fn a_server_that_does_not_know_the_token_is_named_with_what_to_do() {
     let (server, other) = (Server::start(&suite, &far), Server::start(&suite, &far));
     let spec = server.spec();
     let wrong = xdist(&suite, &other).args(["--tx", &spec]).run();
-    wrong.expect_text("does not know the token").expect_text(&server.address).expect_no_survivors();
+    wrong.expect_text("does not know the token").expect_text(server.address()).expect_no_survivors();
     let home = tempfile::tempdir().unwrap();
     let none = xdist(&suite, &server).var("XDIST_TOKEN_FILE", "").var("XDG_CONFIG_HOME", home.path());
     let none = none.args(["--tx", &spec]).run();
-    none.expect_text(&format!("`xdist --trust {}`", server.address)).expect_no_survivors();
+    none.expect_text(&format!("`xdist --trust {}`", server.address())).expect_no_survivors();
     for outcome in [wrong, none] {
         outcome.expect_code(13);
     }
@@ -149,9 +89,5 @@ def test_it(number):
     let counts = outcome.counts();
     assert_eq!((counts.get("failed"), counts.get("passed")), (1, 39), "{}", outcome.describe());
     let worker = format!("/proc/{}", worker.unwrap());
-    let deadline = std::time::Instant::now() + Duration::from_secs(20);
-    while std::path::Path::new(&worker).exists() {
-        assert!(std::time::Instant::now() < deadline, "the worker goes on");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    assert!(until(Duration::from_secs(20), || !std::path::Path::new(&worker).exists()), "the worker goes on");
 }

@@ -22,6 +22,7 @@ fn options_that_make_no_sense() {
         (&["-n2", "--maxprocesses=few"], "invalid int value: 'few'"),
         (&["-n2", "--max-worker-restart=often"], "not a number: 'often'"),
         (&["-n2", "-o", "xdist_fork=sometimes"], "`sometimes` is no fork level"),
+        (&["-n2", "-o", "xdist_slow_after=soon"], "`soon` is no number of seconds"),
         (&["-n2", "nowhere/at_all.py"], "file or directory not found: nowhere/at_all.py"),
         (&["-n2", "--junitxml=."], "--junitxml must be a filename"),
         (&["-n2", "--rootdir=nowhere"], "nowhere"),

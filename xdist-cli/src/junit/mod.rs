@@ -43,6 +43,8 @@ pub struct JunitReporter {
     collectors: Vec<u8>,
     /// One, or one for each worker under `--dist=each`.
     parts: Vec<Part>,
+    /// The part that has what belongs to no test.
+    first: usize,
     each: bool,
     /// The first exception in pytest or a plugin; workers that run into the same tell the same.
     internal: Option<String>,
@@ -81,6 +83,7 @@ impl JunitReporter {
             collection: Arc::default(),
             collectors: Vec::new(),
             parts: vec![Part::default()],
+            first: 0,
             each: false,
             internal: None,
         }
@@ -112,11 +115,12 @@ impl JunitReporter {
         if self.parts.is_empty() {
             self.parts.push(Part::default());
         }
+        self.first = self.parts.iter().position(|part| !part.label.is_empty()).unwrap_or_default();
         for part in &mut self.parts {
             part.records.resize(self.collection.ids.len(), Record::NotRun);
         }
         for report in &self.collection.reports {
-            let mut recorder = Recorder::new(&self.style, &report.nodeid, None, &mut self.parts[0].stats);
+            let mut recorder = Recorder::new(&self.style, &report.nodeid, None, &mut self.parts[self.first].stats);
             recorder.collector(report);
             xml::cases(&mut self.collectors, &recorder.finish(), &self.style)?;
         }
@@ -151,7 +155,12 @@ impl JunitReporter {
     fn write(&self, ended: &Ended) -> io::Result<()> {
         files::replace(Path::new(&self.path), |out| {
             xml::suites(out, self.style.dialect, |out| {
-                self.parts.iter().enumerate().try_for_each(|(at, part)| self.part(out, part, at == 0, ended))
+                // Workers whose environment did not come up have no label, and no suite.
+                let mut parts = self.parts.iter().enumerate();
+                parts.try_for_each(|(at, part)| match at == self.first {
+                    false if part.label.is_empty() => Ok(()),
+                    first => self.part(out, part, first, ended),
+                })
             })
         })
     }

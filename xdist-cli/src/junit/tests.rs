@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use xdist_core::event::Crashed;
+use xdist_core::event::{Crashed, Environment};
 use xdist_core::ids::WorkerId;
 use xdist_core::report::{Longrepr, Report};
 
@@ -103,6 +103,35 @@ fn an_interrupted_test_has_no_case() {
     assert_has(&xml, r#"skipped="0" tests="1""#);
     assert!(!xml.contains("test_0"), "{xml}");
     assert_has(&xml, r#"name="test_1" time="1.000"/>"#);
+}
+
+#[test]
+fn each_environment_that_came_up_has_a_suite() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("junit.xml");
+    let mut reporter =
+        JunitReporter::new(JunitOptions { path: path.to_str().unwrap().into(), ..options(&[9, 2]) }, "host".into());
+    // The first worker was to be on a host that is not there.
+    let environments = [("here", 1), ("there", 2)].map(|(label, worker)| Environment {
+        label: label.into(),
+        workers: vec![WorkerId(worker)],
+        ..Environment::default()
+    });
+    let collection = Arc::new(Collection { ids: vec!["t.py::test_0".into()], ..Collection::default() });
+    let environments = environments.into();
+    let collected = Collected { collection, environments, workers: 2, each: true, ..Collected::default() };
+    reporter.handle(&RunEvent::Collected(Box::new(collected))).unwrap();
+    for (worker, seconds) in [(1, 1.0), (2, 2.0)] {
+        let verdict = Verdict::Passed { durations: [0.0, seconds, 0.0] };
+        reporter.handle(&RunEvent::Finished { test: TestIndex(0), worker: WorkerId(worker), verdict }).unwrap();
+    }
+    reporter.handle(&RunEvent::Ended(Box::default())).unwrap();
+    let xml = std::fs::read_to_string(path).unwrap();
+    assert_eq!(xml.matches("<testsuite ").count(), 2, "{xml}");
+    for (label, time) in [("here", "1.000"), ("there", "2.000")] {
+        assert_has(&xml, &format!(r#"name="pytest [{label}]""#));
+        assert_has(&xml, &format!(r#"name="test_0" time="{time}"/>"#));
+    }
 }
 
 #[test]

@@ -37,6 +37,10 @@ impl Observer for LoopObserver {
         self.watcher.lines(event)
     }
 
+    fn results(&mut self) -> Vec<String> {
+        self.watcher.results()
+    }
+
     fn event(&mut self, event: &RunEvent) {
         self.gathering.handle(event);
         self.watcher.event(event);

@@ -10,6 +10,8 @@ use super::tally::{Tally, noun};
 
 /// The words for a test without a verdict.
 const NOTHING: &str = "NO RESULT";
+/// Tests of different outcomes that the summary lists, if it lists them and `-v` is not given.
+const LISTED: usize = 20;
 
 /// What is known of a test in one place.
 #[derive(Clone, Debug)]
@@ -25,6 +27,8 @@ struct Outcome {
 pub(crate) struct Matrix {
     open: BTreeMap<TestIndex, Vec<Outcome>>,
     counts: HashMap<WorkerId, Tally>,
+    /// Lines of tests whose outcomes differ, for the summary.
+    differing: BTreeMap<TestIndex, String>,
 }
 
 impl Matrix {
@@ -47,29 +51,50 @@ impl Matrix {
 
     /// The line of a test, once it has its outcome in every place; `figure` is the progress.
     pub(crate) fn line(&mut self, face: &Face, test: TestIndex, figure: &str) -> Option<String> {
-        let known = self.open.get(&test)?.len();
-        if known < face.places.expected(test) as usize {
-            return None;
-        }
-        let outcomes = self.open.remove(&test)?;
+        let outcomes = self.complete(face, test)?;
         Some(line(face, test, figure, outcomes))
+    }
+
+    /// Keeps the line of a test for the summary, if it has its outcome in every place and not the same one.
+    pub(crate) fn keep(&mut self, face: &Face, test: TestIndex) {
+        if let Some(outcomes) = self.complete(face, test).filter(|outcomes| differ(outcomes)) {
+            self.differing.insert(test, line(face, test, "", outcomes));
+        }
+    }
+
+    /// Keeps the lines of tests that have no outcome in some place, and never will.
+    pub(crate) fn keep_rest(&mut self, face: &Face) {
+        let rest = self.take_rest(face);
+        self.differing.extend(rest.into_iter().map(|(test, outcomes)| (test, line(face, test, "", outcomes))));
     }
 
     /// The lines of tests that have no outcome in some place, and never will.
     pub(crate) fn rest(&mut self, face: &Face) -> String {
-        let mut out = String::new();
+        self.take_rest(face).into_iter().map(|(test, outcomes)| line(face, test, "", outcomes)).collect()
+    }
+
+    fn complete(&mut self, face: &Face, test: TestIndex) -> Option<Vec<Outcome>> {
+        let known = self.open.get(&test)?.len();
+        if known < face.places.expected(test) as usize {
+            return None;
+        }
+        self.open.remove(&test)
+    }
+
+    fn take_rest(&mut self, face: &Face) -> Vec<(TestIndex, Vec<Outcome>)> {
+        let mut rest = Vec::new();
         for (test, mut outcomes) in std::mem::take(&mut self.open) {
             for worker in face.places.having(test) {
                 if outcomes.iter().all(|known| known.worker != worker) {
                     outcomes.push(Outcome { worker, word: NOTHING.to_owned(), inks: vec![Ink::YELLOW] });
                 }
             }
-            out.push_str(&line(face, test, "", outcomes));
+            rest.push((test, outcomes));
         }
-        out
+        rest
     }
 
-    /// How many of which each place had.
+    /// How many of which each place had, and the lines that were kept.
     pub(crate) fn summary(&self, face: &Face, out: &mut String) {
         let places: Vec<(WorkerId, &str)> = face.places.labels().collect();
         if places.is_empty() {
@@ -101,7 +126,17 @@ impl Matrix {
             }
             out.push('\n');
         }
+        let most = if face.display.verbosity > 0 { usize::MAX } else { LISTED };
+        out.extend(self.differing.values().take(most).map(String::as_str));
+        if self.differing.len() > most {
+            put!(*out, "and {} more tests with different outcomes\n", self.differing.len() - most);
+        }
     }
+}
+
+/// Whether a test did not do the same everywhere.
+fn differ(outcomes: &[Outcome]) -> bool {
+    outcomes.windows(2).any(|pair| pair[0].word != pair[1].word)
 }
 
 /// `[ 20%] PASSED a.py::test_x`, or with the places of each outcome where they differ.

@@ -40,7 +40,7 @@ mod times;
 mod warnings;
 
 use std::io::{self, Write};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use xdist_core::event::{Bringing, Collected, Configured, RunEvent};
 use xdist_core::ids::{TestIndex, WorkerId};
@@ -85,6 +85,8 @@ pub struct TerminalReporter<W: Write> {
     /// The line at the bottom says how far sources are.
     bringing: bool,
     configured: bool,
+    /// A plugin host shows the run, unless it dies.
+    hosted: bool,
     /// `-p no:terminal`: nothing but errors.
     silent: bool,
     tests_began: Option<Instant>,
@@ -118,6 +120,7 @@ impl<W: Write> TerminalReporter<W> {
             running: Running::default(),
             unshown: 0.0,
             configured: false,
+            hosted: false,
             bringing: false,
             silent: false,
             tests_began: None,
@@ -168,7 +171,18 @@ impl<W: Write> TerminalReporter<W> {
                 self.face.places = Places::of(collected);
                 header::collected(&self.face, collected, &mut out);
             }
+            RunEvent::StillRunning { test, worker, elapsed } => out = self.long(*test, *worker, *elapsed),
             _ => {}
+        }
+        out.lines().map(str::to_owned).collect()
+    }
+
+    /// What a plugin host is to show of environments at the end of a run, which it does not tell apart.
+    pub fn results(&mut self) -> Vec<String> {
+        let mut out = String::new();
+        if self.face.places.each && self.face.display.verbosity > -2 {
+            self.matrix.keep_rest(&self.face);
+            self.matrix.summary(&self.face, &mut out);
         }
         out.lines().map(str::to_owned).collect()
     }
@@ -196,6 +210,7 @@ impl<W: Write> TerminalReporter<W> {
                 self.running.start(*worker, *test, now);
                 self.shelf.alive(*worker);
             }
+            RunEvent::StillRunning { test, worker, elapsed } => self.still_running(*test, *worker, *elapsed)?,
             RunEvent::Finished { test, worker, verdict } => self.finished(*test, *worker, verdict),
             RunEvent::Configured(configured) => self.configure(configured)?,
             RunEvent::Collected(collected) => self.collected(collected, now)?,
@@ -227,6 +242,7 @@ impl<W: Write> TerminalReporter<W> {
 
     fn configure(&mut self, configured: &Configured) -> io::Result<()> {
         self.configured = true;
+        self.hosted = configured.hosted;
         self.silent = !configured.facts.terminal;
         if self.silent {
             return Ok(());
@@ -343,6 +359,20 @@ impl<W: Write> TerminalReporter<W> {
             self.notices.push(text.to_owned());
         }
         self.screen.flush()
+    }
+
+    /// A test that the bar does not show.
+    fn still_running(&mut self, test: TestIndex, worker: WorkerId, elapsed: Duration) -> io::Result<()> {
+        if self.screen.bar().is_some() && self.face.display.verbosity >= 0 {
+            return Ok(());
+        }
+        self.say(&self.long(test, worker, elapsed), &[Ink::YELLOW]);
+        self.screen.flush()
+    }
+
+    fn long(&self, test: TestIndex, worker: WorkerId, elapsed: Duration) -> String {
+        let name = self.face.names.relative(self.face.names.nodeid(test));
+        format!("xdist: {name} has been running for {} on {worker}", times::about(elapsed))
     }
 
     fn say(&mut self, text: &str, inks: &[Ink]) {

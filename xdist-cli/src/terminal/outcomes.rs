@@ -39,7 +39,7 @@ impl<W: Write> TerminalReporter<W> {
         if self.face.places.each {
             self.matrix.count(worker, "passed", true);
         }
-        if self.by_lines() && self.face.places.each {
+        if self.notes() {
             self.matrix.note(test, worker, "PASSED", &[Ink::GREEN]);
             self.matrix_line(test);
         } else if self.by_lines() {
@@ -61,10 +61,19 @@ impl<W: Write> TerminalReporter<W> {
         self.matrix_line(test);
     }
 
-    /// The line of a test that has its outcome everywhere now.
+    /// Whether what a test did in each place is put together.
+    fn notes(&self) -> bool {
+        self.face.places.each && (self.by_lines() || self.hosted)
+    }
+
+    /// The line of a test that has its outcome everywhere now. Beside a plugin host, which shows a line for each worker, it
+    /// is kept for the end.
     fn matrix_line(&mut self, test: TestIndex) {
-        if !self.by_lines() || !self.face.places.each {
+        if !self.notes() {
             return;
+        }
+        if self.hosted {
+            return self.matrix.keep(&self.face, test);
         }
         let figure = self.info.message(&self.tally, &mut self.unshown);
         if let Some(line) = self.matrix.line(&self.face, test, &figure) {
@@ -88,7 +97,7 @@ impl<W: Write> TerminalReporter<W> {
 
     fn interrupt(&mut self, test: TestIndex, worker: WorkerId) {
         self.interrupted.push((test, worker));
-        if self.by_lines() && self.face.places.each {
+        if self.notes() {
             self.matrix.note(test, worker, "INTERRUPTED", &[Ink::YELLOW]);
             self.matrix_line(test);
         } else if self.by_lines() {
@@ -107,7 +116,7 @@ impl<W: Write> TerminalReporter<W> {
         if self.face.places.each {
             self.matrix.count(worker, &report.category, !report.uncounted);
         }
-        if self.by_lines() && shown && self.face.places.each {
+        if shown && self.notes() {
             self.matrix.note(test, worker, short::verbose_word(report), &progress::inks_of(report));
         } else if self.by_lines() && shown {
             let figure = self.info.message(&self.tally, &mut self.unshown);

@@ -51,7 +51,9 @@ impl Places {
 
     /// Workers with the labels of their verdicts, in order.
     pub(crate) fn labels(&self) -> impl Iterator<Item = (WorkerId, &str)> {
-        (0..).map(WorkerId).zip(self.labels.iter().map(String::as_str))
+        let all = (0..).map(WorkerId).zip(self.labels.iter().map(String::as_str));
+        // A worker whose environment did not come up has none.
+        all.filter(|(_, label)| !label.is_empty())
     }
 
     /// What to call the place of a worker's verdicts; `None` if there is no other.

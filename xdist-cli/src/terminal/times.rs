@@ -53,3 +53,13 @@ pub(crate) fn left(remaining: Duration) -> String {
         format!("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60)
     }
 }
+
+/// `90 s`, `2 min`, `2 h 5 min`: how long it has been, in few words.
+pub(crate) fn about(elapsed: Duration) -> String {
+    let whole = elapsed.as_secs();
+    match whole {
+        0..120 => format!("{whole} s"),
+        120..7200 => format!("{} min", whole / 60),
+        _ => format!("{} h {} min", whole / 3600, whole / 60 % 60),
+    }
+}

@@ -63,6 +63,7 @@ DISTRIBUTED = [
     (["-f"], {"mode": "load", "numprocesses": 1}),
     (["-f", "-n2"], {"mode": "load", "numprocesses": 2}),
     (["-n2", "-o", "xdist_fork=never"], {"fork": "never"}),
+    (["-n2", "-o", "xdist_slow_after=2.5"], {"slow_after": "2.5"}),
     (["--boxed"], {"mode": "load", "numprocesses": 1, "tx": []}),
     (["--forked", "-n0"], {"mode": "load", "numprocesses": 1}),
     (["--boxed", "-n3", "--dist=loadfile"], {"mode": "loadfile", "numprocesses": 3}),

@@ -8,7 +8,7 @@ from textwrap import dedent
 import pytest
 from _pytest.config import _prepareconfig
 
-from xdist_worker.host.needs import BESIDE, CONTROLLER_HOOKS, KNOWN, needs, reasons
+from xdist_worker.host.needs import BESIDE, CONTROLLER_HOOKS, KNOWN, needs
 from xdist_worker.plugin import OptionsPlugin
 
 ARGUMENTS = {
@@ -42,6 +42,11 @@ def configured(tmp_path, monkeypatch):
     yield make
     for config in made:
         config._ensure_unconfigure()
+
+
+def reasons(config):
+    """What asks for a host, as text."""
+    return needs(config)[0]
 
 
 def test_every_hook_of_the_controller_asks(configured):

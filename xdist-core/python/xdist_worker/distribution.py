@@ -67,6 +67,7 @@ def dist_options(config: Any) -> dict[str, object]:
         "px": [text(spec) for spec in getattr(option, "px", None) or ()],
         "testrunuid": text(getattr(option, "testrunuid", None) or uuid.uuid4().hex),
         "fork": text(ini(config, "xdist_fork", "")),
+        "slow_after": text(ini(config, "xdist_slow_after", "")),
     }
     if number is not None:
         data["numprocesses"] = number

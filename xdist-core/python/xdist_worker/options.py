@@ -187,6 +187,7 @@ def add_options(parser: Any) -> None:
     parser.addini("rsyncinclude", "patterns of what to copy whatever else leaves it out", type="paths")
     parser.addini("looponfailroots", "directories in which '-f' looks for changes", type="paths")
     parser.addini("xdist_fork", "how workers are started: " + ", ".join(FORK_LEVELS), default="")
+    parser.addini("xdist_slow_after", "seconds after which a running test is named; 0: never", default="")
 
 
 def _add_box_options(group: Any) -> None:

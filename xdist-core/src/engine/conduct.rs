@@ -91,9 +91,7 @@ impl Engine<'_> {
             FromPython::Report(test, report) => {
                 self.about(member, test, |worker, test| Input::Reported(worker, test, report));
             }
-            FromPython::BoxDied(test, died) => {
-                self.about(member, test, |worker, test| Input::BoxDied(worker, test, died));
-            }
+            FromPython::BoxDied(test, died) => self.box_died(member, test, died),
             FromPython::Done(test) => self.about(member, test, Input::Done),
         }
     }
@@ -156,7 +154,12 @@ impl Engine<'_> {
     }
 
     /// Feeds in a message about a test, in the run's numbering.
-    fn about(&mut self, member: MemberId, test: TestIndex, input: impl FnOnce(WorkerId, TestIndex) -> Input) {
+    pub(super) fn about(
+        &mut self,
+        member: MemberId,
+        test: TestIndex,
+        input: impl FnOnce(WorkerId, TestIndex) -> Input,
+    ) {
         let entry = self.members.get(member);
         let translated = entry.translation.for_run(test);
         if let (MemberRole::Worker(worker, incarnation), Some(test)) = (entry.role, translated)

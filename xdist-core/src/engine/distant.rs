@@ -7,6 +7,7 @@ use execnet_rs::process::HowEnded;
 use rustix::process::Signal;
 
 use super::environment::{Environment, EnvironmentId, HOME};
+use super::finish::UNLINKED;
 use super::settings::Distribution;
 use super::site::{HERE, Remote, Site, SiteId, State, connect_all};
 use super::{Engine, EngineError, Stage, hosts};
@@ -78,7 +79,7 @@ impl Engine<'_> {
                 self.give_up(member, format!("its host {name} is lost: {why}"));
                 continue;
             }
-            if entry.cause.is_empty() {
+            if entry.cause.is_empty() || entry.cause == UNLINKED {
                 entry.cause = format!("the loss of its host {name} ({why})");
             }
             self.exited(member, HowEnded::Unknown)?;

@@ -78,20 +78,23 @@ impl Environment {
     }
 }
 
-/// Sorts workers into environments, `home` first even if it gets none. `sites` has the host of each spec's worker.
+/// Sorts workers into environments, `home` first even if it gets none. `sites` has the host of each spec's worker. What
+/// has another name is another environment: results are shown by it.
 pub(super) fn sorted(specs: &[XSpec], sites: &[SiteId], home: Environment, cwd: &Path) -> Vec<Environment> {
     let usual = home.launch.python.clone();
     let mut all = vec![Environment { spec: "popen".to_owned(), ..home }];
     for ((spec, worker), site) in specs.iter().zip((0..).map(WorkerId)).zip(sites.iter().copied()) {
         let launch = if site == HERE { Launch::of_spec(spec, &usual, cwd) } else { Launch::of_distant_spec(spec) };
-        let same = |known: &Environment| known.launch == launch && known.site == site;
+        let id = spec.id().map(str::to_owned);
+        let same =
+            |known: &Environment| known.launch == launch && known.site == site && (known.id == id || !known.is_used());
         let at = all.iter().position(same).unwrap_or_else(|| {
             all.push(Environment { spec: spec.as_str().to_owned(), launch, site, ..Environment::default() });
             all.len() - 1
         });
         let environment = &mut all[at];
         if environment.workers.is_empty() {
-            environment.id = spec.id().map(str::to_owned);
+            environment.id = id;
         }
         environment.workers.push(worker);
     }
@@ -188,7 +191,11 @@ mod tests {
         let all = of(&["popen", "2*popen//python=a", "popen//id=x", "popen//python=a", "popen//python=python3"]);
         let workers: Vec<Vec<u32>> =
             all.iter().map(|one| one.workers.iter().map(|worker| worker.0).collect()).collect();
-        assert_eq!(workers, [vec![0, 3, 5], vec![1, 2, 4]]);
+        // What was given a name of its own is shown by it.
+        assert_eq!(workers, [vec![0, 5], vec![1, 2, 4], vec![3]]);
+        let named = of(&["popen//id=a", "popen//id=b", "popen//id=a"]);
+        assert_eq!(named.iter().map(|one| one.workers.len()).collect::<Vec<_>>(), [2, 1]);
+        assert_eq!(labels(&["popen//id=a", "popen//id=b"], &[("CPython", "3.11.7", "9.2.0"); 2]), ["a", "b"]);
         let elsewhere = of(&["2*popen//python=a"]);
         assert!(!elsewhere[HOME.0].is_used());
         assert_eq!(elsewhere[1].workers.len(), 2);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use execnet_rs::gateway::Process;
+use execnet_rs::group::Pause;
 use execnet_rs::process::HowEnded;
 
 use super::link::Link;
@@ -56,6 +57,8 @@ pub(super) enum Happening {
     Tree(u64, TreeNews),
     /// A signal to this program.
     Signal(Signal),
+    /// Other hosts know that this process will be stopped for a while.
+    Paused(Pause),
 }
 
 impl Happening {
@@ -80,7 +83,8 @@ impl Happening {
             | Self::SiteRefuses(_)
             | Self::SiteLost(..)
             | Self::Tree(..)
-            | Self::Signal(_) => None,
+            | Self::Signal(_)
+            | Self::Paused(_) => None,
         }
     }
 }

@@ -4,6 +4,8 @@
 //! tests are collected. The run never waits for it in between, except to have plugins configure a replacement, or look at
 //! a test that took its worker down.
 
+mod mirror;
+
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
@@ -11,21 +13,18 @@ use execnet_rs::process::HowEnded;
 use rustix::process::Signal;
 use serde_bytes::ByteBuf;
 
+use self::mirror::{LATENESS, crash_event};
 use super::environment::HOME;
 use super::happening::MemberId;
 use super::members::MemberRole;
 use super::settings::Distribution;
 use super::splitting::Splitting;
 use super::{Engine, Stage};
-use crate::collection::Collection;
-use crate::event::{Collected, Crashed, Environment, RunEvent, Verdict};
+use crate::event::{Crashed, RunEvent};
 use crate::exit;
 use crate::facts::Facts;
 use crate::ids::{TestIndex, WorkerId};
-use crate::protocol::{
-    Ended, Followed, ForkRequest, HostEnvironment, HostEvent, HostReady, HostSetup, Role, RunOver, Stopping, ToPython,
-};
-use crate::report::Report;
+use crate::protocol::{Ended, Followed, ForkRequest, HostReady, HostSetup, Role, RunOver, Stopping, ToPython};
 use crate::run::Input;
 
 /// How often it is asked which hook it is in; one that it is in twice takes long.
@@ -34,10 +33,6 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const ASKING: Signal = Signal::URG;
 /// How a host ended in which a plugin raised.
 const RAISED: &str = "an exception in a plugin";
-/// Plain passes are told this late, many of them together: that takes less of the machine than to tell each.
-const LATENESS: Duration = Duration::from_millis(50);
-/// Bytes of plain passes that are told at once.
-const ENOUGH: usize = 8192;
 
 /// Whether a run has a plugin host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -238,101 +233,6 @@ impl Engine<'_> {
         self.feed(Input::PluginStops(stopping));
     }
 
-    pub(super) fn tell_host(&mut self, event: HostEvent) {
-        self.send_host(ToPython::Event(Box::new(event)));
-    }
-
-    /// Sends the host a message, after everything that came before.
-    pub(super) fn send_host(&mut self, message: ToPython) {
-        self.tell_followed();
-        let Some(host) = self.live_host() else { return };
-        if !host.ready {
-            return host.early.push(message);
-        }
-        let member = host.member;
-        self.members.get(member).tell(message);
-    }
-
-    /// Tells the tests that began and passed since it was last told.
-    fn tell_followed(&mut self) {
-        let Some(host) = self.live_host().filter(|host| !host.followed.is_empty()) else { return };
-        host.followed_since = None;
-        let (member, followed) = (host.member, host.followed.take());
-        self.members.get(member).tell(ToPython::Followed(followed));
-    }
-
-    /// Notes a test that began or passed, to be told soon.
-    fn follow(&mut self, note: impl FnOnce(&mut Followed)) {
-        let Some(host) = self.live_host() else { return };
-        note(&mut host.followed);
-        host.followed_since.get_or_insert_with(Instant::now);
-        if host.followed.len() >= ENOUGH {
-            self.tell_followed();
-        }
-    }
-
-    /// Tells the host what the reporters are told.
-    pub(super) fn mirror(&mut self, event: &RunEvent) {
-        if self.live_host().is_none() {
-            return;
-        }
-        let event = match event {
-            RunEvent::Configured(_) | RunEvent::Bringing(_) | RunEvent::Ended(_) | RunEvent::HostDied { .. } => return,
-            RunEvent::Collected(collected) => {
-                let environments = self.environments_for_host(collected);
-                collection_event(&collected.collection, self.observer.lines(event), environments)
-            }
-            RunEvent::WorkerUp { worker, .. } => HostEvent::WorkerUp(worker.to_string()),
-            RunEvent::WorkerDied { worker, how, replaced } => {
-                HostEvent::WorkerDied(worker.to_string(), how.clone(), *replaced)
-            }
-            RunEvent::Started { test, worker } => {
-                return self.follow(|followed| followed.began(*worker, *test));
-            }
-            RunEvent::Finished { test, worker, verdict } => match verdict {
-                Verdict::Passed { durations } => {
-                    return self.follow(|followed| followed.passed(*worker, *test, *durations));
-                }
-                Verdict::Reported(reports) => HostEvent::Reported(worker.to_string(), *test, whole(reports)),
-                // Plugins have been shown it when they were asked.
-                Verdict::Crashed(_) if self.plugins_see_crashes() => return,
-                Verdict::Crashed(crashed) => crash_event(*test, *worker, crashed),
-                Verdict::Interrupted => HostEvent::Interrupted(worker.to_string(), *test),
-            },
-            RunEvent::Warning(warning) => HostEvent::Warning(
-                warning.when.clone(),
-                warning.nodeid.clone(),
-                warning.location.clone(),
-                warning.raw.clone(),
-            ),
-            RunEvent::Output { worker, stderr, line } => HostEvent::Output(worker.to_string(), *stderr, line.clone()),
-            RunEvent::InternalError { worker, text } => {
-                HostEvent::InternalError(worker.map(|worker| worker.to_string()), text.clone())
-            }
-            RunEvent::Notice(text) => HostEvent::Notice(text.clone()),
-            RunEvent::Stopping { why } => HostEvent::Stopping(why.clone()),
-        };
-        self.tell_host(event);
-    }
-
-    /// What the host is told of environments, if there are others than its own.
-    fn environments_for_host(&self, collected: &Collected) -> Vec<HostEnvironment> {
-        if collected.environments.len() < 2 && self.home().is_used() {
-            return Vec::new();
-        }
-        let described = |one: &Environment| {
-            let own = self.layout.as_ref().zip(one.workers.first()).and_then(|(layout, worker)| layout.own(*worker));
-            own.map(|own| own.described.clone()).unwrap_or_default()
-        };
-        let of = |one: &Environment| HostEnvironment {
-            workers: one.workers.iter().map(WorkerId::to_string).collect(),
-            interpreter: one.interpreter.clone(),
-            tests: one.tests.to_vec(),
-            described: described(one),
-        };
-        collected.environments.iter().map(of).collect()
-    }
-
     /// Whether plugins want to be asked about tests that took their worker down.
     pub(super) fn plugins_see_crashes(&self) -> bool {
         self.host.as_ref().is_some_and(|host| host.handles_crashes)
@@ -374,8 +274,14 @@ impl Engine<'_> {
         }
         let code = self.run_exit_code();
         let not_run = self.run.as_ref().map_or(0, |run| run.not_run().len());
-        let over =
-            RunOver { code, reason: self.reason(), detail: self.detail(), error: self.session_message(), not_run };
+        let over = RunOver {
+            code,
+            reason: self.reason(),
+            detail: self.detail(),
+            error: self.session_message(),
+            not_run,
+            results: self.observer.results(),
+        };
         if let Some(host) = &mut self.host {
             host.over_told = Some(code);
         }
@@ -484,26 +390,6 @@ fn exit_code_after(code: u8, ended: &Ended) -> u8 {
     if knew || (after != exit::OK && code == exit::OK) { after } else { code }
 }
 
-fn whole(reports: &[Report]) -> Vec<ByteBuf> {
-    reports.iter().map(|report| report.raw.clone()).collect()
-}
-
-fn crash_event(test: TestIndex, worker: WorkerId, crashed: &Crashed) -> HostEvent {
-    let (how, output) = (crashed.how.clone(), crashed.output.clone());
-    HostEvent::Crashed(worker.to_string(), test, how, output, whole(&crashed.reports), crashed.set_up)
-}
-
-fn collection_event(collection: &Collection, how: Vec<String>, environments: Vec<HostEnvironment>) -> HostEvent {
-    HostEvent::Collected {
-        ids: collection.ids.clone(),
-        described: collection.described.clone(),
-        reports: collection.raw.clone(),
-        deselected: collection.deselected,
-        lines: how,
-        environments,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -533,25 +419,5 @@ mod tests {
             let ended = Ended { before, after, ..Ended::default() };
             assert_eq!(exit_code_after(code, &ended), expected, "{code}, then {before} -> {after}");
         }
-    }
-
-    #[test]
-    fn a_crash_is_told_with_the_reports_from_before() {
-        let report = Report { raw: ByteBuf::from(b"setup".to_vec()), ..Report::default() };
-        let crashed = Crashed {
-            how: "signal 9".to_owned(),
-            output: "said".to_owned(),
-            reports: vec![report],
-            set_up: true,
-            elapsed: Duration::ZERO,
-            boxed: false,
-        };
-        let HostEvent::Crashed(worker, test, how, output, reports, true) =
-            crash_event(TestIndex(3), WorkerId(1), &crashed)
-        else {
-            panic!("another event");
-        };
-        assert_eq!((worker.as_str(), test, how.as_str(), output.as_str()), ("gw1", TestIndex(3), "signal 9", "said"));
-        assert_eq!(reports, [ByteBuf::from(b"setup".to_vec())]);
     }
 }

@@ -9,8 +9,14 @@
 //! | `start` | find the interpreter, let pytest parse the arguments, go plain or collect |
 //! | `environment`, `launch` | interpreters in their surroundings, and how one is started |
 //! | `bringup` | from the facts to the last collection, in all environments at a time |
+//! | `failing` | environments that do not come up |
+//! | `matching` | workers that collected for themselves |
 //! | `conduct` | from the collection to the last worker |
-//! | `finish` | stopping, deadlines, the end |
+//! | `finish` | signals, deadlines, what processes still write |
+//! | `burial` | what follows from the end of a process |
+//! | `closing` | the end of the run |
+//! | `pause` | Ctrl-Z |
+//! | `long` | pure: tests that have been running for long |
 //! | `host` | the plugin host, if the run has one |
 //! | `hosts` | pure but for the ways to hosts: which of them a run has, and who shares one |
 //! | `site` | the host on which a process lives, this one or another: processes, streams, signals there |
@@ -20,16 +26,20 @@
 //! | `members`, `link`, `output`, `page` | processes, their connections, what they write, the page they read |
 //! | `outbox` | the file in which a worker leaves word of fast tests |
 //! | `place` | where the run's private directory lies |
+//! | `starved` | whether the kernel killed somebody for want of memory |
 //! | `remains`, `warnings` | what a dead worker leaves behind, what counts once |
 //! | `layout`, `translate`, `differences` | pure: tests of several collections, their indices, what to say if they differ |
 //! | `settings` | pure: what facts ask for |
 //! | `warm` | what outlives a run: the fork server, in a loop |
 
 mod bringup;
+mod burial;
+mod closing;
 mod conduct;
 mod differences;
 mod distant;
 mod environment;
+mod failing;
 mod finish;
 mod happening;
 mod host;
@@ -37,16 +47,20 @@ mod hosts;
 mod launch;
 mod layout;
 mod link;
+mod long;
+mod matching;
 mod members;
 mod outbox;
 mod output;
 mod page;
+mod pause;
 mod place;
 mod remains;
 mod settings;
 mod site;
 mod splitting;
 mod start;
+mod starved;
 mod translate;
 mod trees;
 mod warm;
@@ -75,10 +89,13 @@ pub use self::host::PluginHost;
 use self::launch::Launch;
 use self::layout::Layout;
 use self::link::{Greeting, Link};
+use self::long::LongTests;
 use self::members::Members;
 use self::page::Page;
+use self::pause::Suspension;
 use self::settings::Distribution;
 use self::site::{HERE, Site};
+use self::starved::Starved;
 use self::trees::Trees;
 pub use self::warm::{Idle, Stopper, Warm};
 use self::warnings::Warnings;
@@ -133,6 +150,8 @@ pub trait Observer {
     fn rendering(&mut self, facts: &Facts, hosted: bool) -> Rendering;
     /// What a plugin host is to show of an event, as lines of text.
     fn lines(&mut self, event: &RunEvent) -> Vec<String>;
+    /// What a plugin host is to show at the end of results by environment, as lines of text.
+    fn results(&mut self) -> Vec<String>;
     /// Something happened.
     fn event(&mut self, event: &RunEvent);
     /// All verdicts are known: time to write what the next run starts from. What comes back counts as warnings.
@@ -239,16 +258,20 @@ struct Engine<'a> {
     layout: Option<Layout>,
     /// Whether users know in detail how collections differ.
     differences_told: bool,
+    /// Whom the kernel kills for want of memory.
+    starved: Starved,
     /// Workers to be forked, and by whom.
     forks: Vec<(MemberId, Identity)>,
     configured: bool,
     run: Option<RunState>,
     history: Option<History>,
+    long: LongTests,
     suite_properties: Vec<(String, String)>,
     warnings: Warnings,
     internal_error: bool,
     refusal_told: bool,
     interrupted: Option<Signal>,
+    suspension: Suspension,
     kill_at: Option<Instant>,
     /// Nothing outlives this run: the user wants everything killed.
     ends_all: bool,
@@ -347,15 +370,18 @@ impl<'a> Engine<'a> {
             page: None,
             layout: None,
             differences_told: false,
+            starved: Starved::default(),
             forks: Vec::new(),
             configured: false,
             run: None,
             history: None,
+            long: LongTests::default(),
             suite_properties: Vec::new(),
             warnings: Warnings::default(),
             internal_error: false,
             refusal_told: false,
             interrupted: None,
+            suspension: Suspension::default(),
             kill_at: None,
             ends_all: false,
             typed_in_plain: false,
@@ -414,6 +440,7 @@ impl<'a> Engine<'a> {
             }
             Happening::Tree(number, news) => self.tree_news(number, news),
             Happening::Signal(signal) => self.signal(signal),
+            Happening::Paused(pause) => self.stand_still(Some(pause)),
         }
         Ok(())
     }
@@ -449,6 +476,7 @@ impl<'a> Engine<'a> {
         if let Some(history) = &mut self.history {
             history.handle(event);
         }
+        self.long.follow(event, Instant::now());
         self.mirror(event);
         self.observer.event(event);
     }

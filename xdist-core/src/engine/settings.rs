@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::ffi::OsString;
+use std::time::Duration;
 
 use execnet_rs::xspec::{XSpec, XSpecError};
 
@@ -32,6 +33,8 @@ pub(super) struct Distribution {
     pub(super) fork_reason: String,
     /// How many workers may be replaced.
     pub(super) restarts: u32,
+    /// After how long a running test is named; zero: never.
+    pub(super) slow_after: Duration,
 }
 
 impl Distribution {
@@ -43,6 +46,8 @@ impl Distribution {
 
 /// Modes that schedulers exist for.
 const MODES: [&str; 7] = ["auto", "load", "loadscope", "loadfile", "loadgroup", "worksteal", "each"];
+/// A test that runs for so long is named, unless the project says otherwise.
+const SLOW_AFTER: Duration = Duration::from_mins(1);
 /// Processes are few thousand on the largest of machines; more is a typing error.
 const MOST_WORKERS: usize = 4096;
 
@@ -76,7 +81,17 @@ pub(super) fn distribution(request: &Request, facts: &Facts) -> Result<Distribut
         }
     };
     let restarts = dist.max_worker_restart.map_or(workers.saturating_mul(4), |limit| u32::try_from(limit).unwrap_or(0));
-    Ok(Distribution { workers, specs, sites, hosts, mode: dist.mode.clone(), fork, fork_reason, restarts })
+    let slow_after = slow_after(&dist.slow_after)?;
+    Ok(Distribution { workers, specs, sites, hosts, mode: dist.mode.clone(), fork, fork_reason, restarts, slow_after })
+}
+
+/// What ini `xdist_slow_after` says.
+fn slow_after(text: &str) -> Result<Duration, String> {
+    if text.is_empty() {
+        return Ok(SLOW_AFTER);
+    }
+    let seconds = text.trim().parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds.ok_or_else(|| format!("ini option `xdist_slow_after`: `{text}` is no number of seconds"))
 }
 
 /// One spec a worker: what `-n` asks for rules over `--tx`.
@@ -163,6 +178,20 @@ mod tests {
         assert_eq!(distribution(&request, &facts(tx)).unwrap().workers, 3);
         let most = DistOptions { numprocesses: Some(30), maxprocesses: Some(2), ..DistOptions::default() };
         assert_eq!(distribution(&request, &facts(most)).unwrap().workers, 2);
+    }
+
+    #[test]
+    fn long_tests_are_named_after_a_minute_or_what_the_project_says() {
+        let after = |text: &str| {
+            let dist = DistOptions { numprocesses: Some(1), slow_after: text.to_owned(), ..DistOptions::default() };
+            distribution(&Request::default(), &facts(dist)).map(|found| found.slow_after)
+        };
+        for (text, millis) in [("", 60_000), ("2.5", 2_500), (" 600", 600_000), ("0", 0)] {
+            assert_eq!(after(text), Ok(Duration::from_millis(millis)), "{text:?}");
+        }
+        for text in ["never", "-1", "inf", "nan", "1e300", "1 min"] {
+            assert!(after(text).unwrap_err().contains(&format!("`{text}` is no number of seconds")), "{text:?}");
+        }
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub struct HostReady {
 /// One of several environments.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct HostEnvironment {
+    /// What it is called in the output.
+    pub label: String,
     /// Ids of its workers.
     pub workers: Vec<String>,
     /// What they run on.
@@ -63,6 +65,8 @@ pub enum HostEvent {
     Collected {
         /// Node ids.
         ids: Vec<String>,
+        /// How many verdicts there will be: under `each` a test has several.
+        verdicts: u64,
         /// Their places and keywords.
         described: ByteBuf,
         /// Reports of collectors that did not pass.
@@ -101,6 +105,8 @@ pub enum HostEvent {
     Output(String, bool, String),
     /// Something the user should know.
     Notice(String),
+    /// A line that the terminal is to show as it is.
+    Said(String),
     /// The user asked to stop.
     Stopping(String),
 }
@@ -159,6 +165,8 @@ pub struct RunOver {
     pub error: Option<String>,
     /// Tests that have no verdict.
     pub not_run: usize,
+    /// What the terminal is to show of results by environment.
+    pub results: Vec<String>,
 }
 
 #[cfg(test)]

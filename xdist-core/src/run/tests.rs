@@ -1,301 +1,16 @@
 //! The run state machine under random workers: they pass, report, die and end in any order.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-
 use proptest::prelude::*;
 
 mod each;
 mod hosts;
 mod stops;
+mod world;
 
+use self::world::{Act, Answer, World, acts, answers, with_plugins};
 use super::*;
-use crate::event::{RunEvent, Verdict};
+use crate::event::Verdict;
 use crate::exit;
-use crate::schedule::{Job, for_mode};
-
-/// What a simulated worker process does next.
-#[derive(Clone, Copy, Debug)]
-enum Act {
-    Pass,
-    Fail,
-    Die,
-    DieAfterReport,
-    DieBetween,
-    /// The test's own process dies, after a report or not.
-    BoxDies(bool),
-}
-
-fn acts() -> impl Strategy<Value = Act> {
-    prop_oneof![
-        20 => Just(Act::Pass),
-        3 => Just(Act::Fail),
-        1 => Just(Act::Die),
-        1 => Just(Act::DieAfterReport),
-        1 => Just(Act::DieBetween),
-        2 => any::<bool>().prop_map(Act::BoxDies),
-    ]
-}
-
-/// What plugins say of a crash that they were asked about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Answer {
-    /// The test is to run once more.
-    Again,
-    No,
-    /// No, and not before everybody else waits.
-    Later,
-    /// Nothing: their process is gone.
-    Gone,
-}
-
-fn answers() -> impl Strategy<Value = Answer> {
-    prop_oneof![
-        6 => Just(Answer::Again),
-        4 => Just(Answer::No),
-        10 => Just(Answer::Later),
-        1 => Just(Answer::Gone),
-    ]
-}
-
-/// What the plugins of the controller's side do about crashes.
-#[derive(Clone, Debug, Default)]
-struct Plugins {
-    /// Crashes that they were asked about and have not answered.
-    asked: VecDeque<TestIndex>,
-    /// Tests that they want to run once more, until those begin.
-    granted: HashSet<TestIndex>,
-    gone: bool,
-}
-
-#[derive(Default)]
-struct Process {
-    alive: bool,
-    ready: bool,
-    inbox: VecDeque<TestIndex>,
-    running: Option<TestIndex>,
-    no_more: bool,
-    stopped: bool,
-}
-
-/// The unit of a test in modes that keep units together.
-fn unit(test: u32) -> u32 {
-    test * test % 7
-}
-
-fn with_plugins(tests: u32, workers: u32, maxfail: u32, restarts: u32) -> Settings {
-    Settings { tests, workers, maxfail, restarts, plugins_see_crashes: true, ..Settings::default() }
-}
-
-struct World {
-    tests: u32,
-    state: RunState,
-    processes: Vec<Process>,
-    verdicts: HashMap<TestIndex, Verdict>,
-    begun: HashSet<TestIndex>,
-    plugins: Plugins,
-    complete: bool,
-    stop_page: bool,
-    /// Each worker lacks one test of so many, another one than its neighbour; 0: none.
-    lacks_every: u32,
-    replaced: u32,
-}
-
-impl World {
-    fn new(tests: u32, workers: u32, maxfail: u32, restarts: u32) -> Self {
-        Self::of("load", Settings { tests, workers, maxfail, restarts, ..Settings::default() })
-    }
-
-    /// A world whose plugins are asked about crashes.
-    fn with_plugins(tests: u32, workers: u32, maxfail: u32, restarts: u32) -> Self {
-        Self::of("load", with_plugins(tests, workers, maxfail, restarts))
-    }
-
-    fn of(mode: &str, settings: Settings) -> Self {
-        let Settings { tests, workers, .. } = settings;
-        let units = (0..tests).map(unit).collect();
-        let parts = settings.parts.clone();
-        let scheduler = for_mode(mode, &Job { tests, workers, units, parts, ..Job::default() }).unwrap();
-        let processes = (0..workers).map(|_| Process { alive: true, ..Process::default() }).collect();
-        Self {
-            tests,
-            state: RunState::new(settings, scheduler),
-            processes,
-            verdicts: HashMap::new(),
-            begun: HashSet::new(),
-            plugins: Plugins::default(),
-            complete: false,
-            stop_page: false,
-            lacks_every: 0,
-            replaced: 0,
-        }
-    }
-
-    fn lacks(&self, worker: WorkerId, test: TestIndex) -> bool {
-        self.lacks_every > 0 && (test.0 + worker.0).is_multiple_of(self.lacks_every)
-    }
-
-    fn feed(&mut self, input: Input) {
-        for effect in self.state.handle(input) {
-            match effect {
-                Effect::Run(worker, tests) => {
-                    assert!(tests.iter().all(|test| !self.lacks(worker, *test)), "{worker} lacks some of {tests:?}");
-                    self.processes[worker.at()].inbox.extend(tests);
-                }
-                Effect::NoMore(worker) => self.processes[worker.at()].no_more = true,
-                Effect::StopWorker(worker) => self.processes[worker.at()].stopped = true,
-                Effect::SetStopPage => self.stop_page = true,
-                Effect::Replace(worker, _) => {
-                    assert!(!self.processes[worker.at()].alive, "{worker} replaced while alive");
-                    self.replaced += 1;
-                    self.processes[worker.at()] = Process { alive: true, ..Process::default() };
-                }
-                Effect::Emit(RunEvent::WorkerDied { worker, .. }) => {
-                    assert!(!self.processes[worker.at()].alive, "{worker} is alive");
-                }
-                Effect::Emit(RunEvent::Finished { test, verdict, .. }) => {
-                    assert!(self.verdicts.insert(test, verdict).is_none(), "second verdict for {test:?}");
-                }
-                // As the engine does when the plugin host is dead.
-                Effect::AskPlugins(..) if self.plugins.gone => self.feed(Input::PluginsGone),
-                Effect::AskPlugins(test, ..) => {
-                    assert!(!self.verdicts.contains_key(&test), "{test:?} has its verdict");
-                    self.plugins.asked.push_back(test);
-                }
-                Effect::Emit(_) | Effect::InterruptWorkers => {}
-                Effect::Complete => {
-                    assert!(!self.complete, "completed twice");
-                    self.complete = true;
-                }
-            }
-        }
-    }
-
-    fn die(&mut self, worker: WorkerId) {
-        self.processes[worker.at()].alive = false;
-        self.feed(Input::Gone(worker, Death { how: "signal 9 (SIGKILL)".to_owned(), ..Death::default() }));
-    }
-
-    /// Lets one worker make one step; false if it has nothing to do but wait.
-    fn step(&mut self, worker: WorkerId, act: Act) -> bool {
-        let process = &mut self.processes[worker.at()];
-        if !process.alive {
-            return false;
-        }
-        if !process.ready {
-            process.ready = true;
-            let tests = (0..self.tests).map(TestIndex);
-            let lacks = tests.filter(|test| self.lacks(worker, *test)).collect();
-            self.feed(Input::Ready { worker, lacks });
-            return true;
-        }
-        if let Some(test) = process.running {
-            process.running = None;
-            match act {
-                Act::Pass => self.feed(Input::Passed(worker, test, [0.0, 0.01, 0.0])),
-                Act::Fail => {
-                    let report = Report { outcome: "failed".to_owned(), ..Report::default() };
-                    self.feed(Input::Reported(worker, test, Box::new(report)));
-                    self.feed(Input::Done(worker, test));
-                }
-                Act::DieAfterReport => {
-                    let report = Report { outcome: "failed".to_owned(), ..Report::default() };
-                    self.feed(Input::Reported(worker, test, Box::new(report)));
-                    self.die(worker);
-                }
-                Act::Die | Act::DieBetween => self.die(worker),
-                Act::BoxDies(reported) => {
-                    if reported {
-                        self.feed(Input::Reported(worker, test, Box::default()));
-                    }
-                    let died = BoxDied { how: "exit code 0 in call".to_owned(), ..BoxDied::default() };
-                    self.feed(Input::BoxDied(worker, test, died));
-                }
-            }
-            return true;
-        }
-        let may_start = process.inbox.len() > 1 || (process.no_more && !process.inbox.is_empty());
-        let done = process.stopped || (process.no_more && process.inbox.is_empty()) || (self.stop_page && may_start);
-        if done {
-            process.alive = false;
-            self.feed(Input::SessionEnded(worker, Ended::default()));
-            let death = Death { how: "exit code 0".to_owned(), clean: true, ..Death::default() };
-            self.feed(Input::Gone(worker, death));
-            true
-        } else if may_start {
-            if matches!(act, Act::DieBetween) {
-                self.die(worker);
-                return true;
-            }
-            let test = process.inbox.pop_front().unwrap();
-            process.running = Some(test);
-            assert!(self.begun.insert(test) | self.plugins.granted.remove(&test), "{test:?} ran twice");
-            self.feed(Input::Started(worker, test));
-            true
-        } else {
-            false
-        }
-    }
-
-    /// Lets plugins answer for the crash that they were asked about first; false if there is none.
-    fn answer(&mut self, answer: Answer) -> bool {
-        if self.plugins.gone || self.plugins.asked.is_empty() {
-            return false;
-        }
-        if answer == Answer::Gone {
-            self.plugins.gone = true;
-            self.plugins.asked.clear();
-            self.feed(Input::PluginsGone);
-            return true;
-        }
-        let test = self.plugins.asked.pop_front().unwrap();
-        if answer == Answer::Again {
-            self.plugins.granted.insert(test);
-        }
-        self.feed(Input::CrashSeen(test, answer == Answer::Again));
-        true
-    }
-
-    /// Fails if two workers have tests of one unit.
-    fn expect_units_together(&self) {
-        let mut holder = HashMap::new();
-        for (worker, process) in self.processes.iter().enumerate().filter(|(_, process)| process.alive) {
-            for test in process.running.iter().chain(&process.inbox) {
-                let other = holder.insert(unit(test.0), worker).filter(|other| *other != worker);
-                assert!(other.is_none(), "unit of {test:?} at workers {worker} and {other:?}");
-            }
-        }
-    }
-
-    /// Runs the world until it is complete; panics if everybody waits for everybody.
-    fn run(&mut self, schedule: &[(u32, Act)]) {
-        self.run_answering(schedule, &[Answer::Again]);
-    }
-
-    /// The same, with plugins that answer now and then, and when nobody else has anything to do.
-    fn run_answering(&mut self, schedule: &[(u32, Act)], answers: &[Answer]) {
-        self.run_checking(schedule, answers, |_| ());
-    }
-
-    fn run_checking(&mut self, schedule: &[(u32, Act)], answers: &[Answer], check: impl Fn(&Self)) {
-        let count = u32::try_from(self.processes.len()).unwrap();
-        let mut acts = schedule.iter().cycle();
-        let mut answers = answers.iter().cycle();
-        let mut idle = 0;
-        let mut steps = 0;
-        while !self.complete {
-            steps += 1;
-            assert!(steps < 100_000, "the run does not end");
-            let (pick, act) = *acts.next().unwrap();
-            let answer = *answers.next().unwrap();
-            let moved = (answer != Answer::Later && self.answer(answer))
-                || (0..count).any(|k| self.step(WorkerId((pick + k) % count), act))
-                || self.answer(answer);
-            check(self);
-            idle = if moved { 0 } else { idle + 1 };
-            assert!(idle < 2, "everybody waits: the run hangs");
-        }
-    }
-}
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(600))]
@@ -310,19 +25,7 @@ proptest! {
     ) {
         let mut world = World::new(tests, workers, maxfail, restarts);
         world.run(&schedule);
-        let not_run = world.state.not_run();
-        // Every test has a verdict or is listed, never both.
-        prop_assert_eq!(world.verdicts.len() + not_run.len(), tests as usize);
-        prop_assert!(not_run.iter().all(|test| !world.verdicts.contains_key(test)));
-        // What began has a verdict.
-        prop_assert!(world.begun.iter().all(|test| world.verdicts.contains_key(test)));
-        let green = world.verdicts.values().all(|verdict| matches!(verdict, Verdict::Passed { .. })) && not_run.is_empty();
-        let code = world.state.exit_code();
-        prop_assert_eq!(code == exit::OK, green && tests > 0, "exit code {}", code);
-        if maxfail == 0 && restarts == 12 && tests > 0 && world.state.stop().is_none() {
-            let crashes = world.verdicts.values().filter(|verdict| matches!(verdict, Verdict::Crashed(_))).count();
-            prop_assert!(not_run.is_empty() || crashes > 0 || code != exit::OK);
-        }
+        world.expect_good_end();
     }
 
     #[test]
@@ -336,15 +39,8 @@ proptest! {
     ) {
         let mut world = World::with_plugins(tests, workers, maxfail, restarts);
         world.run_answering(&schedule, &answers);
-        let not_run = world.state.not_run();
-        prop_assert_eq!(world.verdicts.len() + not_run.len(), tests as usize);
-        prop_assert!(not_run.iter().all(|test| !world.verdicts.contains_key(test)));
-        // What began has a verdict, also if it was to run again and nobody was left to do so.
-        prop_assert!(world.begun.iter().all(|test| world.verdicts.contains_key(test)));
+        world.expect_good_end();
         prop_assert!(world.plugins.asked.is_empty());
-        let green = world.verdicts.values().all(|verdict| matches!(verdict, Verdict::Passed { .. })) && not_run.is_empty();
-        let code = world.state.exit_code();
-        prop_assert_eq!(code == exit::OK, green, "exit code {}", code);
     }
 
     #[test]
@@ -360,11 +56,7 @@ proptest! {
         let settings = Settings { plugins_see_crashes: asked, ..with_plugins(tests, workers, maxfail, restarts) };
         let mut world = World::of("loadgroup", settings);
         world.run_checking(&schedule, &answers, World::expect_units_together);
-        let not_run = world.state.not_run();
-        prop_assert_eq!(world.verdicts.len() + not_run.len(), tests as usize);
-        prop_assert!(world.begun.iter().all(|test| world.verdicts.contains_key(test)));
-        let green = world.verdicts.values().all(|verdict| matches!(verdict, Verdict::Passed { .. })) && not_run.is_empty();
-        prop_assert_eq!(world.state.exit_code() == exit::OK, green);
+        world.expect_good_end();
     }
 
     #[test]
@@ -382,9 +74,8 @@ proptest! {
         let mut world = World::of(mode, settings);
         world.lacks_every = lacks_every;
         world.run_answering(&schedule, &answers);
+        world.expect_good_end();
         let not_run = world.state.not_run();
-        prop_assert_eq!(world.verdicts.len() + not_run.len(), tests as usize);
-        prop_assert!(world.begun.iter().all(|test| world.verdicts.contains_key(test)));
         let someone_has = |test: &TestIndex| (0..workers).any(|worker| !world.lacks(WorkerId(worker), *test));
         if world.replaced < restarts {
             prop_assert!(!not_run.iter().any(someone_has), "{:?}", not_run);
@@ -411,8 +102,7 @@ proptest! {
         if !over {
             prop_assert_eq!(world.state.exit_code(), exit::INTERRUPTED);
         }
-        prop_assert_eq!(world.verdicts.len() + world.state.not_run().len(), tests as usize);
-        prop_assert!(world.begun.iter().all(|test| world.verdicts.contains_key(test)));
+        world.expect_accounted();
     }
 
     #[test]
@@ -432,7 +122,7 @@ proptest! {
             world.run(&schedule);
             prop_assert_eq!(world.state.exit_code(), exit::INTERRUPTED);
         }
-        prop_assert_eq!(world.verdicts.len() + world.state.not_run().len(), tests as usize);
+        world.expect_accounted();
     }
 }
 

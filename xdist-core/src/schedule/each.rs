@@ -48,11 +48,15 @@ impl Each {
 impl Scheduler for Each {
     fn top_up(&mut self, worker: WorkerId, queued: usize, can_run: &dyn Fn(TestIndex) -> bool) -> Vec<TestIndex> {
         let at = worker.at();
-        if at >= self.queues.len() || queued * 2 > AHEAD.min(self.chunk) && queued >= 2 {
+        if at >= self.queues.len() {
+            return Vec::new();
+        }
+        // Also for who has enough: a test that is to run once more may stand first, and be lacking by now.
+        self.skip(at, can_run);
+        if queued * 2 > AHEAD.min(self.chunk) && queued >= 2 {
             return Vec::new();
         }
         let mut batch = Vec::new();
-        self.skip(at, can_run);
         while batch.len() < self.chunk
             && let Some(test) = self.queues[at].pop_front()
         {

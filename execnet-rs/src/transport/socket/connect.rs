@@ -18,8 +18,8 @@ use super::verdict::{MOST_OF_SERVER, Verdict, introduction};
 /// How long it may take to be let in.
 pub const LIMIT: Duration = Duration::from_secs(10);
 
-/// How long sent bytes may stay unacknowledged before the system gives a connection up.
-pub const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
+/// How long sent bytes may stay unacknowledged before the system gives a connection up; the link's heartbeat is quicker.
+pub const UNACKNOWLEDGED: Duration = Duration::from_secs(25);
 
 /// A connection to an agent.
 pub type Sealed = (SealedReader<OwnedReadHalf>, SealedWriter<OwnedWriteHalf>);

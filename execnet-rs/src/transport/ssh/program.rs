@@ -27,8 +27,8 @@ const ENTRY: Duration = Duration::from_secs(30);
 /// How long it may take where somebody has to type a passphrase first.
 const TYPING: Duration = Duration::from_mins(5);
 
-/// Keeps the terminal's interrupt, which is meant for the run, from ending the connection.
-const UNINTERRUPTED: &str = "trap '' INT QUIT; exec \"$0\" \"$@\"";
+/// Keeps the terminal's interrupt, which is meant for the run, from ending the connection, and its Ctrl-Z from stopping it.
+const UNINTERRUPTED: &str = "trap '' INT QUIT TSTP; exec \"$0\" \"$@\"";
 
 /// Connects through the program, started here or on the host of `via`. It may ask on the terminal, if `asks`.
 pub(super) async fn connect(plan: &Plan, via: Option<&Gateway>, asks: bool) -> Result<Connected, Trouble> {

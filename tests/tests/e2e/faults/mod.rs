@@ -5,8 +5,10 @@ mod abuse;
 mod deaths;
 mod fast;
 mod forks;
+mod hangs;
 mod leftovers;
 mod limits;
+mod memory;
 mod places;
 
 use xdist_tests::{Env, Invocation, Outcome, Suite};

@@ -140,6 +140,21 @@ fn a_host_that_has_not_what_is_asked_for_is_left_out() {
 }
 
 #[test]
+fn a_host_with_few_descriptors_has_fewer_workers_or_is_left_out() {
+    for limit in [12, 24, 32] {
+        let (suite, far) = (Suite::one(TELLING), Suite::one(TELLING));
+        let command = format!("command=sh -c 'ulimit -n {limit}; exec {} --stdio'", agent().display());
+        let usual = format!("command={} --stdio", agent().display());
+        let narrow = spec(&far).replace(&usual, &command);
+        let outcome = xdist(&suite).args(["--tx", "popen", "--tx", &format!("6*{narrow}")]).junit().run();
+        outcome.expect_code(0).expect_text("Too many open files");
+        expect_clean(&suite, &outcome);
+        assert_eq!(outcome.counts().get("passed"), 30, "{limit}\n{}", outcome.describe());
+        assert_eq!(suite.truth().ids().len(), 30, "{limit}\n{}", outcome.describe());
+    }
+}
+
+#[test]
 fn plugins_of_the_controller_go_on_without_a_host() {
     let suite = Suite::of(&[
         ("test_it.py", "def test_a(): pass\n"),

@@ -59,8 +59,9 @@ fn an_agent_that_is_killed() {
 }
 
 #[test]
-fn an_agent_that_falls_silent() {
-    check(Signal::STOP, "nothing was heard from the other side for 15s", 60);
+fn an_agent_that_is_stopped() {
+    // Its guard kills it.
+    check(Signal::STOP, "the connection ended without a goodbye", 60);
 }
 
 #[test]

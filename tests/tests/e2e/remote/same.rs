@@ -76,7 +76,9 @@ fn a_worker_stops_at_the_first_failure_of_another() {
     let outcome = xdist(&suite).args(["-x", "--tx", &format!("2*{}", spec(&far))]).run();
     outcome.expect_code(1).expect_text("stopping after 1 failures");
     expect_clean(&suite, &outcome);
-    assert!(suite.truth().started_after_first_failure().is_empty(), "{}", outcome.describe());
+    // The other one may begin one more in the instant between the record and the stop mark.
+    let later = suite.truth().started_after_first_failure().len();
+    assert!(later < 2, "{later} tests started after the failure\n{}", outcome.describe());
 }
 
 #[test]
@@ -97,4 +99,35 @@ fn plugins_of_the_controller_see_gateways_and_interpreters() {
     expect_clean(&suite, &outcome);
     let far = far.root().display().to_string();
     outcome.expect_text(&format!("--stdio' in {far}, popen None, {far}, {far}"));
+}
+
+#[test]
+fn clocks_that_jump_change_no_outcome_and_no_duration() {
+    let conftest = "
+import itertools, os, time
+import _pytest.timing
+
+if os.environ.get('FAR'):
+    true, jumps = time.time, itertools.cycle([3600, -3600, 0, 86400])
+    time.time = _pytest.timing.time = lambda: true() + next(jumps)
+";
+    let tests = "import pytest, time\n@pytest.mark.parametrize('n', range(12))\ndef test_it(n):\n    time.sleep(0.02)\n    \
+                 assert n != 3\n";
+    let suite_with = || {
+        let suite = Suite::one(tests);
+        let usual = std::fs::read_to_string(suite.path("conftest.py")).unwrap();
+        suite.write("conftest.py", &format!("{usual}\n{conftest}"));
+        suite
+    };
+    let (suite, far) = (suite_with(), suite_with());
+    let outcome =
+        xdist(&suite).args(["--tx", &format!("2*{}//env:FAR=1", spec(&far)), "--durations=3", "-vv"]).junit().run();
+    outcome.expect_code(1);
+    expect_clean(&suite, &outcome);
+    let counts = outcome.counts();
+    assert_eq!((counts.get("failed"), counts.get("passed")), (1, 11), "{}", outcome.describe());
+    let junit = std::fs::read_to_string(suite.junit_path()).unwrap();
+    let times: Vec<f64> =
+        junit.split(" time=\"").skip(1).map(|rest| rest.split('"').next().unwrap().parse().unwrap()).collect();
+    assert!(times.len() >= 12 && times.iter().all(|seconds| (0.0..60.0).contains(seconds)), "{junit}");
 }

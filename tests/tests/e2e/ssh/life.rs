@@ -15,6 +15,8 @@ fn start_up_files_that_talk_are_no_obstacle() {
     for name in [".bashrc", ".zshenv", ".profile"] {
         fs::write(sshd.home().join(name), talk).unwrap();
     }
+    // One that would like to be told something.
+    fs::write(sshd.home().join(".bashrc"), format!("{talk}read -t 0.2 ignored\n")).unwrap();
     for client in CLIENTS {
         run(async {
             let (group, gateway) = enter(&sshd, client).await;

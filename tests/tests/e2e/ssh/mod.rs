@@ -28,7 +28,7 @@ fn run<T>(test: impl Future<Output = T>) -> T {
 }
 
 /// The agent without what debuggers want to know, which is most of it: hosts hash it each time.
-fn small_agent() -> &'static Path {
+pub(crate) fn small_agent() -> &'static Path {
     static AGENT: OnceLock<PathBuf> = OnceLock::new();
     AGENT.get_or_init(|| {
         let directory = socketserver_binary().with_file_name("small");

@@ -1,5 +1,6 @@
 //! What users see, from made-up runs.
 
+mod each;
 mod memory;
 mod options;
 mod runs;

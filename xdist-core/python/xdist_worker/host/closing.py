@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Tuple
+from typing import Any, Iterator, List, Tuple
+
+import pytest
 
 # Tests listed by name at most.
 _LISTED = 20
+
+
+class Results:
+    """Shows results by environment, below all else that pytest sums up."""
+
+    def __init__(self, lines: List[str]) -> None:
+        self._lines = lines
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_terminal_summary(self, terminalreporter: Any) -> Iterator[None]:
+        """After everybody else."""
+        yield
+        for line in self._lines:
+            terminalreporter.write_line(line)
 
 
 def show_interrupted(terminal: Any, tests: List[Tuple[str, str]]) -> None:

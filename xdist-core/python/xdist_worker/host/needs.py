@@ -106,13 +106,8 @@ _PREPARING = frozenset(
 )
 
 
-def reasons(config: Any) -> list[str]:
-    """What asks for a host, as text, the most telling first; empty: nothing does."""
-    return needs(config)[0]
-
-
 def needs(config: Any) -> tuple[list[str], bool]:
-    """What asks for a host, and whether that has to be ready before anything is collected."""
+    """What asks for a host, the most telling first, and whether that has to be ready before anything is collected."""
     found: list[str] = []
     first = bool(getattr(config.option, "cacheclear", False))
     for plugin in _foreign(config):

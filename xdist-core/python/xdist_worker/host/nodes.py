@@ -9,6 +9,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from _pytest.reports import getworkerinfoline
+
 
 class Spec:
     """Where a worker runs, as text and by its parts."""
@@ -91,13 +93,16 @@ class Node:
             "cwd": os.getcwd(),
         }
 
-    def runs_on(self, interpreter: dict[str, str]) -> None:
-        """Know the interpreter, which is not that of this process."""
+    def runs_on(self, interpreter: dict[str, str], label: str) -> None:
+        """Know the environment of that name, whose interpreter is not that of this process."""
         version = interpreter["version"]
         numbers = tuple(int(part) for part in version.split(".")[:3] if part.isdigit())
         info = {"version_info": (*numbers, "final", 0), "version": f"{version} ({interpreter['implementation']})"}
         self.workerinfo.update(info, sysplatform=interpreter["platform"], executable=interpreter["executable"])
         self.workerinfo["cwd"] = interpreter.get("cwd") or self.workerinfo["cwd"]
+        # What pytest writes above a failure, and remembers here.
+        vars(self).pop("_workerinfocache", None)
+        self._workerinfocache = f"{getworkerinfoline(self)} [{label}]"
 
     def __repr__(self) -> str:
         return f"<WorkerController {self.gateway.id}>"
@@ -118,6 +123,8 @@ class NodeManager:
         self.nodes: dict[str, Node] = {}
         # By worker, where it is not that of this process.
         self.interpreters: dict[str, dict[str, str]] = {}
+        # By worker, where there are several: what its environment is called.
+        self.labels: dict[str, str] = {}
 
     def make(self, name: str) -> Node:
         """A node for the worker of that id, which nobody was told of yet."""
@@ -131,5 +138,5 @@ class NodeManager:
         }
         node = self.nodes[name] = Node(self, gateway, content)
         if name in self.interpreters:
-            node.runs_on(self.interpreters[name])
+            node.runs_on(self.interpreters[name], self.labels.get(name, ""))
         return node

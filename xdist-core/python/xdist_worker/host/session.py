@@ -14,8 +14,9 @@ import pytest
 from ..afterfork import collect_rest
 from ..link import Link, name_of
 from ..portable import pack, plain, unpack
-from .closing import settle_place, show_interrupted
+from .closing import Results, settle_place, show_interrupted
 from .copies import measured_here
+from .environments import Pairs, count_pairs, group_failures
 from .following import Hook, records, written_at_once
 from .nodes import Node, NodeManager
 from .retold import Tests, report_of, warning_of
@@ -70,6 +71,10 @@ class HostHooks:
         self._blanks: Dict[str, Dict[str, bytes]] = {}
         self._notices: List[str] = []
         self._not_run = 0
+        # Verdicts to come.
+        self._verdicts = 0
+        self._results: List[str] = []
+        self._pairs: Optional[Pairs] = None
         self._interrupted: List[Tuple[int, str]] = []
         # Directories of copies, and what they are copies of.
         self._copies: List[Tuple[str, str]] = []
@@ -95,6 +100,7 @@ class HostHooks:
         if factory is not None and self._setup.get("basetemp"):
             factory._basetemp = Path(self._setup["basetemp"])
         config.pluginmanager.register(_Start(self), "xdist_worker.host.start")
+        config.pluginmanager.register(Results(self._results), "xdist_worker.host.results")
 
     def pytest_report_header(self) -> List[str]:
         """Say what runs the tests."""
@@ -148,6 +154,8 @@ class HostHooks:
             ordered = sorted(failed.items(), key=lambda entry: place.get(entry[0], -1))
             failed.clear()
             failed.update(ordered)
+        if self._tests is not None and self._verdicts != len(self._tests.ids):
+            group_failures(self.terminal, self._tests.ids)
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
@@ -157,7 +165,7 @@ class HostHooks:
         running = [(self._tests.ids[index], worker) for index, worker in sorted(self._interrupted)]
         show_interrupted(terminalreporter, running)
         if self._not_run:
-            total = len(self._tests.ids) if self._tests is not None else self._not_run
+            total = self._verdicts or self._not_run
             terminalreporter.write_line(f"xdist: {self._not_run} of {total} tests did not run", red=True)
 
     @pytest.hookimpl(tryfirst=True)
@@ -186,6 +194,7 @@ class HostHooks:
         finally:
             signal.signal(signal.SIGINT, before)
         self._not_run = message[name]["not_run"]
+        self._results.extend(message[name].get("results", ()))
         measured_here(self.config, self._copies)
         if spare(self.config, self._names):
             collect_rest()
@@ -254,15 +263,19 @@ class HostHooks:
         deselected: int,
         lines: List[str],
         environments: Any = (),
+        verdicts: int = 0,
     ) -> None:
         self._tests = Tests(ids, described)
         for one in environments:
             self._tests.describe(one["workers"], one["tests"], one["described"])
             for worker in one["workers"]:
                 self.nodemanager.interpreters[worker] = one["interpreter"]
-                self._node(worker).runs_on(one["interpreter"])
+                self.nodemanager.labels[worker] = one["label"]
+                self._node(worker).runs_on(one["interpreter"], one["label"])
         session, config = self._session, self.config
-        session.testscollected = len(ids)
+        self._verdicts = session.testscollected = verdicts or len(ids)
+        if self._verdicts != len(ids):
+            self._pairs = count_pairs(self.terminal)
         for raw in reports:
             report, _ = report_of(config, raw)
             report.node = self._node("gw0")
@@ -319,6 +332,7 @@ class HostHooks:
                 self._passed(f"gw{number}", index, durations)
 
     def _passed(self, worker: str, index: int, durations: Tuple[float, ...]) -> None:
+        self._turn_to(worker)
         marks = self._marks(worker, index)
         for report in self._tests.passed(index, durations, self._blanks.get(worker, {}), marks):
             self._logreport(report)
@@ -330,12 +344,14 @@ class HostHooks:
         self._blanks.setdefault(worker, {})[when] = blanks
 
     def _on_reported(self, worker: str, index: int, reports: List[bytes]) -> None:
+        self._turn_to(worker)
         self._retell(worker, index, reports)
         self._finished(index)
 
     def _on_crashed(
         self, worker: str, index: int, how: str, output: str, reports: List[bytes], set_up: bool
     ) -> None:
+        self._turn_to(worker)
         retold = [report_of(self.config, raw) for raw in reports]
         if set_up:
             # Nobody knows how long it took.
@@ -362,6 +378,11 @@ class HostHooks:
 
     def _on_interrupted(self, worker: str, index: int) -> None:
         self._interrupted.append((index, worker))
+
+    def _turn_to(self, worker: str) -> None:
+        """What plugins are told next happened on this worker."""
+        if self._pairs is not None:
+            self._pairs.worker = worker
 
     def _finished(self, index: int) -> None:
         tests = self._tests
@@ -433,6 +454,9 @@ class HostHooks:
         if text not in self._notices:
             self._notices.append(text)
 
+    def _on_said(self, line: str) -> None:
+        self._say(line)
+
     def _on_stopping(self, why: str) -> None:
         self._say(f"xdist: {why}: stopping")
 
@@ -445,6 +469,8 @@ class HostHooks:
         if getattr(terminal._tw, "width_of_current_line", 0):
             terminal._tw.line()
         terminal.write_line(line)
+        # Nobody knows when the next line comes.
+        terminal.flush()
 
 
 def _differing(inputs: List[Dict[str, Any]]) -> List[str]:

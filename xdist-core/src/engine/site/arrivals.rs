@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use execnet_rs::gateway::{Gateway, GatewayError};
 use execnet_rs::group::Group;
+use execnet_rs::mux::LinkEnd;
 use execnet_rs::transport::ConnectError;
+use execnet_rs::xspec::Transport;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -16,6 +18,8 @@ use super::{Remote, SiteId};
 
 /// Hosts that are connected to at the same time: one server may stand behind several of them.
 const AT_ONCE: usize = 8;
+/// A host whose connection was broken from outside learns of it when it says something, which it does every few seconds.
+const UNAWARE: Duration = Duration::from_secs(4);
 /// A host that does not come up in this time does not.
 const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -97,7 +101,24 @@ async fn serve(site: SiteId, connected: Result<Gateway, String>, happenings: mps
             }
         }
     };
+    if is_unaware(&remote.gateway).await {
+        // Its tests are run elsewhere from here on.
+        tokio::time::sleep(UNAWARE).await;
+    }
     let _ = happenings.send(Happening::SiteLost(site, why)).await;
+}
+
+/// Whether a host may not know yet that it is lost. What was silent for long has ended; where nothing lies between, an end of
+/// the stream is its own system's word; anything else may be known on this side alone.
+async fn is_unaware(gateway: &Gateway) -> bool {
+    let spec = gateway.spec();
+    let direct = matches!(spec.transport(), Ok(Transport::Socket { .. })) && spec.via().is_none();
+    let Ok(link) = gateway.agent().await else { return false };
+    match link.end() {
+        Some(LinkEnd::Broken(_)) => true,
+        Some(LinkEnd::Lost) => !direct,
+        _ => false,
+    }
 }
 
 /// Why a host is lost whose connections come to an end: its link's own reason, if that has ended.
