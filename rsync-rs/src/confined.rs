@@ -10,11 +10,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, Dir, Mode, OFlags, ResolveFlags, Timespec, Timestamps};
+use rustix::fs::{AtFlags, Mode, OFlags, RawDir, ResolveFlags, SeekFrom, Timespec, Timestamps, seek};
 use rustix::io::{Errno, Result};
 
 use crate::path::RelPath;
 use crate::stat::{Stat, Time};
+
+/// Bytes of names that are read at once.
+const LISTING: usize = 32 << 10;
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
@@ -133,7 +136,11 @@ impl Held {
     /// The names in this directory, in no order.
     pub(crate) fn names(&self) -> Result<Vec<Box<[u8]>>> {
         let mut names = Vec::new();
-        for entry in Dir::read_from(&self.descriptor)? {
+        // Read by this descriptor itself: another one costs three calls a directory.
+        seek(&self.descriptor, SeekFrom::Start(0))?;
+        let mut buffer = Vec::with_capacity(LISTING);
+        let mut entries = RawDir::new(&self.descriptor, buffer.spare_capacity_mut());
+        while let Some(entry) = entries.next() {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
             if name != b"." && name != b".." {
