@@ -7,6 +7,7 @@ because all code is busy, and reads then.
 
 from __future__ import annotations
 
+import _signal  # `signal` makes enumerations of its numbers, which takes long
 import _thread
 import os
 import select
@@ -337,6 +338,7 @@ class Endpoint:
 
     def serve(self) -> None:
         """The main thread's life: runs what comes until the link ends."""
+        heed_interrupts()
         while True:
             self.wait(lambda: self._tasks or self.ended, None)
             if self.ended:
@@ -422,14 +424,12 @@ class Endpoint:
                     channel.close({"type": "RuntimeError", "message": text})
 
     def _see_to_the_end(self) -> None:
-        import signal
-
         for grace in (GRACE, LAST_GRACE):
             until = time.monotonic() + grace
             while time.monotonic() < until:
                 time.sleep(TICK)
             if os.getpid() == self._pid:
-                os.kill(self._pid, signal.SIGINT)
+                os.kill(self._pid, _signal.SIGINT)
         os._exit(1)
 
     def forked(self) -> None:
@@ -443,6 +443,15 @@ class Endpoint:
                 os.close(descriptor)
             except OSError:
                 pass
+
+
+def heed_interrupts() -> None:
+    """Have code be told that its time is over, also where this comes from a job that a shell put into the background.
+
+    Such jobs ignore SIGINT, and so does what they start.
+    """
+    if _signal.getsignal(_signal.SIGINT) == _signal.SIG_IGN:
+        _signal.signal(_signal.SIGINT, _signal.default_int_handler)
 
 
 def _release(lock: Any) -> None:
