@@ -78,7 +78,12 @@ def test_dear(n, base): time.sleep(0.01)
     let run = || Invocation::xdist(&Env::usual(), &suite).n(2).arg("--dist=auto").run();
     run().expect_code(0).expect_no_text("order:");
     suite.forget();
-    run().expect_code(0).expect_text("order: 1 file with dear fixtures first (--no-history: as collected)");
+    // On a busy machine a plain test may have taken long, too.
+    let outcome = run();
+    outcome
+        .expect_code(0)
+        .expect_text("order: 1 file with dear fixtures ")
+        .expect_text("first (--no-history: as collected)");
     let started = suite.truth().started();
     let dear: Vec<_> = (0..).zip(&started).filter(|(_, ran)| ran.id.starts_with("test_x.py")).collect();
     assert!(dear.len() == 4 && dear.iter().all(|(at, ran)| *at < 12 && ran.worker == dear[0].1.worker), "{started:?}");
