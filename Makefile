@@ -86,7 +86,6 @@ e2e: test-envs
 	XDIST_TEST_ENVS=$(ENVS) XDIST_BIN=$(TARGET)/debug/xdist cargo test -p xdist-tests --locked
 
 bench: release
-	cargo build --release -p rsync-rs --examples --locked
 	$(PYTHON) tests/envs/setup.py $(ENVS) bench
 	env -u PYTHONDONTWRITEBYTECODE XDIST_TEST_ENVS=$(ENVS) XDIST_BIN=$(TARGET)/release/xdist \
 	  $(PYTHON) tests/bench/run.py

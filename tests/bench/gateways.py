@@ -10,7 +10,7 @@ import subprocess
 import sys
 from typing import Iterator
 
-from setting import ROOT, BenchError, Row, Setting
+from setting import ROOT, BenchError, Row, Setting, example
 
 ENV = "bench-bare"
 
@@ -21,18 +21,9 @@ import compare  # noqa: E402
 
 def rows(setting: Setting) -> Iterator[Row]:
     """A row for each work that has a target."""
-    built = subprocess.run(
-        ["cargo", "build", "--release", "--locked", "-p", "execnet-rs", "--example", "bench"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if built.returncode != 0:
-        raise BenchError(f"the benchmark cannot be built: {built.stdout[-2000:]}")
+    program = example(setting, "execnet-rs", "bench")
     try:
-        found = compare.measure(setting.binary.with_name("examples") / "bench", setting.python(ENV), setting.rounds(5))
+        found = compare.measure(program, setting.python(ENV), setting.rounds(5))
     except (OSError, subprocess.CalledProcessError) as error:
         raise BenchError(f"the benchmark broke: {error}") from error
     for line in compare.lines(found):

@@ -14,12 +14,11 @@ import os
 import re
 import subprocess
 import time
-from pathlib import Path
 from typing import Dict, Iterator, List
 
 import distant
 import suites
-from setting import ROOT, BenchError, Row, Setting, failed, median
+from setting import BenchError, Row, Setting, example, failed, median
 from timing import alternate
 
 ENV = "bench-bare"
@@ -110,24 +109,6 @@ def setting_of(setting: Setting, name: str) -> Setting:
     scratch = setting.scratch / name
     scratch.mkdir()
     return Setting(setting.binary, setting.envs, scratch, setting.quick)
-
-
-def example(setting: Setting, package: str, name: str, *more: str) -> Path:
-    """An example program, built as the binary that is measured is."""
-    release = setting.binary.parent.name == "release"
-    command = ["cargo", "build", "--locked", "--quiet", "-p", package, "--example", name, *more]
-    target = setting.binary.parent.parent
-    done = subprocess.run(
-        command + ["--release"] * release,
-        cwd=ROOT,
-        env={**os.environ, "CARGO_TARGET_DIR": str(target)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise BenchError(f"`{' '.join(command)}` failed:\n{done.stderr[-2000:]}")
-    return setting.binary.parent / "examples" / name
 
 
 def output(command: List[str], environment: Dict[str, str]) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import statistics
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +67,25 @@ class Setting:
     def rounds(self, usual: int) -> int:
         """How often to run."""
         return 1 if self.quick else usual
+
+
+@functools.lru_cache(maxsize=None)
+def example(setting: Setting, package: str, name: str, *more: str) -> Path:
+    """An example program, built as the binary that is measured is, when it is first asked for."""
+    release = setting.binary.parent.name == "release"
+    command = ["cargo", "build", "--locked", "--quiet", "-p", package, "--example", name, *more]
+    target = setting.binary.parent.parent
+    done = subprocess.run(
+        command + ["--release"] * release,
+        cwd=ROOT,
+        env={**os.environ, "CARGO_TARGET_DIR": str(target)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise BenchError(f"`{' '.join(command)}` failed:\n{done.stderr[-2000:]}")
+    return setting.binary.parent / "examples" / name
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
-from setting import BenchError, Setting
+from setting import BenchError, Setting, example
 
 HERE = Path(__file__).resolve().parent
 LIMIT = 600.0
@@ -50,10 +50,7 @@ class Tools:
 
     def example(self, name: str) -> Path:
         """A program of rsync-rs."""
-        path = self.setting.binary.parent / "examples" / name
-        if not path.exists():
-            raise BenchError(f"there is no {path}\nhint: cargo build --release -p rsync-rs --examples")
-        return path
+        return example(self.setting, "rsync-rs", name)
 
     def forget(self) -> None:
         """Remove all copies, and what is remembered."""
