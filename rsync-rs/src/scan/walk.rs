@@ -175,11 +175,12 @@ impl<'a> Walk<'a> {
     }
 
     fn directory(&self, mut directory: Directory) {
-        let opened = match &directory.place {
-            Place::Opened(held) => Ok(Some(Arc::clone(held))),
-            Place::In(parent) => present(parent.enter(directory.path.name())).map(|held| held.map(Arc::new)),
+        let read = |held: Arc<Held>| held.names().map(|names| (held, names));
+        // One that is removed while it is open cannot be read either.
+        let names = match &directory.place {
+            Place::Opened(held) => read(Arc::clone(held)).map(Some),
+            Place::In(parent) => present(parent.enter(directory.path.name()).and_then(|held| read(Arc::new(held)))),
         };
-        let names = opened.and_then(|held| held.map(|held| held.names().map(|names| (held, names))).transpose());
         let (held, names) = match names {
             Ok(Some(found)) => found,
             Ok(None) => return self.skip(&directory.path, Reason::Vanished),

@@ -3,12 +3,11 @@
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, symlink};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rsync_rs::{Reason, ReceiveError, SendError};
 
-use crate::support::{Pair, noise, walk};
+use crate::support::{Pair, meanwhile, noise, walk};
 
 #[test]
 fn a_source_that_changes_after_the_scan_is_scanned_again() {
@@ -44,25 +43,16 @@ fn a_file_that_never_stops_changing_is_named() {
     let pair = Pair::new();
     fs::write(pair.from("calm"), noise(1, 100_000)).unwrap();
     fs::write(pair.from("busy"), noise(0, 20 << 20)).unwrap();
-    let stop = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let (started, begun) = std::sync::mpsc::channel();
-        let (stop, path) = (&stop, pair.from("busy"));
-        scope.spawn(move || {
-            for at in 0u64.. {
-                if stop.load(Ordering::Relaxed) {
-                    break;
-                }
-                File::options().write(true).open(&path).unwrap().write_all_at(&at.to_le_bytes(), 0).unwrap();
-                let _ = started.send(());
-            }
-        });
-        begun.recv().unwrap();
+    let (path, mut at) = (pair.from("busy"), 0u64);
+    let change = || {
+        at += 1;
+        File::options().write(true).open(&path).unwrap().write_all_at(&at.to_le_bytes(), 0).unwrap();
+    };
+    meanwhile(change, || {
         let error = match pair.source.scan() {
             Err(error) => error.to_string(),
             Ok(snapshot) => pair.run_snapshot(snapshot).sent.unwrap_err().to_string(),
         };
-        stop.store(true, Ordering::Relaxed);
         assert!(error.contains("`busy`") && error.contains("change") && !error.contains("calm"), "{error}");
     });
     assert!(!pair.to("").exists() || walk(&pair.to("")).is_empty());
@@ -71,24 +61,16 @@ fn a_file_that_never_stops_changing_is_named() {
 #[test]
 fn files_that_vanish_are_no_error() {
     let pair = Pair::new();
-    let stop = AtomicBool::new(false);
     fs::write(pair.from("stays"), "stays").unwrap();
-    std::thread::scope(|scope| {
-        let (started, begun) = std::sync::mpsc::channel();
-        let (stop, pair) = (&stop, &pair);
-        scope.spawn(move || {
-            for at in 0u64.. {
-                if stop.load(Ordering::Relaxed) {
-                    break;
-                }
-                let directory = pair.from(format!("gone{}", at % 7));
-                fs::create_dir(&directory).unwrap();
-                (0..9).for_each(|name| fs::write(directory.join(format!("{name}")), "x").unwrap());
-                fs::remove_dir_all(directory).unwrap();
-                let _ = started.send(());
-            }
-        });
-        begun.recv().unwrap();
+    let mut at = 0u64;
+    let come_and_go = || {
+        at += 1;
+        let directory = pair.from(format!("gone{}", at % 7));
+        fs::create_dir(&directory).unwrap();
+        (0..9).for_each(|name| fs::write(directory.join(format!("{name}")), "x").unwrap());
+        fs::remove_dir_all(directory).unwrap();
+    };
+    meanwhile(come_and_go, || {
         let end = Instant::now() + Duration::from_millis(500);
         while Instant::now() < end {
             let snapshot = pair.source.scan().unwrap();
@@ -98,7 +80,6 @@ fn files_that_vanish_are_no_error() {
                 Err(error) => panic!("{error}"),
             }
         }
-        stop.store(true, Ordering::Relaxed);
     });
     pair.sync();
 }
@@ -115,18 +96,14 @@ fn a_link_in_place_of_a_directory_leads_nobody_out() {
     }
     pair.sync();
     let before = walk(&outside);
-    let stop = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let (swapped, aside) = (pair.to("swapped"), pair.to("aside"));
-        let (stop, outside) = (&stop, &outside);
-        scope.spawn(move || {
-            while !stop.load(Ordering::Relaxed) {
-                let _ = fs::rename(&swapped, &aside);
-                let _ = symlink(outside, &swapped);
-                let _ = fs::remove_file(&swapped);
-                let _ = fs::rename(&aside, &swapped);
-            }
-        });
+    let (swapped, aside) = (pair.to("swapped"), pair.to("aside"));
+    let swap = || {
+        let _ = fs::rename(&swapped, &aside);
+        let _ = symlink(&outside, &swapped);
+        let _ = fs::remove_file(&swapped);
+        let _ = fs::rename(&aside, &swapped);
+    };
+    meanwhile(swap, || {
         let end = Instant::now() + Duration::from_millis(1500);
         let mut runs = 0;
         while Instant::now() < end {
@@ -142,7 +119,6 @@ fn a_link_in_place_of_a_directory_leads_nobody_out() {
                 Err(error) => panic!("{error}"),
             }
         }
-        stop.store(true, Ordering::Relaxed);
     });
     assert_eq!(walk(&outside), before);
     pair.run().sent.unwrap();

@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use rsync_rs::link::stream::{StreamReader, StreamWriter};
@@ -116,6 +116,30 @@ impl Write for Counted {
     fn flush(&mut self) -> std::io::Result<()> {
         self.0.flush()
     }
+}
+
+/// Does `work` again and again, from before `test` begins until it has ended, however it ends.
+pub(crate) fn meanwhile(mut work: impl FnMut() + Send, test: impl FnOnce()) {
+    struct Stop<'a>(&'a AtomicBool);
+    impl Drop for Stop<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let (started, begun) = std::sync::mpsc::channel();
+        let stop = Stop(&stop);
+        let stopped = stop.0;
+        scope.spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
+                work();
+                let _ = started.send(());
+            }
+        });
+        begun.recv().unwrap();
+        test();
+    });
 }
 
 /// A path's kind and mode, its time to the nanosecond unless it is a directory, and its contents or target.
