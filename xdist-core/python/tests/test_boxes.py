@@ -210,7 +210,7 @@ def test_what_is_left_is_killed_and_what_was_there_before_stays():
 @pytest.mark.skipif(not os.path.exists("/proc/self/comm"), reason="only Linux tells")
 def test_a_process_without_a_command_line_has_a_name():
     # As one that is just becoming another program.
-    child = subprocess.Popen(["true"])
-    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    assert _command(child.pid) == "true"
-    assert child.wait() == 0
+    with subprocess.Popen(["true"], stdout=subprocess.PIPE) as child:
+        # Once its descriptors are closed it has no memory.
+        assert child.stdout.read() == b""
+        assert _command(child.pid) == "true"

@@ -145,4 +145,3 @@ def _kill(pid: int) -> List[str]:
 def warning_text(names: List[str]) -> str:
     """What a test is told about them."""
     return f"the test left {'a process' if len(names) == 1 else 'processes'} behind, killed: {', '.join(names)}"
-
