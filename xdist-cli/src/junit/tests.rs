@@ -37,7 +37,7 @@ fn crashed(reports: Vec<Report>) -> Verdict {
         how: "signal 11 (SIGSEGV)".into(),
         output: "Fatal Python error: \u{1b}[1mSegmentation fault".into(),
         reports,
-        set_up: false,
+        passed: Vec::new(),
         elapsed: Duration::from_secs(2),
         boxed: false,
     }))

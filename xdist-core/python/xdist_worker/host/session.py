@@ -349,14 +349,12 @@ class HostHooks:
         self._finished(index)
 
     def _on_crashed(
-        self, worker: str, index: int, how: str, output: str, reports: List[bytes], set_up: bool
+        self, worker: str, index: int, how: str, output: str, reports: List[bytes], passed: List[float]
     ) -> None:
         self._turn_to(worker)
         retold = [report_of(self.config, raw) for raw in reports]
-        if set_up:
-            # Nobody knows how long it took.
-            made = self._tests.passed(index, (0.0,), self._blanks.get(worker, {}), self._marks(worker, index))
-            retold += [(known, ()) for known in made]
+        marks = self._marks(worker, index)
+        retold += [(known, ()) for known in self._tests.passed(index, passed, self._blanks.get(worker, {}), marks)]
         report = self._tests.crashed(index, worker, how, output)
         failed = next((known for known, _ in retold if known.failed and not hasattr(known, "wasxfail")), None)
         if failed is None:
