@@ -68,6 +68,7 @@ KNOWN: dict[str, Callable[[Any], bool]] = {
     "pytest_django": _never,
     "pytest_asyncio": _never,
     "anyio": _never,
+    "pytest_postgresql": _never,
     "pytest_timeout": _never,
     "allure_pytest": _never,
     "pytest_bdd": _option("cucumber_json_path", "gherkin_terminal_reporter"),
