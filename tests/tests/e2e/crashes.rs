@@ -142,7 +142,8 @@ def test_teardown(slow):
         let outcome = run.arg(format!("--plugin-host={host}")).junit().run();
         let seconds = |when: &str, test: &str| {
             let lines = outcome.stdout.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-            let found = lines.filter(|words| matches!(words[..], [_, phase, id] if phase == when && id.ends_with(test)));
+            let found =
+                lines.filter(|words| matches!(words[..], [_, phase, id] if phase == when && id.ends_with(test)));
             let found: Vec<f64> = found.map(|words| words[0].trim_end_matches('s').parse().unwrap()).collect();
             assert_eq!(found.len(), 1, "{when} {test}\n{}", outcome.describe());
             found[0]

@@ -74,6 +74,16 @@ fn a_crash_names_signal_and_worker_and_keeps_the_output() {
 }
 
 #[test]
+fn phases_that_were_over_before_a_crash_count_as_configured() {
+    for (duration, time) in [("total", "2.000"), ("call", "1.500")] {
+        let Verdict::Crashed(crash) = crashed(Vec::new()) else { unreachable!() };
+        let verdict = Verdict::Crashed(Box::new(Crashed { passed: vec![0.5, 0.25], ..*crash }));
+        let options = JunitOptions { duration: duration.into(), ..options(&[9, 2]) };
+        assert_has(&written(options, vec![verdict]), &format!(r#"name="test_0" time="{time}">"#));
+    }
+}
+
+#[test]
 fn a_crash_after_a_failure_does_not_hide_it() {
     let reports = || vec![report("setup", "passed"), report("call", "failed")];
     for (version, tests) in [([9, 2], 2), ([8, 4], 1)] {
