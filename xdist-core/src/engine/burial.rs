@@ -8,7 +8,7 @@ use super::happening::MemberId;
 use super::members::MemberRole;
 use super::remains::Remains;
 use super::site::HERE;
-use super::{Engine, EngineError, Stage, page};
+use super::{Engine, EngineError, Stage};
 use crate::event::RunEvent;
 use crate::exit;
 use crate::ids::{TestIndex, WorkerId};
@@ -147,10 +147,10 @@ impl Engine<'_> {
             None if site == HERE => Remains::here(self.page.as_ref(), self.directory.path(), worker, incarnation),
             None => Remains::default(),
         };
-        let (phase, set_up) = page::phase(remains.phase);
+        let left = remains.left;
         let succession = self.succession(worker);
         let entry = self.members.get_mut(member);
-        if remains.lost_link {
+        if left.lost_link {
             UNLINKED.clone_into(&mut entry.cause);
         }
         let starved = entry.cause.is_empty() && site == HERE && self.starved.explains(&how.to_string());
@@ -161,8 +161,8 @@ impl Engine<'_> {
             ("", cause) => cause.to_owned(),
             (never_was, _) => never_was.to_owned(),
         };
-        if !phase.is_empty() {
-            how_text = format!("{how_text} in {phase}");
+        if !left.phase().is_empty() {
+            how_text = format!("{how_text} in {}", left.phase());
         }
         // It ended as it said it would: what it still wrote is ordinary output.
         let clean = how == HowEnded::Exited(i32::try_from(entry.announced.unwrap_or(0)).unwrap_or(-1));
@@ -175,7 +175,7 @@ impl Engine<'_> {
         if !captured.is_empty() {
             output = format!("{output}{}{captured}", if output.is_empty() { "" } else { "\n" });
         }
-        let death = Death { how: how_text, clean, output, elapsed, set_up, succession };
+        let death = Death { how: how_text, clean, output, elapsed, over: left.over().to_vec(), succession };
         self.feed(Input::Gone(worker, death));
         if starved {
             self.advise(&worker.to_string());

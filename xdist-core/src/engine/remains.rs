@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-use super::page::{self, Page};
+use super::page::{Left, Page};
 use super::site::{PAGE, Remote};
 use crate::ids::WorkerId;
 
@@ -15,12 +15,10 @@ const CAPTURED: u64 = 16 << 10;
 const WORDS: u64 = 1 << 20;
 
 /// What a dead worker leaves behind.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Remains {
-    /// The phase of its test in which it was, as the stop page has it.
-    pub(super) phase: u8,
-    /// It found its connection closed or replaced.
-    pub(super) lost_link: bool,
+    /// What stands in its slot of the stop page.
+    pub(super) left: Left,
     /// What was captured of its last test.
     pub(super) captured: String,
 }
@@ -29,8 +27,7 @@ impl Remains {
     /// Of a worker of this host.
     pub(super) fn here(page: Option<&Page>, directory: &Path, worker: WorkerId, incarnation: u32) -> Self {
         Self {
-            phase: page.map_or(0, |page| page.last_phase(worker)),
-            lost_link: page.is_some_and(|page| page.lost_link(worker)),
+            left: page.map(|page| page.take_left(worker)).unwrap_or_default(),
             captured: captured(directory, &worker.to_string(), incarnation),
         }
     }
@@ -39,7 +36,7 @@ impl Remains {
     pub(super) async fn fetch(remote: &Remote, worker: WorkerId, incarnation: u32) -> Self {
         let directory = &remote.directory;
         let file = |kind: &str| format!("{worker}.{incarnation}.captured-{kind}");
-        let (at, length) = page::remains(worker);
+        let (at, length) = Left::place(worker);
         let (out, err, terminal) = (file("out"), file("err"), file("terminal"));
         let (slot, out, err, words) = tokio::join!(
             directory.read(PAGE, at, length),
@@ -53,9 +50,7 @@ impl Remains {
         let read = |file: Result<Option<Vec<u8>>, _>| file.ok().flatten().unwrap_or_default();
         let mut text = String::from_utf8_lossy(&[read(out), read(err)].concat()).into_owned();
         add_words(&mut text, &read(words));
-        let slot = read(slot);
-        let byte = |at: usize| slot.get(at).copied().unwrap_or_default();
-        Self { phase: byte(0), lost_link: byte(1) != 0, captured: text }
+        Self { left: Left::of(&read(slot)), captured: text }
     }
 }
 

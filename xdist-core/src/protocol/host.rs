@@ -91,8 +91,8 @@ pub enum HostEvent {
     Blanks(String, String, ByteBuf),
     /// A test has its verdict: its reports.
     Reported(String, TestIndex, Vec<ByteBuf>),
-    /// A test took its worker down: how, what the worker wrote, reports from before, whether set-up plainly passed.
-    Crashed(String, TestIndex, String, String, Vec<ByteBuf>, bool),
+    /// A test took its worker down: how, what the worker wrote, reports from before, seconds of phases that plainly passed.
+    Crashed(String, TestIndex, String, String, Vec<ByteBuf>, Vec<f64>),
     /// The user's interrupt came while a test ran.
     Interrupted(String, TestIndex),
     /// A warning: when, node id, place, the warning.
