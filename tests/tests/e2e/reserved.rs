@@ -69,6 +69,21 @@ fn nothing_runs_beside_a_serial_test_and_no_more_than_may_of_a_limited_one() {
 }
 
 #[test]
+fn where_everybody_runs_all_tests_they_do_not_meet_either() {
+    for dies in [false, true] {
+        let suite = Suite::one(SUITE);
+        let specs = ["--tx", "2*popen", "--tx", "popen//env:MARK=there//id=there"];
+        let run = Invocation::xdist(&Env::usual(), &suite).arg("--dist=each").args(specs);
+        let outcome = if dies { run.var("DIES", "1") } else { run }.run();
+        outcome.expect_code(i32::from(dies)).expect_no_survivors();
+        let failed = if dies { 3 } else { 0 };
+        let counts = outcome.counts();
+        assert_eq!((counts.get("passed"), counts.get("failed")), (87 - failed, failed), "{}", outcome.describe());
+        assert_eq!(suite.truth().ids().len(), 87, "each starts once on each\n{}", outcome.describe());
+    }
+}
+
+#[test]
 fn marks_that_say_nonsense_are_usage_errors_that_name_the_test() {
     for (mark, text) in [
         ("xdist_serial(1)", "test_it.py:2: xdist_serial takes no arguments"),
