@@ -261,11 +261,7 @@ fn every_order_of_messages() {
 
 #[test]
 fn tests_that_must_not_meet_do_not() {
-    for (mode, deaths) in [
-        ("each, some alone", 0),
-        ("each, some alone", 1),
-        ("each, one alone and some limited", 1),
-    ] {
+    for (mode, deaths) in [("each, some alone", 0), ("each, some alone", 1), ("each, one alone and some limited", 1)] {
         let (states, ends) = explore(mode, 4 - deaths, deaths, 9);
         assert!(states > 1000 && ends > 100, "{mode}: {states} states, {ends} ends");
     }

@@ -13,7 +13,6 @@ use super::members::MemberRole;
 use super::page::Page;
 use super::settings::Distribution;
 use super::site::{HERE, SiteId};
-use super::starved::Starved;
 use super::{Engine, Stage};
 use crate::collection::Collection;
 use crate::event::{Collected, Environment, RunEvent};
@@ -235,7 +234,7 @@ impl Engine<'_> {
         }
         self.run = Some(run);
         self.long = LongTests::after(distribution.slow_after);
-        self.starved = Starved::since_now();
+        self.starved.begin();
         self.stage = Stage::Running;
         for id in (0..self.environments.len()).map(EnvironmentId) {
             self.begin_run_in(id, workers);

@@ -5,8 +5,11 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
+use execnet_rs::process::HowEnded;
+
 use super::page::{self, Page};
 use super::site::{PAGE, Remote};
+use super::starved;
 use crate::ids::WorkerId;
 
 /// Bytes shown of each capture file.
@@ -23,6 +26,8 @@ pub(super) struct Remains {
     pub(super) lost_link: bool,
     /// What was captured of its last test.
     pub(super) captured: String,
+    /// Of another host: how many processes the kernel has killed there for want of memory, if it may have been that.
+    pub(super) oom_kills: Option<u64>,
 }
 
 impl Remains {
@@ -32,20 +37,23 @@ impl Remains {
             phase: page.map_or(0, |page| page.last_phase(worker)),
             lost_link: page.is_some_and(|page| page.lost_link(worker)),
             captured: captured(directory, &worker.to_string(), incarnation),
+            oom_kills: None,
         }
     }
 
     /// Of a worker of another host; nothing, if that is gone.
-    pub(super) async fn fetch(remote: &Remote, worker: WorkerId, incarnation: u32) -> Self {
+    pub(super) async fn fetch(remote: &Remote, worker: WorkerId, incarnation: u32, how: HowEnded) -> Self {
         let directory = &remote.directory;
         let file = |kind: &str| format!("{worker}.{incarnation}.captured-{kind}");
         let (at, length) = page::remains(worker);
         let (out, err, terminal) = (file("out"), file("err"), file("terminal"));
-        let (slot, out, err, words) = tokio::join!(
+        let oom_kills = async { if starved::is_suspect(&how.to_string()) { remote.oom_kills().await } else { None } };
+        let (slot, out, err, words, oom_kills) = tokio::join!(
             directory.read(PAGE, at, length),
             directory.take(&out, CAPTURED),
             directory.take(&err, CAPTURED),
             directory.take(&terminal, WORDS),
+            oom_kills,
         );
         // The next one in its place starts in no phase.
         let cleared = directory.write(PAGE, at, vec![0; usize::try_from(length).unwrap_or_default()]);
@@ -55,7 +63,7 @@ impl Remains {
         add_words(&mut text, &read(words));
         let slot = read(slot);
         let byte = |at: usize| slot.get(at).copied().unwrap_or_default();
-        Self { phase: byte(0), lost_link: byte(1) != 0, captured: text }
+        Self { phase: byte(0), lost_link: byte(1) != 0, captured: text, oom_kills }
     }
 }
 
