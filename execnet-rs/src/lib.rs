@@ -125,6 +125,7 @@ pub mod group;
 pub mod guard;
 pub mod link;
 pub mod local;
+pub mod memory;
 pub mod mux;
 pub mod process;
 pub mod source;

@@ -153,7 +153,7 @@ impl Engine<'_> {
         if left.lost_link {
             UNLINKED.clone_into(&mut entry.cause);
         }
-        let starved = entry.cause.is_empty() && site == HERE && self.starved.explains(&how.to_string());
+        let starved = entry.cause.is_empty() && self.starved.explains(site, &how.to_string(), remains.oom_kills);
         let elapsed = entry.test_began.map(|began| began.elapsed()).unwrap_or_default();
         let mut how_text = match (entry.never_was.as_str(), entry.cause.as_str()) {
             ("", "") if starved => format!("out of memory: {how}"),
@@ -184,7 +184,7 @@ impl Engine<'_> {
 
     /// The process that a test had for itself has died.
     pub(super) fn box_died(&mut self, member: MemberId, test: TestIndex, mut died: BoxDied) {
-        let starved = self.site_of(member) == HERE && self.starved.explains(&died.how);
+        let starved = self.starved.explains(self.site_of(member), &died.how, died.oom_kills);
         if starved {
             died.how = format!("out of memory: {}", died.how);
         }

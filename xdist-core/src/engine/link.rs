@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, watch};
 use super::happening::{Happening, MemberId};
 use super::outbox::{Outbox, Pass};
 use super::site::{HERE, Remote, SiteId};
+use super::starved;
 use crate::protocol::{FromPython, Hello, ToPython};
 
 /// No message is larger: captured output and tracebacks are truncated long before.
@@ -250,8 +251,15 @@ async fn read_channel(
     let fault = loop {
         let (messages, fault) = messages(&mut reader.decoder);
         // Records in a file of another host cannot be seen from here.
-        let messages: Vec<_> =
+        let mut messages: Vec<_> =
             messages.into_iter().filter(|message| !matches!(message, FromPython::Outbox(_))).collect();
+        for message in &mut messages {
+            if let FromPython::BoxDied(_, died) = message
+                && starved::is_suspect(&died.how)
+            {
+                died.oom_kills = reader.remote.oom_kills().await;
+            }
+        }
         if !messages.is_empty() && happenings.send(Happening::Messages(member, messages)).await.is_err() {
             return;
         }

@@ -5,8 +5,11 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
+use execnet_rs::process::HowEnded;
+
 use super::page::{Left, Page};
 use super::site::{PAGE, Remote};
+use super::starved;
 use crate::ids::WorkerId;
 
 /// Bytes shown of each capture file.
@@ -21,6 +24,8 @@ pub(super) struct Remains {
     pub(super) left: Left,
     /// What was captured of its last test.
     pub(super) captured: String,
+    /// Of another host: how many processes the kernel has killed there for want of memory, if it may have been that.
+    pub(super) oom_kills: Option<u64>,
 }
 
 impl Remains {
@@ -29,20 +34,23 @@ impl Remains {
         Self {
             left: page.map(|page| page.take_left(worker)).unwrap_or_default(),
             captured: captured(directory, &worker.to_string(), incarnation),
+            oom_kills: None,
         }
     }
 
     /// Of a worker of another host; nothing, if that is gone.
-    pub(super) async fn fetch(remote: &Remote, worker: WorkerId, incarnation: u32) -> Self {
+    pub(super) async fn fetch(remote: &Remote, worker: WorkerId, incarnation: u32, how: HowEnded) -> Self {
         let directory = &remote.directory;
         let file = |kind: &str| format!("{worker}.{incarnation}.captured-{kind}");
         let (at, length) = Left::place(worker);
         let (out, err, terminal) = (file("out"), file("err"), file("terminal"));
-        let (slot, out, err, words) = tokio::join!(
+        let oom_kills = async { if starved::is_suspect(&how.to_string()) { remote.oom_kills().await } else { None } };
+        let (slot, out, err, words, oom_kills) = tokio::join!(
             directory.read(PAGE, at, length),
             directory.take(&out, CAPTURED),
             directory.take(&err, CAPTURED),
             directory.take(&terminal, WORDS),
+            oom_kills,
         );
         // The next one in its place starts in no phase.
         let cleared = directory.write(PAGE, at, vec![0; usize::try_from(length).unwrap_or_default()]);
@@ -50,7 +58,7 @@ impl Remains {
         let read = |file: Result<Option<Vec<u8>>, _>| file.ok().flatten().unwrap_or_default();
         let mut text = String::from_utf8_lossy(&[read(out), read(err)].concat()).into_owned();
         add_words(&mut text, &read(words));
-        Self { left: Left::of(&read(slot)), captured: text }
+        Self { left: Left::of(&read(slot)), captured: text, oom_kills }
     }
 }
 

@@ -77,6 +77,8 @@ pub enum HostEvent {
         lines: Vec<String>,
         /// Where tests run, if in several environments: `described` is theirs then.
         environments: Vec<HostEnvironment>,
+        /// By worker: what to call the place of its verdicts, if there is more than one.
+        labels: Vec<String>,
     },
     /// Sources are being brought to these workers, or have been: the third says which. Then, directories of the copy, and
     /// what they are copies of.

@@ -13,7 +13,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 pub use outcome::Stop;
-pub use state::{RunState, Settings};
+pub use state::{Lacking, RunState, Settings};
 
 use crate::event::{Crashed, RunEvent};
 use crate::ids::{TestIndex, WorkerId};

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Set, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 import pytest
 
@@ -16,7 +16,7 @@ from ..link import Link, name_of
 from ..portable import pack, plain, unpack
 from .closing import Results, settle_place, show_interrupted
 from .copies import measured_here
-from .environments import Pairs, count_pairs, group_failures
+from .environments import Pairs, count_pairs, group_failures, label_summary
 from .following import Hook, records, written_at_once
 from .nodes import Node, NodeManager
 from .quick import Quick
@@ -266,6 +266,7 @@ class HostHooks:
         lines: List[str],
         environments: Any = (),
         verdicts: int = 0,
+        labels: Sequence[str] = (),
     ) -> None:
         self._tests = Tests(ids, described)
         for one in environments:
@@ -278,6 +279,7 @@ class HostHooks:
         self._verdicts = session.testscollected = verdicts or len(ids)
         if self._verdicts != len(ids):
             self._pairs = count_pairs(self.terminal)
+        label_summary(self.terminal, labels)
         for raw in reports:
             report, _ = report_of(config, raw)
             report.node = self._node("gw0")

@@ -134,6 +134,7 @@ fn collection_event(collected: &Collected, how: Vec<String>, environments: Vec<H
         reports: collection.raw.clone(),
         deselected: collection.deselected,
         lines: how,
+        labels: if collected.each || environments.len() > 1 { collected.labels() } else { Vec::new() },
         environments,
     }
 }
