@@ -111,7 +111,7 @@ fn outcomes_are_those_of_a_serial_run() {
 
 #[test]
 fn a_connection_that_is_cut_costs_the_test_that_ran() {
-    for client in super::CLIENTS {
+    for client in CLIENTS {
         let sshd = Sshd::start();
         let (suite, far) = (Suite::one(WAITING), Suite::one(WAITING));
         let tx = format!("{}//env:FAR=1//ssh_client={client}", spec(&sshd, &suite, &far));
@@ -130,7 +130,7 @@ fn a_connection_that_is_cut_costs_the_test_that_ran() {
 
 #[test]
 fn nothing_is_left_on_the_host_when_xdist_is_killed() {
-    for client in super::CLIENTS {
+    for client in CLIENTS {
         let sshd = Sshd::start();
         let (suite, far) = (Suite::one(WAITING), Suite::one(WAITING));
         let tx = format!("{}//env:FAR=1//ssh_client={client}", spec(&sshd, &suite, &far));
@@ -169,6 +169,37 @@ fn a_passphrase_is_asked_for_on_the_terminal() {
     seen.outcome.expect_code(0).expect_no_text("open sesame");
     assert!(seen.screen.iter().any(|line| line.contains("40 passed")), "{:?}", seen.screen);
     expect_clean(&seen.outcome, &[&sshd]);
+}
+
+#[test]
+fn a_host_of_the_command_line_is_connected_to_while_arguments_are_parsed() {
+    let (sshd, suite, far) = (Sshd::start(), Suite::one(MANY), Suite::one(MANY));
+    // Arguments are not parsed before the agent is there.
+    suite.write(
+        "conftest.py",
+        &format!(
+            "import glob, time\n\
+             deadline = time.monotonic() + 20\n\
+             while not glob.glob('{}/.cache/xdist/agents/*'):\n    \
+                 assert time.monotonic() < deadline, 'nobody connects'\n    \
+                 time.sleep(0.01)\n",
+            sshd.home().display()
+        ),
+    );
+    let spec = format!("2*{}", spec(&sshd, &suite, &far));
+    let outcome = xdist(&suite).args(["--tx", &spec]).run();
+    outcome.expect_code(0);
+    assert_eq!(outcome.counts().get("passed"), 40, "{}", outcome.describe());
+    expect_clean(&outcome, &[&sshd]);
+    // It turns out that the run wants another host, too, or none.
+    let addopts = format!("[pytest]\naddopts = --tx '{}//ssh_client=openssh'\n", spec.replace("2*", ""));
+    for (ini, more, workers) in [(addopts.as_str(), &[][..], "3 workers"), ("[pytest]\n", &["--dist", "no"], "")] {
+        suite.write("pytest.ini", ini);
+        let outcome = xdist(&suite).args(["--tx", &spec]).args(more.iter().copied()).run();
+        outcome.expect_code(0).expect_text(workers);
+        assert_eq!(outcome.counts().get("passed"), 40, "{}", outcome.describe());
+        expect_clean(&outcome, &[&sshd]);
+    }
 }
 
 /// Whether a process stands still.
