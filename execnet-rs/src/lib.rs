@@ -35,6 +35,7 @@
 //! | [`guard`] | a small watchdog process that ends what this process could not |
 //! | [`local`] | unix-socket connections and named pipes from processes on this host |
 //! | [`frame`] | length-prefixed messages of a run's own processes, without I/O |
+//! | [`ring`] | records that a process of this host leaves in a file that it maps |
 //!
 //! # Examples
 //! `cargo run -p execnet-rs --example NAME` runs each (`agent` is what `command` leads to; build it first with
@@ -128,6 +129,7 @@ pub mod local;
 pub mod memory;
 pub mod mux;
 pub mod process;
+pub mod ring;
 pub mod source;
 pub mod transport;
 pub mod value;

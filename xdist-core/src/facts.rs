@@ -83,8 +83,26 @@ pub struct TreeFacts {
     pub addopts: Vec<(String, String, String)>,
     /// `PYTEST_ADDOPTS`, likewise.
     pub environment: Vec<(String, String, String)>,
+    /// Other keys whose values, in the configuration file or by `-o`, hold absolute paths.
+    pub inis: Vec<IniWords>,
     /// Files and directories that were asked for by name.
     pub named: Vec<String>,
+}
+
+/// A key of the configuration file: its name, how its value is written, and its words as those of arguments.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct IniWords(pub String, pub Written, pub Vec<(String, String, String)>);
+
+/// How words make the value of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Written {
+    /// There is one, and it is the value.
+    Text,
+    /// Each is a line.
+    Lines,
+    /// As a shell would read them.
+    Words,
 }
 
 /// What there is to watch in a loop.

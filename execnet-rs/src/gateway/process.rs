@@ -6,6 +6,7 @@ use tokio::sync::OnceCell;
 use super::{Gateway, GatewayError};
 use crate::channel::{Channel, ReceiveError};
 use crate::process::HowEnded;
+use crate::ring::Shape;
 use crate::value::Value;
 
 /// A program that is to be started. Its standard error is that of the agent, and input and output are empty, unless they
@@ -181,6 +182,18 @@ impl Connections {
             return Ok((connection, pid));
         }
         Err(GatewayError::Answer(format!("{} for a connection", said.kind())))
+    }
+
+    /// The process that made this connection leaves records in a file of the host: from here on they come through the
+    /// connection's channel, which then also carries tuples of three bytes each: records that are older than the bytes,
+    /// bytes, records that may be older than them. An agent that knows nothing of it never lets the process write there.
+    pub fn follow(&self, connection: &Channel, path: &str, shape: Shape) {
+        let _ = self.channel.try_send(Value::dict([
+            ("follow", connection.reference()),
+            ("path", path.into()),
+            ("slots", shape.slots().into()),
+            ("record", (shape.record() as u64).into()),
+        ]));
     }
 
     /// The process that made this connection is gone: the connection ends with what was sent, also if another process

@@ -119,6 +119,13 @@ impl SshTransport {
         self
     }
 
+    /// Users are asked one question at a time, and none while somebody holds this.
+    #[must_use]
+    pub fn asking(mut self, asking: Arc<Mutex<()>>) -> Self {
+        self.asking = asking;
+        self
+    }
+
     /// Another ssh program.
     #[must_use]
     pub fn with_program(mut self, program: impl Into<String>) -> Self {

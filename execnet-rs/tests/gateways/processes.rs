@@ -6,6 +6,7 @@ use std::time::Duration;
 use execnet_rs::channel::Channel;
 use execnet_rs::gateway::{Gateway, GatewayError, ProcessRequest};
 use execnet_rs::process::HowEnded;
+use execnet_rs::ring::{Shape, record};
 use execnet_rs::value::Value;
 use rustix::process::Signal;
 
@@ -140,6 +141,89 @@ fn processes_connect_to_a_socket_of_the_gateway() {
         while std::path::Path::new(&path).exists() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    });
+}
+
+/// Connects, and leaves records in a file: two and no word, one before a word, one as its last deed.
+const LEAVES: &str = "
+import os, socket, struct, sys, time, zlib
+ring = open(sys.argv[2], 'w+b', 0)
+ring.truncate(64 + 8 * 16)
+def leave(number):
+    while struct.unpack('<Q', os.pread(ring.fileno(), 8, 0))[0] < number:
+        time.sleep(0.001)
+    body = struct.pack('<QI', number, number * 7)
+    os.pwrite(ring.fileno(), body + struct.pack('<I', zlib.crc32(body)), 64 + (number - 1) * 16)
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+s.sendall(b'first')
+leave(1)
+leave(2)
+assert s.recv(10) == b'go'
+leave(3)
+s.sendall(b'word')
+assert s.recv(10) == b'end'
+leave(4)
+if os.fork() == 0:
+    os.execvp('sleep', ['sleep', '60'])
+";
+
+/// The records that came, and the bytes, each with how many records came before it.
+#[derive(Default)]
+struct Came {
+    records: Vec<u8>,
+    bytes: Vec<(usize, Vec<u8>)>,
+}
+
+impl Came {
+    async fn take(&mut self, connection: &Channel) -> bool {
+        let (older, bytes, newer) = match connection.next().await.unwrap() {
+            None => return false,
+            Some(Value::Bytes(bytes)) => (Vec::new(), bytes.to_vec(), Vec::new()),
+            Some(value) => {
+                let piece = |at: usize| value.items().unwrap()[at].as_bytes().unwrap().to_vec();
+                (piece(0), piece(1), piece(2))
+            }
+        };
+        self.records.extend([older, newer].concat());
+        if !bytes.is_empty() {
+            self.bytes.push((self.records.len() / 16, bytes));
+        }
+        true
+    }
+}
+
+#[test]
+fn records_that_a_process_leaves_in_a_ring_come_with_its_connection() {
+    here_and_there(|gateway: Gateway| async move {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ring");
+        let path = path.to_str().unwrap();
+        let connections = gateway.listen().await.unwrap();
+        let request = ProcessRequest::new(&["python3", "-c", LEAVES, connections.path(), path]);
+        let process = gateway.process(request).await.unwrap();
+        let (connection, _) = connections.accept().await.unwrap();
+        let mut came = Came::default();
+        came.take(&connection).await;
+        // What cannot be opened is nothing.
+        let shape = Shape::new(8, 16).unwrap();
+        connections.follow(&connection, "/nowhere/ring", shape);
+        connections.follow(&connection, path, shape);
+        while came.records.len() < 32 {
+            assert!(came.take(&connection).await);
+        }
+        connection.send_bytes(b"go").await.unwrap();
+        while came.bytes.len() < 2 {
+            assert!(came.take(&connection).await);
+        }
+        assert_eq!(came.bytes, [(0, b"first".to_vec()), (3, b"word".to_vec())]);
+        connection.send_bytes(b"end").await.unwrap();
+        assert_eq!(process.wait().await.unwrap(), HowEnded::Exited(0));
+        connections.drain(&connection);
+        while came.take(&connection).await {}
+        let all: Vec<u8> = (1..=4_u8).flat_map(|n| record(n.into(), &u32::from(n * 7).to_le_bytes())).collect();
+        assert_eq!(came.records, all);
+        assert!(!folder.path().join("ring").exists());
     });
 }
 

@@ -172,7 +172,7 @@ def test_absolute_paths_of_any_option_are_seen_through(project):
     for given, expected in [
         (f"-opythonpath={folder}/src", ("-opythonpath=", f"{folder}/src", "")),
         (f"--doctest-glob={folder}/src/../src", ("--doctest-glob=", f"{folder}/src", "")),
-        (f"--doctest-glob={folder}/nothing", (f"--doctest-glob={folder}/nothing", "", "")),
+        (f"--doctest-glob={folder}/nothing", ("--doctest-glob=", f"{folder}/nothing", "")),
         ("--doctest-glob=src", ("--doctest-glob=src", "", "")),
     ]:
         assert expected in [tuple(word) for word in facts(project, "-n2", "--rsyncdir=.", given)["trees"]["words"]]
@@ -182,6 +182,35 @@ def test_absolute_paths_of_any_option_are_seen_through(project):
     assert ["--ignore=", f"{folder}/a b", ""] in [list(word) for word in trees["addopts"]]
     assert [list(word) for word in trees["environment"]] == [["-q", "", ""], ["--confcutdir", "", ""], ["", folder, ""]]
     assert trees["files"] == []
+
+
+def test_absolute_paths_of_the_configuration_file_are_seen_through(project):
+    folder = os.fspath(project)
+    (project / "conftest.py").write_text(
+        "def pytest_addoption(parser):\n"
+        "    parser.addini('one', 'a path', 'string')\n"
+        "    parser.addini('plain', 'no type')\n"
+        "    parser.addini('lines', 'lines', 'linelist')\n"
+        "    parser.addini('yes', 'truth', 'bool')\n",
+        encoding="utf-8",
+    )
+    (project / "pytest.ini").write_text(
+        f"[pytest]\naddopts = -n2 --rsyncdir=.\npythonpath = src '{folder}/a b'\nlog_file = {folder}/x/../run.log\n"
+        f"one = rel/{folder}\nplain = {folder}/data\nlines =\n  A=1\n  DATA={folder}/data\nyes = true\n"
+        "norecursedirs = build *.egg\n",
+        encoding="utf-8",
+    )
+    trees = facts(project)["trees"]
+    assert {name: (written, [list(word) for word in words]) for name, written, words in trees["inis"]} == {
+        "pythonpath": ("words", [["src", "", ""], ["", f"{folder}/a b", ""]]),
+        "log_file": ("text", [["", f"{folder}/run.log", ""]]),
+        "plain": ("text", [["", f"{folder}/data", ""]]),
+        "lines": ("lines", [["A=1", "", ""], ["DATA=", f"{folder}/data", ""]]),
+    }
+    trees = facts(project, "-o", f"log_file={folder}/other.log", "-opythonpath=src", "-oplain=x", "-olines=y")["trees"]
+    assert [(name, [list(word) for word in words]) for name, _, words in trees["inis"]] == [
+        ("log_file", [["", f"{folder}/other.log", ""]])
+    ]
 
 
 def test_each_run_has_an_id_of_its_own(project):

@@ -24,6 +24,10 @@ LINKS = ("refuse", "skip", "keep", "copy")
 _PATHS = frozenset(("confcutdir", "ignore", "ignore_glob", "inifilename", "rootdir"))
 # Options of plugins, by their `dest`, that name a file which rules how tests run: it goes along.
 _FILES = ("cov_config", "mypy_config_file", "pylint_rcfile")
+# Keys of the configuration file that mean nothing there, or go another way.
+_OWN = frozenset(("addopts", "looponfailroots", "rsyncdirs", "rsyncignore", "rsyncinclude"))
+# How the values of other keys are written, by their type.
+_WRITTEN = {None: "text", "string": "text", "linelist": "lines", "args": "words", "paths": "words", "pathlist": "words"}
 # A word with an absolute path: `--cov=/src`, `xml:/report.xml`, `pythonpath=/src`.
 _ABSOLUTE = re.compile(r"((?:-{0,2}[\w.-]+=)?(?:\w+:)?)(/[^:]+)(.*)", re.DOTALL)
 
@@ -51,6 +55,7 @@ def tree_facts(config: Any, args: Sequence[str]) -> dict[str, object] | None:
         "words": _words(config, args, here),
         "addopts": _words(config, _ini_words(config), here),
         "environment": _words(config, _environment_words(), here),
+        "inis": _inis(config),
         "named": [text(path) for path in _named(config, here)],
     }
 
@@ -90,9 +95,9 @@ def _with_path(option: Option, here: str) -> list[tuple[str, str, str]]:
 
 
 def _absolute(word: str) -> tuple[str, str, str]:
-    """Split a word around the absolute path of something that is there; relative ones mean the same anywhere."""
+    """Split a word around an absolute path, if there is one; relative ones mean the same anywhere."""
     found = _ABSOLUTE.fullmatch(word)
-    if found is None or not os.path.exists(found.group(2)):
+    if found is None:
         return (word, "", "")
     return (found.group(1), os.path.normpath(found.group(2)), found.group(3))
 
@@ -100,6 +105,55 @@ def _absolute(word: str) -> tuple[str, str, str]:
 def _ini_words(config: Any) -> list[str]:
     """Return `addopts`, which goes to hosts in the configuration file, with the paths of here."""
     return [text(word) for word in ini(config, "addopts", ())]
+
+
+def _inis(config: Any) -> list[tuple[str, str, list[tuple[str, str, str]]]]:
+    """Return the keys whose values hold absolute paths: each with how its value is written, and the words of that."""
+    found = []
+    known = attribute(attribute(config, "_parser"), "_inidict")
+    for name in known if isinstance(known, dict) else ():
+        kind = known[name][1]
+        written = _WRITTEN.get(kind) if kind is None or isinstance(kind, str) else None
+        if written is None or name in _OWN:
+            continue
+        words = [_absolute(word) for word in _as_written(_value(config, name), written)]
+        if any(path for _, path, _ in words):
+            words = [(text(before), text(path), text(behind)) for before, path, behind in words]
+            found.append((text(name), written, words))
+    return found
+
+
+def _value(config: Any, name: str) -> object:
+    """Return what `-o` or the configuration file says for a key, as it stands there."""
+    override = attribute(config, "_get_override_ini_value")
+    value = override(name) if callable(override) else None
+    if value is not None:
+        return value
+    table = attribute(config, "_inicfg")
+    if table is None:
+        table = attribute(config, "inicfg", {})
+    aliases = attribute(attribute(config, "_parser"), "_ini_aliases", {})
+    names = [name, *(alias for alias, of in aliases.items() if of == name)]
+    given = [table[one] for one in names if one in table]
+    given.sort(key=lambda value: attribute(value, "origin") == "override", reverse=True)
+    return attribute(given[0], "value", given[0]) if given else None
+
+
+def _as_written(value: object, written: str) -> list[str]:
+    """Return the words of a value."""
+    if isinstance(value, list):
+        return [word for word in value if isinstance(word, str)] if written != "text" else []
+    if not isinstance(value, str):
+        return []
+    if written == "words":
+        try:
+            return shlex.split(value)
+        except ValueError:
+            # Whoever reads it refuses it.
+            return []
+    if written == "lines":
+        return [line.strip() for line in value.split("\n") if line.strip()]
+    return [value]
 
 
 def _environment_words() -> list[str]:

@@ -26,6 +26,9 @@ const WORKER_FILES: u64 = STREAM_FILES + LINK_FILES;
 const SPARE_FILES: u64 = 6;
 /// Where the limit is higher than what workers take by so much, open files need not be counted.
 const PLENTY: u64 = 200;
+/// What would help where the system makes no process.
+const MORE_PROCESSES: &str =
+    "\nhint: a higher limit on processes or memory (`ulimit -u`, that of the container) would help there";
 
 impl Engine<'_> {
     pub(super) fn message(&mut self, member: MemberId, message: FromPython) {
@@ -118,7 +121,9 @@ impl Engine<'_> {
                 let id = self.members.get(member).environment;
                 let python = self.environment(id).launch.python.first().cloned().unwrap_or_default();
                 self.give_up(member, String::new());
-                self.environment_failed(id, format!("`{python}` cannot be started: {why}"));
+                let refused = ["Resource temporarily unavailable", "Cannot allocate memory"];
+                let hint = if refused.iter().any(|text| why.contains(text)) { MORE_PROCESSES } else { "" };
+                self.environment_failed(id, format!("`{python}` cannot be started: {why}{hint}"));
             }
             MemberRole::Session | MemberRole::Host | MemberRole::Worker(..) => self.refused(member, why),
         }

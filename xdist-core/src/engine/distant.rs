@@ -21,9 +21,11 @@ impl Engine<'_> {
         self.sites.extend(distribution.hosts.gateways.iter().map(|spec| Site::coming(hosts::name(spec))));
     }
 
-    /// Starts to connect to them.
+    /// Starts to connect to them, unless that was begun when the command line was read.
     pub(super) fn connect_hosts(&mut self, distribution: &Distribution) {
-        self.connecting = connect_all(&self.gateways, &distribution.hosts, &self.happenings);
+        if !self.adopt_early(&distribution.hosts) {
+            self.connecting = connect_all(&self.gateways, &distribution.hosts, &self.happenings);
+        }
     }
 
     /// A host serves the run: its environments start.

@@ -9,6 +9,7 @@ use execnet_rs::group::Group;
 use execnet_rs::transport::socket::SocketTransport;
 use execnet_rs::transport::ssh::{Agents, SshTransport};
 use execnet_rs::xspec::{Transport, XSpec};
+use tokio::sync::Mutex;
 
 /// Keys that make an environment on a host, and not the way to it.
 const SURROUNDINGS: [&str; 6] = ["python", "chdir", "nice", "id", "execmodel", "dont_write_bytecode"];
@@ -17,10 +18,12 @@ const LONGEST_WAY: usize = 8;
 /// Where workers on other hosts start, unless their spec says it.
 pub(super) const FOLDER: &str = "pyexecnetcache";
 
-/// The gateways of a run: what `ssh=` and `socket=` need is registered here.
-pub(super) fn group() -> Group {
+/// The gateways of a run: what `ssh=` and `socket=` need is registered here. While somebody holds `asking`, users are asked
+/// nothing.
+pub(super) fn group(asking: &Arc<Mutex<()>>) -> Group {
     let group = Group::new();
-    group.register("ssh", Arc::new(SshTransport::new(Agents::of_this_program()).with_terminal()));
+    let ssh = SshTransport::new(Agents::of_this_program()).with_terminal().asking(Arc::clone(asking));
+    group.register("ssh", Arc::new(ssh));
     group.register("socket", Arc::new(SocketTransport::of_this_user()));
     group
 }
@@ -70,6 +73,12 @@ impl Hosts {
             });
         }
         Ok(hosts)
+    }
+
+    /// Whether these are the same hosts, each of which has workers in both or in neither.
+    pub(super) fn is_as_good_as(&self, other: &Self) -> bool {
+        let used = |hosts: &Self, at| hosts.of_workers.contains(&Some(at));
+        self.gateways == other.gateways && (0..self.gateways.len()).all(|at| used(self, at) == used(other, at))
     }
 
     /// The gateway on whose host one is; None for this host.

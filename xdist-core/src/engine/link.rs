@@ -7,6 +7,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use execnet_rs::channel::Channel;
 use execnet_rs::frame::{self, Decoder};
 use execnet_rs::value::Value;
@@ -15,7 +16,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, watch};
 
 use super::happening::{Happening, MemberId};
-use super::outbox::{Outbox, Pass};
+use super::outbox::{Outbox, Pass, SHAPE};
 use super::site::{HERE, Remote, SiteId};
 use super::starved;
 use crate::protocol::{FromPython, Hello, ToPython};
@@ -125,7 +126,8 @@ impl Link {
                 if let Some(frame) = reader.decoder.next_frame().map_err(|error| error.to_string())? {
                     return rmp_serde::from_slice(frame).map_err(|error| describe(frame, &error));
                 }
-                reader.read_some().await.map_err(|()| "a process connected and left at once".to_owned())?;
+                let piece = reader.receive().await.map_err(|()| "a process connected and left at once".to_owned())?;
+                reader.decoder.push(&piece.bytes);
             }
         };
         let hello = tokio::time::timeout(HELLO, first).await;
@@ -191,7 +193,7 @@ async fn read_all(
     happenings: mpsc::Sender<Happening>,
     mut dead: watch::Receiver<bool>,
 ) {
-    let mut outgoing = Outgoing { member, happenings, frames: HELLO_FRAMES, outbox: None };
+    let mut outgoing = Outgoing::new(member, happenings, None);
     let fault = loop {
         // Messages may stand behind the hello already.
         let (messages, fault) = messages(&mut reader.decoder);
@@ -203,7 +205,7 @@ async fn read_all(
         }
         let gone = *dead.borrow();
         if !gone {
-            let pause = outgoing.outbox.as_ref().map(Outbox::pause);
+            let pause = outgoing.outbox.as_ref().and_then(Outbox::pause);
             tokio::select! {
                 _ = reader.stream.readable() => {}
                 _ = dead.changed() => continue,
@@ -227,16 +229,34 @@ async fn read_all(
     let _ = outgoing.happenings.send(Happening::LinkClosed(member, fault)).await;
 }
 
-impl ChannelReader {
-    /// Waits for what arrives, and takes it in. Cancel safe.
-    async fn read_some(&mut self) -> Result<(), ()> {
-        match self.channel.receive().await {
-            Ok(Value::Bytes(bytes)) => self.decoder.push(&bytes),
+/// What came of a process on another host at once.
+#[derive(Default)]
+struct Piece {
+    /// Records of its outbox that are older than the bytes.
+    older: Bytes,
+    bytes: Bytes,
+    /// Records that may be older than what the bytes say.
+    newer: Bytes,
+}
+
+impl Piece {
+    fn of(value: Value) -> Self {
+        let items = match value {
+            Value::Bytes(bytes) => return Self { bytes, ..Self::default() },
+            Value::Tuple(items) => items,
             // Its agent sends nothing else.
-            Ok(_) => {}
-            Err(_) => return Err(()),
-        }
-        Ok(())
+            _ => Vec::new(),
+        };
+        let mut items = items.into_iter().map(|item| if let Value::Bytes(bytes) = item { bytes } else { Bytes::new() });
+        let mut next = || items.next().unwrap_or_default();
+        Self { older: next(), bytes: next(), newer: next() }
+    }
+}
+
+impl ChannelReader {
+    /// Waits for what comes next. Cancel safe.
+    async fn receive(&mut self) -> Result<Piece, ()> {
+        self.channel.receive().await.map(Piece::of).map_err(drop)
     }
 }
 
@@ -247,38 +267,34 @@ async fn read_channel(
     happenings: mpsc::Sender<Happening>,
     mut dead: watch::Receiver<bool>,
 ) {
+    let (remote, channel) = (Arc::clone(&reader.remote), reader.channel.clone());
+    let mut outgoing = Outgoing::new(member, happenings, Some(Arc::clone(&remote)));
+    outgoing.follow = Some(Box::new(move |path| remote.connections.follow(&channel, path, SHAPE)));
     let mut drained = false;
+    // Messages may stand behind the hello already.
+    let mut piece = Piece::default();
     let fault = loop {
-        let (messages, fault) = messages(&mut reader.decoder);
-        // Records in a file of another host cannot be seen from here.
-        let mut messages: Vec<_> =
-            messages.into_iter().filter(|message| !matches!(message, FromPython::Outbox(_))).collect();
-        for message in &mut messages {
-            if let FromPython::BoxDied(_, died) = message
-                && starved::is_suspect(&died.how)
-            {
-                died.oom_kills = reader.remote.oom_kills().await;
-            }
+        match outgoing.piece(&mut reader.decoder, &piece).await {
+            Ok(None) => {}
+            Ok(fault) => break fault,
+            Err(Closed) => return,
         }
-        if !messages.is_empty() && happenings.send(Happening::Messages(member, messages)).await.is_err() {
-            return;
-        }
-        if fault.is_some() {
-            break fault;
-        }
-        tokio::select! {
-            read = reader.read_some() => {
-                if read.is_err() {
-                    break None;
-                }
-            }
+        piece = tokio::select! {
+            received = reader.receive() => match received {
+                Ok(piece) => piece,
+                Err(()) => break None,
+            },
             Ok(_) = dead.wait_for(|dead| *dead), if !drained => {
                 drained = true;
                 reader.remote.connections.drain(&reader.channel);
+                Piece::default()
             }
-        }
+        };
     };
-    let _ = happenings.send(Happening::LinkClosed(member, fault)).await;
+    if fault.is_none() && outgoing.rest().await.is_err() {
+        return;
+    }
+    let _ = outgoing.happenings.send(Happening::LinkClosed(member, fault)).await;
 }
 
 /// The engine is gone.
@@ -291,9 +307,52 @@ struct Outgoing {
     /// Frames that the process has sent and that were passed on.
     frames: u32,
     outbox: Option<Outbox>,
+    /// The host, if it is another one.
+    remote: Option<Arc<Remote>>,
+    /// Has an outbox on another host read.
+    follow: Option<Follow>,
 }
 
+type Follow = Box<dyn Fn(&str) + Send + Sync>;
+
 impl Outgoing {
+    fn new(member: MemberId, happenings: mpsc::Sender<Happening>, remote: Option<Arc<Remote>>) -> Self {
+        Self { member, happenings, frames: HELLO_FRAMES, outbox: None, remote, follow: None }
+    }
+
+    /// Passes on what came from another host; returns what is wrong with it.
+    async fn piece(&mut self, decoder: &mut Decoder, piece: &Piece) -> Result<Option<String>, Closed> {
+        self.take(&piece.older);
+        // As on this host: what follows a frame that has only begun is not believed before that is complete.
+        if !decoder.is_midway() {
+            self.left().await?;
+        }
+        decoder.push(&piece.bytes);
+        self.take(&piece.newer);
+        let (messages, fault) = messages(decoder);
+        self.messages(messages).await?;
+        if fault.is_none() && !decoder.is_midway() {
+            self.left().await?;
+        }
+        Ok(fault)
+    }
+
+    /// Takes in records that were read on another host.
+    fn take(&mut self, records: &[u8]) {
+        if let Some(outbox) = &mut self.outbox {
+            outbox.take(records);
+        }
+    }
+
+    /// Has the outbox read, here or there. One that cannot be opened is never written to: the worker sends everything.
+    fn open(&self, path: &str) -> Option<Outbox> {
+        if let Some(follow) = &self.follow {
+            follow(path);
+            return Some(Outbox::default());
+        }
+        Outbox::open(path.as_ref()).inspect_err(|error| tracing::debug!("{path} cannot be opened: {error}")).ok()
+    }
+
     /// Passes frames on, each after what was left in the outbox before it was sent.
     async fn messages(&mut self, messages: Vec<FromPython>) -> Result<(), Closed> {
         if let Some(outbox) = self.outbox.as_mut().filter(|_| !messages.is_empty()) {
@@ -312,7 +371,7 @@ impl Outgoing {
             }
             self.frames = self.frames.wrapping_add(1);
             match message {
-                FromPython::Outbox(path) => self.outbox = open_outbox(&path),
+                FromPython::Outbox(path) => self.outbox = self.open(&path),
                 message => told.push(message),
             }
         }
@@ -335,9 +394,18 @@ impl Outgoing {
         self.pass(passes).await
     }
 
-    async fn tell(&self, messages: Vec<FromPython>) -> Result<(), Closed> {
+    async fn tell(&self, mut messages: Vec<FromPython>) -> Result<(), Closed> {
         if messages.is_empty() {
             return Ok(());
+        }
+        if let Some(remote) = &self.remote {
+            for message in &mut messages {
+                if let FromPython::BoxDied(_, died) = message
+                    && starved::is_suspect(&died.how)
+                {
+                    died.oom_kills = remote.oom_kills().await;
+                }
+            }
         }
         self.happenings.send(Happening::Messages(self.member, messages)).await.map_err(|_| Closed)
     }
@@ -348,11 +416,6 @@ impl Outgoing {
         }
         self.happenings.send(Happening::Passes(self.member, passes)).await.map_err(|_| Closed)
     }
-}
-
-/// An outbox that cannot be opened is never written to: the worker sends everything.
-fn open_outbox(path: &str) -> Option<Outbox> {
-    Outbox::open(path.as_ref()).inspect_err(|error| tracing::debug!("{path} cannot be opened: {error}")).ok()
 }
 
 /// A message as a frame.

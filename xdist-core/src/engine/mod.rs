@@ -21,6 +21,7 @@
 //! | `hosts` | pure but for the ways to hosts: which of them a run has, and who shares one |
 //! | `site` | the host on which a process lives, this one or another: processes, streams, signals there |
 //! | `distant` | other hosts of a run: they come, fail, and are lost |
+//! | `early` | connections to hosts that the command line names, before pytest has parsed it |
 //! | `trees` | sources on their way to other hosts and folders |
 //! | `splitting` | which tests stay together by a plugin's scheduler |
 //! | `members`, `link`, `output`, `page` | processes, their connections, what they write, the page they read |
@@ -38,6 +39,7 @@ mod closing;
 mod conduct;
 mod differences;
 mod distant;
+mod early;
 mod environment;
 mod failing;
 mod finish;
@@ -82,6 +84,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use self::early::Early;
 use self::environment::{Environment, EnvironmentId, HOME};
 use self::happening::{Happening, MemberId, Signal};
 use self::host::Host;
@@ -238,6 +241,8 @@ struct Engine<'a> {
     trees: Option<Trees>,
     /// Hosts that are being connected to.
     connecting: JoinSet<()>,
+    /// The same, before it is known that they are wanted.
+    early: Option<Early>,
     /// Workers whose host was lost, and who belong to another environment since.
     moved: Vec<WorkerId>,
     /// What is to be said once the header was shown.
@@ -355,9 +360,10 @@ impl<'a> Engine<'a> {
             members: Members::default(),
             environments: vec![Environment { launch: Launch::plain(candidate.argv.clone()), ..Environment::default() }],
             sites: vec![Site::here()],
-            gateways: hosts::group(),
+            gateways: hosts::group(&Arc::default()),
             trees: None,
             connecting: JoinSet::new(),
+            early: None,
             moved: Vec::new(),
             notices: Vec::new(),
             failed: Vec::new(),

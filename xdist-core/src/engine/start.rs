@@ -21,7 +21,9 @@ impl Engine<'_> {
     pub(super) fn start(&mut self) -> Result<(), EngineError> {
         let addopts = std::env::var("PYTEST_ADDOPTS").unwrap_or_default();
         self.expect_distribution = settings::looks_distributed(&self.request.args, &addopts);
-        self.start_server()
+        self.start_server()?;
+        self.connect_early();
+        Ok(())
     }
 
     /// Starts the next candidate as a fork server; an interpreter that cannot even be started is passed over.
@@ -186,6 +188,7 @@ impl Engine<'_> {
         self.facts = facts.into();
         if !distributed {
             self.stage = Stage::Plain;
+            self.give_up_early();
             self.members.get(session).tell(ToPython::Plain);
             return;
         }

@@ -38,11 +38,21 @@ const BAD: [(u32, &str); 6] = [
     (580, "assert 580 != 580"),
 ];
 
+/// The tests, in a suite that needs its rootdir for itself.
+pub(crate) fn suite() -> Suite {
+    Suite::of(&[("test_fast.py", FAST), ("conftest.py", "")])
+}
+
 fn check(env: &Env, n: u32, args: &[&str]) {
-    let suite = Suite::of(&[("test_fast.py", FAST), ("conftest.py", "")]);
-    let run = Invocation::xdist(env, &suite).n(n).args(["--max-worker-restart=100", "-pno:cacheprovider", "-rf"]);
+    let suite = suite();
+    check_run(&suite, Invocation::xdist(env, &suite).n(n), args);
+}
+
+/// Each test has its verdict in a run with so many workers.
+pub(crate) fn check_run(suite: &Suite, run: Invocation, args: &[&str]) {
+    let run = run.args(["--max-worker-restart=100", "-pno:cacheprovider", "-rf"]);
     let outcome = run.args(args).var("COLUMNS", "300").junit().run();
-    expect_clean(&suite, &outcome);
+    expect_clean(suite, &outcome);
     outcome.expect_code(1);
     let verdicts = suite.junit().verdicts();
     let names = |bad: bool| -> BTreeSet<String> {

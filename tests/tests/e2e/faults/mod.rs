@@ -3,7 +3,7 @@
 
 mod abuse;
 mod deaths;
-mod fast;
+pub(crate) mod fast;
 mod forks;
 mod hangs;
 mod leftovers;

@@ -6,6 +6,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use xdist_tests::{Running, Suite};
 
 use super::{expect_clean, spec, xdist};
+use crate::faults::fast;
 
 /// Tests of which one, on the other host, waits until it is killed.
 const WAITING: &str = "
@@ -98,4 +99,34 @@ fn an_interrupt_ends_tests_there() {
     let outcome = run.finish();
     outcome.expect_code(2);
     expect_clean(&suite, &outcome);
+}
+
+#[test]
+fn of_fast_tests_each_keeps_its_verdict_whatever_ends_their_worker() {
+    for args in [&["-v"][..], &["--fork=imported"]] {
+        let suite = fast::suite();
+        let workers = format!("2*{}", spec(&suite));
+        fast::check_run(&suite, xdist(&suite).args(["--tx", &workers]), args);
+    }
+}
+
+#[test]
+fn fast_tests_before_a_long_one_are_told_while_it_runs() {
+    let suite = Suite::one(
+        "
+import os, pathlib, pytest, time
+@pytest.mark.parametrize('n', range(300))
+def test_it(n):
+    deadline = time.monotonic() + 30
+    while n == 200 and not pathlib.Path(os.environ['E2E_TRUTH']).with_name('seen').exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+",
+    );
+    let mut run = xdist(&suite).args(["--tx", &spec(&suite), "-v"]).start();
+    run.wait_for("the test before the long one", |run| run.stdout().contains("test_it[199]"));
+    std::fs::write(suite.truth_path().with_file_name("seen"), "").unwrap();
+    let outcome = run.finish();
+    outcome.expect_code(0);
+    assert_eq!(outcome.counts().get("passed"), 300, "{}", outcome.describe());
 }

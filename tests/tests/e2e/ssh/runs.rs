@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use xdist_tests::{Env, Face, Invocation, Outcome, Sshd, Suite, until};
+use rustix::process::{Pid, Signal, kill_process};
+use xdist_tests::{Env, Face, Invocation, Outcome, Sshd, Suite, until, xdist_binary};
 
-use super::small_agent;
+use super::{CLIENTS, small_agent};
 
 const MANY: &str = "
 import os, pytest
@@ -24,6 +25,16 @@ def test_it(number):
         pathlib.Path(os.environ['E2E_TRUTH']).with_name('waits').touch()
         time.sleep(600)
     time.sleep(0.01)
+";
+
+/// Tests that take long enough to be stopped among them.
+const SLOW: &str = "
+import os, pathlib, pytest, time
+
+@pytest.mark.parametrize('number', range(20))
+def test_it(number):
+    pathlib.Path(os.environ['E2E_TRUTH']).with_name('runs').touch()
+    time.sleep(0.2)
 ";
 
 /// Workers on a host, in a folder there, whose tests put on record what they do as those of this host do.
@@ -100,7 +111,7 @@ fn outcomes_are_those_of_a_serial_run() {
 
 #[test]
 fn a_connection_that_is_cut_costs_the_test_that_ran() {
-    for client in super::CLIENTS {
+    for client in CLIENTS {
         let sshd = Sshd::start();
         let (suite, far) = (Suite::one(WAITING), Suite::one(WAITING));
         let tx = format!("{}//env:FAR=1//ssh_client={client}", spec(&sshd, &suite, &far));
@@ -119,14 +130,14 @@ fn a_connection_that_is_cut_costs_the_test_that_ran() {
 
 #[test]
 fn nothing_is_left_on_the_host_when_xdist_is_killed() {
-    for client in super::CLIENTS {
+    for client in CLIENTS {
         let sshd = Sshd::start();
         let (suite, far) = (Suite::one(WAITING), Suite::one(WAITING));
         let tx = format!("{}//env:FAR=1//ssh_client={client}", spec(&sshd, &suite, &far));
         let mut run = xdist(&suite).args(["--tx", &format!("2*{tx}")]).start();
         let waits = suite.truth_path().with_file_name("waits");
         run.wait_for("a test to wait", |_| waits.exists());
-        run.signal(xdist_tests::Signal::KILL);
+        run.signal(Signal::KILL);
         expect_clean(&run.finish(), &[&sshd]);
     }
 }
@@ -158,4 +169,65 @@ fn a_passphrase_is_asked_for_on_the_terminal() {
     seen.outcome.expect_code(0).expect_no_text("open sesame");
     assert!(seen.screen.iter().any(|line| line.contains("40 passed")), "{:?}", seen.screen);
     expect_clean(&seen.outcome, &[&sshd]);
+}
+
+#[test]
+fn a_host_of_the_command_line_is_connected_to_while_arguments_are_parsed() {
+    let (sshd, suite, far) = (Sshd::start(), Suite::one(MANY), Suite::one(MANY));
+    // Arguments are not parsed before the agent is there.
+    suite.write(
+        "conftest.py",
+        &format!(
+            "import glob, time\n\
+             deadline = time.monotonic() + 20\n\
+             while not glob.glob('{}/.cache/xdist/agents/*'):\n    \
+                 assert time.monotonic() < deadline, 'nobody connects'\n    \
+                 time.sleep(0.01)\n",
+            sshd.home().display()
+        ),
+    );
+    let spec = format!("2*{}", spec(&sshd, &suite, &far));
+    let outcome = xdist(&suite).args(["--tx", &spec]).run();
+    outcome.expect_code(0);
+    assert_eq!(outcome.counts().get("passed"), 40, "{}", outcome.describe());
+    expect_clean(&outcome, &[&sshd]);
+    // It turns out that the run wants another host, too, or none.
+    let addopts = format!("[pytest]\naddopts = --tx '{}//ssh_client=openssh'\n", spec.replace("2*", ""));
+    for (ini, more, workers) in [(addopts.as_str(), &[][..], "3 workers"), ("[pytest]\n", &["--dist", "no"], "")] {
+        suite.write("pytest.ini", ini);
+        let outcome = xdist(&suite).args(["--tx", &spec]).args(more.iter().copied()).run();
+        outcome.expect_code(0).expect_text(workers);
+        assert_eq!(outcome.counts().get("passed"), 40, "{}", outcome.describe());
+        expect_clean(&outcome, &[&sshd]);
+    }
+}
+
+/// Whether a process stands still.
+fn is_stopped(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
+}
+
+#[test]
+fn ctrl_z_stops_a_run_here_and_there_and_leaves_the_terminal_to_others() {
+    let sshd = Sshd::start();
+    let program = xdist_binary().display().to_string();
+    for client in CLIENTS {
+        let (suite, far) = (Suite::one(SLOW), Suite::one(SLOW));
+        let spec = format!("2*{}//ssh_client={client}", spec(&sshd, &suite, &far));
+        let mut terminal =
+            xdist(&suite).args(["-p", "no:cacheprovider", "--tx", &spec]).limit(60).on_terminal(100, 100);
+        terminal.wait_for("a test to run", |_| suite.truth_path().with_file_name("runs").exists());
+        let run = terminal.processes().into_iter().find(|one| one.command.starts_with(&program)).unwrap();
+        terminal.press("\u{1a}");
+        assert!(until(Duration::from_secs(10), || is_stopped(run.pid)), "{client}");
+        assert!(terminal.is_cooked(), "{client}");
+        let workers = || sshd.processes().into_iter().filter(|one| one.command.contains("python")).map(|one| one.pid);
+        assert!(until(Duration::from_secs(10), || workers().filter(|pid| is_stopped(*pid)).count() >= 2), "{client}");
+        kill_process(Pid::from_raw(run.pid).unwrap(), Signal::CONT).unwrap();
+        let seen = terminal.finish();
+        seen.outcome.expect_code(0).expect_no_text("is lost").expect_no_text("was stopped");
+        assert_eq!(suite.truth().ids().len(), 20, "{client}\n{}", seen.outcome.describe());
+        expect_clean(&seen.outcome, &[&sshd]);
+    }
 }

@@ -113,3 +113,50 @@ fn paths_of_addopts_and_of_any_option_are_mapped_too() {
     outcome.expect_code(0).expect_text("test_data.py::test_data");
     assert_eq!(passed(&outcome), 1, "{}", outcome.describe());
 }
+
+#[test]
+fn paths_of_the_configuration_file_are_mapped_whatever_their_key_is() {
+    let (suite, far) = (project(), Far::new());
+    let (root, outer) = (suite.root().display().to_string(), Suite::of(&[("beyond.py", "")]));
+    let outer = outer.root().display().to_string();
+    suite.write(
+        "tests/conftest.py",
+        "def pytest_addoption(parser):\n    \
+             parser.addini('data', 'a path')\n    \
+             parser.addini('folders', 'paths', 'paths')\n    \
+             parser.addini('env', 'as of a plugin', 'linelist')\n",
+    );
+    suite.write("data/a.txt", "here\n");
+    suite.write(
+        "tests/test_data.py",
+        "import os\n\
+         import mod\n\
+         here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))\n\
+         def test_data(pytestconfig):\n    \
+             ini = pytestconfig.getini\n    \
+             assert here == COPY\n    \
+             assert os.path.dirname(mod.__file__) == os.path.join(here, 'src')\n    \
+             assert open(ini('data')).read() == 'here\\n'\n    \
+             assert ini('log_file') == os.path.join(here, 'tests', 'run.log')\n    \
+             assert ini('env') == ['A=1', 'DATA=' + os.path.join(here, 'data')]\n    \
+             assert str(ini('cache_dir')) == os.path.join(here, 'tests', '.cache')\n    \
+             assert [str(path) for path in ini('folders')] == [os.path.join(here, 'relative'), OUTER]\n"
+            .replace("OUTER", &format!("'{outer}'"))
+            .replace("COPY", &format!("'{}'", far.copy().display()))
+            .as_str(),
+    );
+    let ini = format!(
+        "[pytest]\ntestpaths = {root}/tests\npythonpath = {root}/src\nlog_file = {root}/tests/run.log\n\
+         cache_dir = {root}/tests/.cache\nnorecursedirs = {root}/tests/skipped\ndata = {root}/data/a.txt\n\
+         env =\n  A=1\n  DATA={root}/data\nfolders = relative {outer}\n"
+    );
+    suite.write("pytest.ini", &ini);
+    suite.write("tests/skipped/test_skipped.py", "def test_skipped(): assert False\n");
+    suite.write("tests/test_tells.py", "");
+    let roots = ["--rsyncdir=tests", "--rsyncdir=src", "--rsyncdir=data"];
+    let outcome = far.run(&suite).args(roots).args(["-v", "--tx", &far.spec()]).run();
+    outcome.expect_code(0).expect_text("test_data.py::test_data");
+    assert_eq!(passed(&outcome), 1, "{}", outcome.describe());
+    // The file of here is not the one that was written.
+    assert!(far.copy().join("tests/run.log").exists());
+}

@@ -2,14 +2,17 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::Receiver;
 
+use execnet_rs::ring::{HEADER, Ring};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::super::outbox::{HEADER, RECORD, SLOTS, encode};
+use super::super::outbox::{RECORD, SLOTS, encode};
 use super::*;
 use crate::ids::TestIndex;
+use serde_json::json;
 
 /// The worker's end: what it tells, and in which order it did.
 struct Worker {
@@ -119,23 +122,71 @@ struct Controller {
     outgoing: Outgoing,
     inbox: mpsc::Receiver<Happening>,
     order: Vec<String>,
+    agent: Option<Agent>,
+}
+
+/// What stands between, if the worker is on another host.
+struct Agent {
+    told: Receiver<PathBuf>,
+    ring: Option<Ring>,
+    decoder: Decoder,
+    /// Where it cuts what it reads, in percent.
+    cut: usize,
+}
+
+impl Agent {
+    fn look(&mut self) -> Bytes {
+        if let Ok(path) = self.told.try_recv() {
+            self.ring = Ring::open(&path, SHAPE).ok();
+        }
+        self.ring.as_mut().map(Ring::look).unwrap_or_default().into()
+    }
 }
 
 impl Controller {
     fn new() -> Self {
         let (happenings, inbox) = mpsc::channel(1 << 16);
-        let outgoing = Outgoing { member: MemberId(0), happenings, frames: HELLO_FRAMES, outbox: None };
-        Self { outgoing, inbox, order: Vec::new() }
+        let outgoing = Outgoing::new(MemberId(0), happenings, None);
+        Self { outgoing, inbox, order: Vec::new(), agent: None }
+    }
+
+    /// The worker is on another host.
+    fn far(cut: usize) -> Self {
+        let (tell, told) = std::sync::mpsc::channel();
+        let mut controller = Self::new();
+        controller.outgoing.follow = Some(Box::new(move |path| drop(tell.send(Path::new(path).to_owned()))));
+        controller.agent = Some(Agent { told, ring: None, decoder: Decoder::new(LARGEST_FRAME), cut });
+        controller
     }
 
     async fn look(&mut self, worker: &mut Worker, look: Look) {
-        match look {
-            Look::Not => {}
-            Look::AtOutbox => assert!(self.outgoing.left().await.is_ok()),
-            Look::AtFrames(count) => {
-                let count = count.min(worker.unread.len());
+        let count = if let Look::AtFrames(count) = look { count.min(worker.unread.len()) } else { 0 };
+        let frames = worker.unread.drain(..count);
+        match (&mut self.agent, look) {
+            (_, Look::Not) => {}
+            (None, Look::AtOutbox) => assert!(self.outgoing.left().await.is_ok()),
+            (None, Look::AtFrames(_)) => {
                 assert!(self.outgoing.left().await.is_ok());
-                assert!(self.outgoing.messages(worker.unread.drain(..count).collect()).await.is_ok());
+                assert!(self.outgoing.messages(frames.collect()).await.is_ok());
+            }
+            (Some(agent), Look::AtOutbox) => {
+                let piece = Piece { older: agent.look(), ..Piece::default() };
+                assert!(matches!(self.outgoing.piece(&mut agent.decoder, &piece).await, Ok(None)));
+            }
+            (Some(agent), Look::AtFrames(_)) => {
+                let bytes: Vec<u8> = frames.flat_map(|message| written(&message)).collect();
+                let (first, second) = bytes.split_at(bytes.len() * agent.cut / 100);
+                let records = agent.look();
+                let (older, newer) = if agent.cut % 2 == 0 { (records, Bytes::new()) } else { (Bytes::new(), records) };
+                // It looks whenever it has read something: what was left before a frame never comes behind it.
+                let pieces = [
+                    Piece { older, bytes: Bytes::copy_from_slice(first), newer },
+                    Piece { bytes: Bytes::copy_from_slice(second), ..Piece::default() },
+                ];
+                for piece in pieces {
+                    let fault = self.outgoing.piece(&mut agent.decoder, &piece).await;
+                    assert!(matches!(fault, Ok(None)));
+                }
             }
         }
         self.take();
@@ -143,6 +194,7 @@ impl Controller {
 
     async fn end(&mut self, worker: &mut Worker) {
         self.look(worker, Look::AtFrames(usize::MAX)).await;
+        self.look(worker, Look::AtOutbox).await;
         assert!(self.outgoing.rest().await.is_ok());
         self.take();
     }
@@ -162,10 +214,29 @@ impl Controller {
     }
 }
 
-fn play(tests: &[(Told, Look)], cut: usize) -> (Vec<String>, Vec<String>) {
+/// A message as the worker writes it.
+fn written(message: &FromPython) -> Vec<u8> {
+    let fields = match message {
+        FromPython::Outbox(path) => json!({ "outbox": path }),
+        FromPython::Started(test) => json!({ "started": test.0 }),
+        FromPython::Passed(test, setup, call, teardown) => json!({ "passed": (test.0, setup, call, teardown) }),
+        FromPython::PassedNext(test, setup, call, teardown, next) => {
+            json!({ "passed_next": (test.0, setup, call, teardown, next.0) })
+        }
+        FromPython::Report(test, _) => json!({ "report": [test.0, {}] }),
+        FromPython::Done(test) => json!({ "done": test.0 }),
+        FromPython::SuiteProperty(name, value) => json!({ "suite_property": (name, value) }),
+        other => panic!("{other:?}"),
+    };
+    let mut bytes = Vec::new();
+    frame::encode(&rmp_serde::to_vec_named(&fields).unwrap(), &mut bytes).unwrap();
+    bytes
+}
+
+fn play(tests: &[(Told, Look)], cut: usize, mut controller: Controller) -> (Vec<String>, Vec<String>) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
-        let (mut worker, mut controller) = (Worker::new(), Controller::new());
+        let mut worker = Worker::new();
         worker.send(FromPython::Started(TestIndex(0)));
         for (test, (told, look)) in (0..).zip(tests) {
             worker.test(test, *told);
@@ -186,7 +257,17 @@ proptest! {
         tests in prop::collection::vec((told(), look()), 0..60),
         cut in 0..=RECORD,
     ) {
-        let (told, seen) = play(&tests, cut);
+        let (told, seen) = play(&tests, cut, Controller::new());
+        prop_assert_eq!(seen, told);
+    }
+
+    #[test]
+    fn so_they_do_on_the_way_from_another_host(
+        tests in prop::collection::vec((told(), look()), 0..60),
+        cut in 0..=RECORD,
+        pieces in 0..=100_usize,
+    ) {
+        let (told, seen) = play(&tests, cut, Controller::far(pieces));
         prop_assert_eq!(seen, told);
     }
 
@@ -216,7 +297,7 @@ fn a_full_ring_has_the_worker_send() {
     let mut tests = tests;
     tests[0].1 = Look::AtFrames(9);
     tests[2000].1 = Look::AtOutbox;
-    let (told, seen) = play(&tests, RECORD);
+    let (told, seen) = play(&tests, RECORD, Controller::new());
     assert_eq!(seen, told);
     assert!(told.iter().filter(|what| what.starts_with("pass")).count() > usize::try_from(SLOTS).unwrap());
     assert!(told.iter().any(|what| what.starts_with("PassedNext")));

@@ -8,7 +8,7 @@ use rsync_rs::{Links, Mount, RelPath, Rules, Source};
 
 use super::super::hosts::FOLDER;
 use super::places::{Places, is_below, joined};
-use crate::facts::{Facts, TreeFacts};
+use crate::facts::{Facts, IniWords, TreeFacts, Written};
 use crate::protocol::Argument;
 
 /// What pytest reads, or imports, in the directories between rootdir and a root.
@@ -41,6 +41,7 @@ pub(super) struct Plan {
     words: Words,
     addopts: Words,
     environment: Words,
+    inis: Vec<IniWords>,
     /// Where pytest starts, seen from the copy.
     folder: PathBuf,
 }
@@ -108,8 +109,8 @@ impl Plan {
         let folder = places.of(&invocation).filter(|folder| is_below(folder)).unwrap_or_default();
         let (words, addopts, environment) = (trees.words.clone(), trees.addopts.clone(), trees.environment.clone());
         let source = Source { mounts, rules, links, state };
-        let dry_run = trees.dry_run;
-        Ok(Self { source, dry_run, roots, places, rootdir, configfile, words, addopts, environment, folder })
+        let (dry_run, inis) = (trees.dry_run, trees.inis.clone());
+        Ok(Self { source, dry_run, roots, places, rootdir, configfile, words, addopts, environment, inis, folder })
     }
 
     /// Leaves a directory out.
@@ -135,8 +136,13 @@ impl Plan {
         if let Some(file) = &self.configfile {
             options.extend(["-c".to_owned(), joined(Path::new(copy), file).display().to_string()]);
         }
-        if let Some(addopts) = self.mapped(copy, &self.addopts) {
+        if let Some(addopts) = self.mapped(copy, &self.addopts, Written::Words) {
             options.extend(["-o".to_owned(), format!("addopts={addopts}")]);
+        }
+        for IniWords(name, written, words) in &self.inis {
+            if let Some(value) = self.mapped(copy, words, *written) {
+                options.extend(["-o".to_owned(), format!("{name}={value}")]);
+            }
         }
         for word in &self.words {
             if word.0 == "--" && word.1.is_empty() {
@@ -150,17 +156,20 @@ impl Plan {
 
     /// `PYTEST_ADDOPTS` in the copy at `copy`, if that is another than here.
     pub(super) fn environment(&self, copy: &str) -> Option<String> {
-        self.mapped(copy, &self.environment)
+        self.mapped(copy, &self.environment, Written::Words)
     }
 
-    /// One line of words as a shell reads it; nothing if it is the same as here.
-    fn mapped(&self, copy: &str, words: &Words) -> Option<String> {
+    /// Words as one value; nothing if it is the same as here.
+    fn mapped(&self, copy: &str, words: &Words, written: Written) -> Option<String> {
         if !words.iter().any(|(_, path, _)| self.is_brought(Path::new(path))) {
             return None;
         }
         let words: Vec<_> = words.iter().map(|word| self.word(copy, word)).collect();
-        // A word with a NUL byte cannot have come from anywhere.
-        shlex::try_join(words.iter().map(String::as_str)).ok()
+        match written {
+            // A word with a NUL byte cannot have come from anywhere.
+            Written::Words => shlex::try_join(words.iter().map(String::as_str)).ok(),
+            Written::Lines | Written::Text => Some(words.join("\n")),
+        }
     }
 
     fn word(&self, copy: &str, (before, path, behind): &(String, String, String)) -> String {
