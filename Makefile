@@ -81,9 +81,12 @@ python: test-envs
 	    $(TARGET)/debug/xdist --python $(ENVS)/$$env/bin/python -n 3 -q -p no:cacheprovider tests);; esac; \
 	done
 
+# These tests wait a lot, for deadlines and for one another's processes: more of them at a time than there are cores.
+E2E_THREADS ?= $(shell echo $$(($$(nproc) * 2)))
+
 e2e: test-envs
 	cargo build --bins --locked
-	XDIST_TEST_ENVS=$(ENVS) XDIST_BIN=$(TARGET)/debug/xdist cargo test -p xdist-tests --locked
+	XDIST_TEST_ENVS=$(ENVS) XDIST_BIN=$(TARGET)/debug/xdist RUST_TEST_THREADS=$(E2E_THREADS) cargo test -p xdist-tests --locked
 
 bench: release
 	$(PYTHON) tests/envs/setup.py $(ENVS) bench

@@ -4,7 +4,8 @@
     python execnet-rs/benches/compare.py target/release/examples/bench [RUNS]
 
 The Python that runs this must have execnet; the gateways run the same one. `tests/bench/run.py --only gateways` does
-both steps. Compare figures of one run only: a ratio to execnet holds on any machine, a time only on a quiet one.
+both steps. Compare figures of one run only: a ratio to execnet holds on any machine, a time only on a quiet one. What the
+example measures without gateways (`bare`) is the most that this machine can do.
 """
 
 from __future__ import annotations
@@ -71,6 +72,8 @@ def lines(found: Tuple[Found, Found]) -> Iterator[Line]:
         if there is not None:
             better = there / here if unit == "ms" else here / there
             figure = f"{better:.1f}x ({figure}, execnet {there:,.1f} {unit})"
+        if f"bare {name}" in ours:
+            figure += f"; bare {statistics.median(ours[f'bare {name}'][1]):,.1f}"
         if kind == "times":
             yield Line(work, f">= {bound:.0f}x execnet", figure, better >= bound)
         else:

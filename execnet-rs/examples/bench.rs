@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release --example bench [PYTHON [PART]]`; `benches/compare.py` runs it in turn with execnet.
 
+use std::io::{Read as _, Write as _};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use execnet_rs::channel::Channel;
@@ -9,6 +11,7 @@ use execnet_rs::gateway::Gateway;
 use execnet_rs::group::Group;
 use execnet_rs::link::{Link, Options};
 use execnet_rs::mux::Side;
+use execnet_rs::wire::Check;
 use execnet_rs::xspec::XSpec;
 use tokio::net::UnixStream;
 
@@ -97,6 +100,53 @@ async fn starts(python: &str) -> Outcome<()> {
     Ok(())
 }
 
+/// What the machine does without gateways, at best: interpreters that start and do nothing, and bytes over a unix stream.
+fn bare(python: &str) -> Outcome<()> {
+    for (name, count) in [("bare first answer", 1), ("bare 16 first answers", 16)] {
+        let start = Instant::now();
+        let started = (0..count).map(|_| Command::new(python).args(["-c", "pass"]).spawn()).collect::<Vec<_>>();
+        for child in started {
+            child?.wait()?;
+        }
+        figure(name, start.elapsed().as_secs_f64() * 1000.0, "ms");
+    }
+
+    let (mut near, mut far) = std::os::unix::net::UnixStream::pair()?;
+    let other = std::thread::spawn(move || {
+        let mut byte = [0];
+        while far.read_exact(&mut byte).and_then(|()| far.write_all(&byte)).is_ok() {}
+    });
+    let count = 20_000_u32;
+    let start = Instant::now();
+    for _ in 0..count {
+        near.write_all(&[7])?;
+        near.read_exact(&mut [0])?;
+    }
+    figure("bare round trips", f64::from(count) / start.elapsed().as_secs_f64(), "/s");
+    drop(near);
+    let _ = other.join();
+
+    let (mut near, mut far) = std::os::unix::net::UnixStream::pair()?;
+    let other = std::thread::spawn(move || {
+        let mut buffer = vec![0; 256 * 1024];
+        while far.read(&mut buffer).is_ok_and(|count| count > 0) {}
+    });
+    let (count, block) = (2000_u32, vec![7; 1 << 20]);
+    let start = Instant::now();
+    for _ in 0..count {
+        near.write_all(&block)?;
+    }
+    drop(near);
+    let _ = other.join();
+    figure("bare 1 MiB messages", f64::from(count) / start.elapsed().as_secs_f64() * 1.048_576, "MB/s");
+    Ok(())
+}
+
+/// As gateways have it for interpreters of this host.
+fn within_host(side: Side) -> Options {
+    Options { check: Check::Header, ..Options::new(side, "bench") }
+}
+
 /// Two links over a unix stream, the other one in a thread of its own.
 async fn rust_to_rust() -> Outcome<()> {
     let (near, far) = std::os::unix::net::UnixStream::pair()?;
@@ -105,7 +155,7 @@ async fn rust_to_rust() -> Outcome<()> {
         runtime.block_on(async {
             far.set_nonblocking(true)?;
             let (reader, writer) = UnixStream::from_std(far)?.into_split();
-            let link = Link::start(reader, writer, Options::new(Side::Acceptor, "far"));
+            let link = Link::start(reader, writer, within_host(Side::Acceptor));
             let Ok(link) = link.await else { return Ok(()) };
             while let Ok(request) = link.request().await {
                 let channel = Channel::of_request(&link, &request);
@@ -117,7 +167,7 @@ async fn rust_to_rust() -> Outcome<()> {
     });
     near.set_nonblocking(true)?;
     let (reader, writer) = UnixStream::from_std(near)?.into_split();
-    let link = Link::start(reader, writer, Options::new(Side::Initiator, "near")).await?;
+    let link = Link::start(reader, writer, within_host(Side::Initiator)).await?;
     for (name, size, count) in [("100 byte messages", 100, 1_000_000_u32), ("1 MiB messages", 1 << 20, 2000)] {
         let channel = Channel::open(&link, "sink")?;
         let block = vec![7; size];
@@ -140,6 +190,9 @@ fn main() -> Outcome<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let part = std::env::args().nth(2);
     let wanted = |name: &str| part.as_deref().is_none_or(|part| part == name);
+    if wanted("bare") {
+        bare(&python)?;
+    }
     runtime.block_on(async {
         if wanted("starts") {
             starts(&python).await?;

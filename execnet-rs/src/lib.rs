@@ -126,6 +126,7 @@ pub mod group;
 pub mod guard;
 pub mod link;
 pub mod local;
+pub mod memory;
 pub mod mux;
 pub mod process;
 pub mod ring;

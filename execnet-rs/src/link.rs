@@ -7,6 +7,7 @@ mod handshake;
 mod heartbeat;
 mod trace;
 
+use std::io::{self, IoSlice};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -17,7 +18,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
 use crate::mux::{Limits, LinkEnd, Mux, Request, Side};
-use crate::wire::{Check, Decoder, Encoder};
+use crate::wire::{Check, Decoder, Encoder, Outgoing};
 pub(crate) use handshake::shake_hands;
 pub use handshake::{Hello, LinkError};
 pub use heartbeat::Heartbeat;
@@ -27,9 +28,6 @@ use trace::Trace;
 
 /// Bytes that are written at once, about.
 const BATCH: usize = 128 * 1024;
-
-/// Room for bytes that are read at once.
-const READ: usize = 256 * 1024;
 
 /// How a link is set up.
 #[derive(Clone, Debug)]
@@ -289,8 +287,7 @@ async fn read<R: AsyncRead + Unpin>(shared: Arc<Shared>, mut reader: R, mut deco
             Ok(true) => break LinkEnd::Goodbye,
             Err(error) => break LinkEnd::Disturbed(error),
         }
-        decoder.buffer().reserve(READ);
-        match reader.read_buf(decoder.buffer()).await {
+        match reader.read_buf(decoder.room()).await {
             Ok(0) if shared.lock().has_said_goodbye() => break LinkEnd::Closed,
             Ok(0) => break LinkEnd::Lost,
             Ok(count) => {
@@ -303,7 +300,7 @@ async fn read<R: AsyncRead + Unpin>(shared: Arc<Shared>, mut reader: R, mut deco
 }
 
 async fn write<W: AsyncWrite + Unpin>(shared: Arc<Shared>, mut writer: W, mut encoder: Encoder, trace: Option<Trace>) {
-    let mut out = Vec::new();
+    let mut out = Outgoing::default();
     let end = loop {
         out.clear();
         let said = shared.with(|mux| {
@@ -319,16 +316,29 @@ async fn write<W: AsyncWrite + Unpin>(shared: Arc<Shared>, mut writer: W, mut en
             continue;
         }
         if let Some(trace) = &trace {
-            trace.bytes("->", &out);
+            trace.bytes("->", &out.concat());
         }
-        let written = async {
-            writer.write_all(&out).await?;
-            writer.flush().await
-        };
-        if let Err(error) = written.await {
+        if let Err(error) = write_out(&mut writer, &out).await {
             break LinkEnd::Broken(error.to_string());
         }
         shared.sent.fetch_add(out.len() as u64, Ordering::Relaxed);
     };
     shared.end(end);
+}
+
+/// Writes all of it: from where it is, unless the writer wants one piece at a time, which may cost it a packet each.
+async fn write_out<W: AsyncWrite + Unpin>(writer: &mut W, out: &Outgoing) -> io::Result<()> {
+    if writer.is_write_vectored() {
+        let mut pieces: Vec<IoSlice<'_>> = out.pieces().map(IoSlice::new).collect();
+        let mut rest = &mut pieces[..];
+        while !rest.is_empty() {
+            match writer.write_vectored(rest).await? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                count => IoSlice::advance_slices(&mut rest, count),
+            }
+        }
+    } else {
+        writer.write_all(&out.concat()).await?;
+    }
+    writer.flush().await
 }

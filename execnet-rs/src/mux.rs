@@ -21,7 +21,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 
-use crate::wire::{Encoder, FRAGMENT, Frame, Kind};
+use crate::wire::{Encoder, FRAGMENT, Frame, Kind, Outgoing};
 use channel::Channel;
 pub use end::{ChannelEnd, LinkEnd, ProtocolError, PushError};
 
@@ -501,7 +501,7 @@ impl Mux {
     }
 
     /// Appends frames to `out` until there are about `limit` bytes, or nothing is left that may be sent now.
-    pub fn transmit(&mut self, encoder: &mut Encoder, out: &mut Vec<u8>, limit: usize) {
+    pub fn transmit(&mut self, encoder: &mut Encoder, out: &mut Outgoing, limit: usize) {
         if self.end.is_some() || self.goodbye == Goodbye::Said {
             return;
         }
@@ -509,13 +509,13 @@ impl Mux {
             if kind == Kind::Pong {
                 self.pongs -= 1;
             }
-            encoder.encode(kind, number, &body, out);
+            encoder.encode(kind, number, &body, out.small());
         }
         while let Some(number) = self.grants.pop_front() {
             if let Some(channel) = self.channels.get_mut(&number)
                 && let Some(grant) = channel.grant()
             {
-                encoder.encode(Kind::Credit, number, &grant.to_be_bytes(), out);
+                encoder.encode(Kind::Credit, number, &grant.to_be_bytes(), out.small());
             }
         }
         while out.len() < limit
@@ -530,7 +530,7 @@ impl Mux {
             self.settle(number);
         }
         if self.goodbye == Goodbye::Wanted && self.ready.is_empty() {
-            encoder.encode(Kind::Goodbye, 0, &[], out);
+            encoder.encode(Kind::Goodbye, 0, &[], out.small());
             self.goodbye = Goodbye::Said;
         }
     }

@@ -264,6 +264,12 @@ fn session_in(stat: &str) -> Option<u32> {
     field_in(stat, 6)?.parse().ok()
 }
 
+/// Stops this process, and returns when it is told to go on. Whatever thread asks stands still before this returns, which
+/// is not so for a signal to the process: that may be another thread's to take, at any later time.
+pub fn stand_still() {
+    let _ = signal_hook::low_level::raise(Signal::STOP.as_raw());
+}
+
 /// Whether this process is in the group that its controlling terminal listens to. False without a terminal. The same
 /// source: the leader of a group may live outside of this PID namespace, too.
 pub fn is_in_foreground() -> bool {

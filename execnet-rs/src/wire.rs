@@ -130,6 +130,19 @@ impl Decoder {
         &mut self.buffer
     }
 
+    /// The same, with room for what is missing of a frame that has begun, or for any usual one. So what has arrived of a
+    /// large frame stays where it is.
+    pub fn room(&mut self) -> &mut BytesMut {
+        let room = match self.buffer.first_chunk() {
+            Some(length) if self.begun => {
+                (HEADER + u32::from_be_bytes(*length) as usize).saturating_sub(self.buffer.len())
+            }
+            _ => 2 * HEADER + FRAGMENT,
+        };
+        self.buffer.reserve(room.max(1));
+        &mut self.buffer
+    }
+
     /// From the next frame on, another part is covered by checksums.
     pub fn set_check(&mut self, check: Check) {
         self.check = check;
@@ -172,7 +185,7 @@ impl Decoder {
         self.number = self.number.wrapping_add(1);
         self.buffer.advance(HEADER);
         // A small body does not keep a large buffer alive.
-        let body = if length < self.buffer.capacity() / 2 {
+        let body = if length < self.buffer.capacity() / 4 {
             let copied = Bytes::copy_from_slice(&self.buffer[..length]);
             self.buffer.advance(length);
             copied
@@ -208,6 +221,24 @@ impl Encoder {
 
     /// Appends one frame to `out`. The body must keep to [`BODY_LIMIT`], or the other side refuses it.
     pub fn encode(&mut self, kind: Kind, channel: u32, body: &[u8], out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.header(kind, channel, body));
+        out.extend_from_slice(body);
+    }
+
+    /// Adds one frame to `out`, as [`Encoder::encode`] does; a large body is not copied.
+    pub fn encode_shared(&mut self, kind: Kind, channel: u32, body: Bytes, out: &mut Outgoing) {
+        out.small.extend_from_slice(&self.header(kind, channel, &body));
+        if body.len() < LARGE {
+            out.small.extend_from_slice(&body);
+        } else {
+            let before = std::mem::take(&mut out.small);
+            out.length += before.len() + body.len();
+            out.segments.extend([before.into(), body]);
+        }
+    }
+
+    /// The next frame, up to its body.
+    fn header(&mut self, kind: Kind, channel: u32, body: &[u8]) -> [u8; HEADER] {
         let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
         let mut header = [0; HEADER];
         header[..4].copy_from_slice(&length.to_be_bytes());
@@ -221,8 +252,56 @@ impl Encoder {
         }
         header[12..].copy_from_slice(&checksum.finalize().to_be_bytes());
         self.number = self.number.wrapping_add(1);
-        out.extend_from_slice(&header);
-        out.extend_from_slice(body);
+        header
+    }
+}
+
+/// Bodies of so many bytes are written from where they are.
+const LARGE: usize = 16 * 1024;
+
+/// Frames to be written, in order: small ones one behind the other, large bodies as they are.
+#[derive(Debug, Default)]
+pub struct Outgoing {
+    segments: Vec<Bytes>,
+    /// Bytes of the segments.
+    length: usize,
+    /// What comes behind the segments.
+    small: Vec<u8>,
+}
+
+impl Outgoing {
+    /// Where small frames are appended.
+    pub fn small(&mut self) -> &mut Vec<u8> {
+        &mut self.small
+    }
+
+    /// How many bytes there are.
+    pub fn len(&self) -> usize {
+        self.length + self.small.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Forgets all of them.
+    pub fn clear(&mut self) {
+        self.segments.clear();
+        self.length = 0;
+        self.small.clear();
+    }
+
+    /// The bytes, piece by piece.
+    pub fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        self.segments.iter().map(|segment| &segment[..]).chain([&self.small[..]]).filter(|piece| !piece.is_empty())
+    }
+
+    /// The bytes, in one piece.
+    pub fn concat(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.len());
+        self.pieces().for_each(|piece| bytes.extend_from_slice(piece));
+        bytes
     }
 }
 
@@ -344,6 +423,20 @@ mod tests {
         ) {
             let check = if full { Check::Full } else { Check::Header };
             prop_assert_eq!(read(&stream(&bodies, check), check, &cuts), (bodies, None));
+        }
+
+        #[test]
+        fn bodies_that_are_not_copied_are_written_alike(sizes in proptest::collection::vec(0..2 * LARGE, 0..10), full: bool) {
+            let check = if full { Check::Full } else { Check::Header };
+            let bodies: Vec<Vec<u8>> = (1..).zip(sizes).map(|(tag, size)| vec![tag; size]).collect();
+            let (mut encoder, mut out) = (Encoder::new(check), Outgoing::default());
+            for body in &bodies {
+                encoder.encode_shared(Kind::Data, 3, body.clone().into(), &mut out);
+            }
+            prop_assert_eq!(out.len(), out.pieces().map(<[u8]>::len).sum::<usize>());
+            prop_assert_eq!(out.concat(), stream(&bodies, check));
+            out.clear();
+            prop_assert!(out.is_empty() && out.concat().is_empty());
         }
 
         #[test]

@@ -21,7 +21,9 @@ mod watcher;
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
+use std::panic::resume_unwind;
 use std::process::ExitCode;
+use std::thread;
 
 use execnet_rs::guard::{GUARD_ARGUMENT, Guard, guard_main};
 use execnet_rs::process::OpenFiles;
@@ -37,8 +39,19 @@ use self::looponfail::Loop;
 /// Files that no run can do without, beside those that are open when it starts: its runtime ends the program without them.
 const BASE_FILES: u64 = 12;
 
-/// The whole program.
+/// Bytes of stack for the program, whatever the limit of the first thread's (`ulimit -s`) is: what is not used costs nothing.
+const STACK: usize = 8 << 20;
+
+/// The whole program, on a stack that is large enough.
 pub fn main() -> ExitCode {
+    match thread::Builder::new().name("xdist".to_owned()).stack_size(STACK).spawn(program) {
+        Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+        // No thread can be had: it may do without.
+        Err(_) => program(),
+    }
+}
+
+fn program() -> ExitCode {
     let mut typed = std::env::args_os();
     let program = typed.next().unwrap_or_else(|| "xdist".into());
     let arguments: Vec<OsString> = typed.collect();
@@ -71,7 +84,7 @@ fn run(invocation: Invocation, mainargv: Vec<String>) -> u8 {
         let what = format_args!("cannot start: {error}; raise the limit of {limit} (`ulimit -n`)");
         return complain(&what, exit::INTERNAL_ERROR);
     }
-    // First of all, while this process has one thread and no child.
+    // First of all, while this process has no child.
     let mut guard = match Guard::start() {
         Ok(guard) => guard,
         Err(error) => return complain(&format_args!("cannot start a watchdog process: {error}"), exit::INTERNAL_ERROR),

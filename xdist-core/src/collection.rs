@@ -6,7 +6,6 @@ use serde::Deserialize;
 use serde_bytes::ByteBuf;
 
 use crate::report::CollectReport;
-use crate::schedule::Limit;
 
 /// The tests that a session collected, with what else the collection had to say.
 ///
@@ -65,11 +64,6 @@ pub struct Collection {
 }
 
 impl Collection {
-    /// The resources, for a scheduler.
-    pub fn limits(&self) -> Vec<Limit> {
-        self.resources.iter().map(|(_, most, tests)| Limit { most: *most, tests: tests.clone() }).collect()
-    }
-
     /// Number of what is handed out: units where tests stay together, else tests.
     pub fn unit_count(&self) -> u32 {
         let alone = self.ids.len().saturating_sub(self.units.len());

@@ -230,15 +230,22 @@ pub struct Crashed {
     pub output: String,
     /// Reports that had arrived before the crash (a failed call before a crash in teardown).
     pub reports: Vec<Report>,
-    /// Whether set-up had passed with nothing to say, so that its report never came.
-    pub set_up: bool,
-    /// Seconds from the start of the test to the death.
+    /// Seconds of set-up and call, as far as they had passed with nothing to say, so that no report of them came.
+    pub passed: Vec<f64>,
+    /// From the start of the test to the death.
     pub elapsed: Duration,
     /// Whether it was a process of the test's own (`--boxed`): the worker lives.
     pub boxed: bool,
 }
 
 impl Crashed {
+    /// Seconds of the phase in which the process died.
+    #[must_use]
+    pub fn last_phase(&self) -> f64 {
+        let before: f64 = self.reports.iter().map(|report| report.duration).chain(self.passed.iter().copied()).sum();
+        (self.elapsed.as_secs_f64() - before).max(0.0)
+    }
+
     /// Who died: `worker gw0`, `box on gw0`.
     pub fn who(&self, worker: impl std::fmt::Display) -> String {
         if self.boxed { format!("box on {worker}") } else { format!("worker {worker}") }

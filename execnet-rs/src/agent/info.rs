@@ -2,6 +2,7 @@
 
 use super::refused;
 use crate::channel::{Channel, RemoteError};
+use crate::memory::OomKills;
 use crate::value::Value;
 
 pub(super) async fn serve(channel: &Channel) -> Result<(), RemoteError> {
@@ -9,6 +10,7 @@ pub(super) async fn serve(channel: &Channel) -> Result<(), RemoteError> {
     let cwd = std::env::current_dir().map_err(|error| refused("working directory", &error))?;
     let system = rustix::system::uname();
     let text = |text: &std::ffi::CStr| Value::Str(text.to_string_lossy().into_owned());
+    let kills = OomKills::find().count().and_then(|count| i64::try_from(count).ok());
     let description = Value::dict([
         ("host", text(system.nodename())),
         ("system", text(system.sysname())),
@@ -18,6 +20,7 @@ pub(super) async fn serve(channel: &Channel) -> Result<(), RemoteError> {
         ("pid", std::process::id().into()),
         ("cores", std::thread::available_parallelism().map_or(1, usize::from).into()),
         ("memory", rustix::system::sysinfo().totalram.saturating_mul(1).into()),
+        ("oom_kills", kills.map_or(Value::None, Value::from)),
         ("agent", concat!("execnet-rs ", env!("CARGO_PKG_VERSION")).into()),
     ]);
     let _ = channel.send(description).await;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::input::Input;
 use crate::mux::{FRAME_COST, Limits, LinkEnd, Mux, PushError, Side};
-use crate::wire::{Check, Decoder, Encoder, Frame, Kind};
+use crate::wire::{Check, Decoder, Encoder, Frame, Kind, Outgoing};
 
 const LIMITS: Limits = Limits { initial: 8 << 10, window: 32 << 10, message: 20 << 10, channels: 4 };
 
@@ -107,9 +107,9 @@ impl Scene {
 
     /// What goes out are frames that another end can read.
     fn transmits(&mut self, limit: usize) {
-        let mut out = Vec::new();
+        let mut out = Outgoing::default();
         self.mux.transmit(&mut self.encoder, &mut out, limit);
-        self.decoder.buffer().extend_from_slice(&out);
+        self.decoder.buffer().extend_from_slice(&out.concat());
         loop {
             match self.decoder.next_frame() {
                 Ok(Some(frame)) => match frame.kind {

@@ -45,6 +45,9 @@ pub struct HostInfo {
     pub cores: u32,
     /// Its memory in bytes.
     pub memory: u64,
+    /// How many processes of the agent's cgroup, or of the whole host, the kernel has killed because no memory was left, if
+    /// it tells.
+    pub oom_kills: Option<u64>,
     /// The agent's name and version.
     pub agent: String,
 }
@@ -108,6 +111,7 @@ impl Gateway {
             pid: number(said.get("pid")),
             cores: number(said.get("cores")),
             memory: number(said.get("memory")),
+            oom_kills: said.get("oom_kills").and_then(Value::as_int).and_then(|count| u64::try_from(count).ok()),
             agent: text(&said, "agent"),
         })
     }

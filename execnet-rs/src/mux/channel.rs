@@ -6,7 +6,7 @@ use std::task::Waker;
 use bytes::Bytes;
 
 use super::{ChannelEnd, FRAGMENT, FRAME_COST, Limits, OUTBOX, ProtocolError, TURN};
-use crate::wire::{Encoder, Kind};
+use crate::wire::{Encoder, Kind, Outgoing};
 
 /// The smallest piece of a larger message that is worth a frame.
 const PIECE: usize = 4096;
@@ -27,6 +27,44 @@ enum Last {
     Closed,
 }
 
+/// The first pieces of a message, put together once when the last one has come.
+#[derive(Debug, Default)]
+struct Pieces {
+    large: Vec<Bytes>,
+    /// What came behind the large ones: small pieces are copied, or many of them would take more than they hold.
+    small: Vec<u8>,
+    length: usize,
+}
+
+impl Pieces {
+    fn len(&self) -> usize {
+        self.length
+    }
+
+    fn push(&mut self, body: Bytes) {
+        self.length += body.len();
+        if body.len() < PIECE {
+            self.small.extend_from_slice(&body);
+        } else {
+            if !self.small.is_empty() {
+                self.large.push(std::mem::take(&mut self.small).into());
+            }
+            self.large.push(body);
+        }
+    }
+
+    fn and_last(self, body: Bytes) -> Bytes {
+        if self.length == 0 {
+            return body;
+        }
+        let mut message = Vec::with_capacity(self.length + body.len());
+        self.large.iter().for_each(|piece| message.extend_from_slice(piece));
+        message.extend_from_slice(&self.small);
+        message.extend_from_slice(&body);
+        message.into()
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Channel {
     pub(super) holders: usize,
@@ -39,7 +77,7 @@ pub(super) struct Channel {
     inbox: VecDeque<(Bytes, usize)>,
     inbox_bytes: usize,
     /// Pieces of the message that is arriving.
-    partial: Vec<u8>,
+    partial: Pieces,
     partial_cost: usize,
     /// Somebody waits for the message that is arriving.
     wanted: bool,
@@ -105,18 +143,13 @@ impl Channel {
         }
         self.partial_cost += cost;
         if last {
-            let message = if self.partial.is_empty() {
-                body
-            } else {
-                self.partial.extend_from_slice(&body);
-                std::mem::take(&mut self.partial).into()
-            };
+            let message = std::mem::take(&mut self.partial).and_last(body);
             self.inbox_bytes += message.len();
             self.inbox.push_back((message, std::mem::take(&mut self.partial_cost)));
             self.wanted = false;
             wakes.append(&mut self.message_waiters);
         } else {
-            self.partial.extend_from_slice(&body);
+            self.partial.push(body);
             if self.wanted {
                 self.due += std::mem::take(&mut self.partial_cost);
             }
@@ -162,7 +195,7 @@ impl Channel {
     }
 
     pub(super) fn peer_finished(&mut self, wakes: &mut Vec<Waker>) -> Result<(), ProtocolError> {
-        if !self.partial.is_empty() || self.peer_closed || matches!(self.receiving_ended, Some(ChannelEnd::Finished)) {
+        if self.partial.len() > 0 || self.peer_closed || matches!(self.receiving_ended, Some(ChannelEnd::Finished)) {
             return Err(ProtocolError::AfterEnd);
         }
         self.end_receiving(ChannelEnd::Finished, wakes);
@@ -188,7 +221,7 @@ impl Channel {
     fn end_receiving(&mut self, end: ChannelEnd, wakes: &mut Vec<Waker>) {
         if self.receiving_ended.is_none() {
             self.receiving_ended = Some(end);
-            self.partial = Vec::new();
+            self.partial = Pieces::default();
             wakes.append(&mut self.message_waiters);
             wakes.append(&mut self.close_waiters);
         }
@@ -198,7 +231,7 @@ impl Channel {
         self.discarding = true;
         self.inbox.clear();
         self.inbox_bytes = 0;
-        self.partial = Vec::new();
+        self.partial = Pieces::default();
     }
 
     // Sending.
@@ -220,7 +253,7 @@ impl Channel {
         if self.outbox.is_empty() { matches!(self.last, Last::Finish | Last::Close(_)) } else { self.piece().is_some() }
     }
 
-    pub(super) fn take_turn(&mut self, number: u32, encoder: &mut Encoder, out: &mut Vec<u8>, wakes: &mut Vec<Waker>) {
+    pub(super) fn take_turn(&mut self, number: u32, encoder: &mut Encoder, out: &mut Outgoing, wakes: &mut Vec<Waker>) {
         let stop = out.len() + TURN;
         while out.len() < stop
             && let Some(piece) = self.piece()
@@ -229,7 +262,7 @@ impl Channel {
             let until = self.sent + piece;
             let whole = until == message.len();
             let kind = if whole { Kind::Data } else { Kind::Part };
-            encoder.encode(kind, number, &message[self.sent..until], out);
+            encoder.encode_shared(kind, number, message.slice(self.sent..until), out);
             self.credit -= piece + FRAME_COST;
             self.outbox_bytes -= piece;
             self.sent = until;
@@ -245,11 +278,11 @@ impl Channel {
         if self.outbox.is_empty() {
             match &self.last {
                 Last::Finish => {
-                    encoder.encode(Kind::Finish, number, &[], out);
+                    encoder.encode(Kind::Finish, number, &[], out.small());
                     self.last = Last::Finished;
                 }
                 Last::Close(error) => {
-                    encoder.encode(Kind::Close, number, error, out);
+                    encoder.encode(Kind::Close, number, error, out.small());
                     self.last = Last::Closed;
                 }
                 Last::Open | Last::Finished | Last::Closed => {}

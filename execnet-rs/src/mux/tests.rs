@@ -77,9 +77,9 @@ impl Pair {
 
     /// Moves what one side may send; how many bytes that was.
     fn step(from: &mut End, to: &mut End, limit: usize) -> usize {
-        let mut out = Vec::new();
+        let mut out = Outgoing::default();
         from.mux.transmit(&mut from.encoder, &mut out, limit);
-        to.decoder.buffer().extend_from_slice(&out);
+        to.decoder.buffer().extend_from_slice(&out.concat());
         while let Some(frame) = to.decoder.next_frame().unwrap() {
             to.mux.receive(frame).unwrap();
         }
@@ -89,6 +89,16 @@ impl Pair {
     fn flow(&mut self) {
         while Self::step(&mut self.a, &mut self.b, 10_000) + Self::step(&mut self.b, &mut self.a, 10_000) > 0 {}
     }
+}
+
+/// Bytes of which no two pieces are alike.
+fn noise(tag: u8, length: usize) -> Vec<u8> {
+    let mut state = u32::from(tag) + 1;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state.to_be_bytes()[0]
+    };
+    (0..length).map(|_| next()).collect()
 }
 
 #[test]
@@ -131,7 +141,7 @@ fn messages_of_no_bytes_are_not_free() {
 #[test]
 fn a_message_larger_than_the_credit_arrives_while_somebody_waits_for_it() {
     let (mut pair, number) = Pair::channel();
-    let large = vec![7; 500_000];
+    let large = noise(7, 500_000);
     pair.a.push(number, &large).unwrap();
     pair.flow();
     assert!(pair.b.mux.kept() <= SMALL.initial as usize);
@@ -341,7 +351,7 @@ proptest! {
                     let (end, way) = (if by_a { &mut pair.a } else { &mut pair.b }, &mut ways[usize::from(by_a)]);
                     tag = tag.wrapping_add(1);
                     if end.has_room(*number) {
-                        let message = vec![tag; length];
+                        let message = noise(tag, length);
                         prop_assert_eq!(end.push(*number, &message).is_ok(), !way.finished);
                         if !way.finished {
                             way.due.push_back(message);
@@ -406,7 +416,7 @@ proptest! {
             for number in 0..8 {
                 let _ = pair.b.message(number);
             }
-            let mut out = Vec::new();
+            let mut out = Outgoing::default();
             pair.b.mux.transmit(&mut pair.b.encoder, &mut out, 1000);
         }
     }

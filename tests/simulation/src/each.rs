@@ -38,6 +38,7 @@ impl Scenario {
         scenario.settings.tests = end;
         scenario.settings.parts.clone_from(&parts);
         scenario.job = Job { tests: end, workers, chunk: scenario.job.chunk, parts, ..Job::default() };
+        scenario.reserve(&mut random);
         scenario
     }
 }

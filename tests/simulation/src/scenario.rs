@@ -158,7 +158,7 @@ impl Scenario {
     }
 
     /// Now and then some tests run alone, or are limited.
-    fn reserve(&mut self, random: &mut Random) {
+    pub(crate) fn reserve(&mut self, random: &mut Random) {
         let tests = self.settings.tests;
         if random.chance(0.2) {
             let often = random.pick(&[0.05, 0.2, 1.0]);

@@ -210,6 +210,20 @@ impl Truth {
         !alone && !scenario.job.limits.iter().zip(0..).any(full)
     }
 
+    /// Whether a worker has to wait with this test, which it has, and so with all that follow it: somebody else has what
+    /// it needs. Where each worker has tests of its own, that may be so.
+    pub(crate) fn is_kept(&self, scenario: &Scenario, worker: u32, test: TestIndex) -> bool {
+        let held = || (0..).map(TestIndex).zip(&self.tests).filter_map(|(test, entry)| Some((test, entry.holder?)));
+        let others = || held().filter(|(_, holder)| *holder != worker);
+        let full = |limit: &Limit| {
+            let users = others().filter(|(other, _)| scenario.needs(limit, *other));
+            let holders: HashSet<_> = users.map(|(_, holder)| holder).collect();
+            scenario.needs(limit, test) && holders.len() >= limit.most as usize
+        };
+        scenario.mode == "each"
+            && if scenario.is_serial(test) { others().next().is_some() } else { scenario.job.limits.iter().any(full) }
+    }
+
     /// Whether tests are pending that run alone or are limited.
     pub(crate) fn has_reserved(&self, scenario: &Scenario) -> bool {
         // The rest of a group that a worker could not run all of waits for that worker's part.

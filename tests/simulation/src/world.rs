@@ -1,6 +1,6 @@
 //! Plays a scenario: messages that take their time, processes that come and go, and the real run state in the middle.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use xdist_core::event::RunEvent;
@@ -86,6 +86,8 @@ pub struct World {
     plugins_gone: bool,
     stop_page: bool,
     complete: bool,
+    inputs: VecDeque<Input>,
+    feeding: bool,
 }
 
 /// Plays a scenario to its end.
@@ -111,6 +113,8 @@ impl World {
             plugins_gone: false,
             stop_page: false,
             complete: false,
+            inputs: VecDeque::new(),
+            feeding: false,
             scenario,
         };
         for worker in 0..world.scenario.settings.workers {
@@ -401,10 +405,18 @@ impl World {
         }
     }
 
+    /// What follows from something that is being done is done after it, as in `engine::conduct`.
     fn feed(&mut self, input: Input) {
-        for effect in self.state.handle(input) {
-            self.perform(effect);
+        self.inputs.push_back(input);
+        if std::mem::replace(&mut self.feeding, true) {
+            return;
         }
+        while let Some(input) = self.inputs.pop_front() {
+            for effect in self.state.handle(input) {
+                self.perform(effect);
+            }
+        }
+        self.feeding = false;
     }
 
     fn perform(&mut self, effect: Effect) {
@@ -489,6 +501,9 @@ impl World {
             return;
         }
         let own = self.machine(who).process.queue.front().copied();
+        if own.is_some_and(|own| self.truth.is_kept(&self.scenario, who.worker, own)) {
+            return;
+        }
         // Whoever stays for what is reserved holds its last test until it knows whether that follows.
         let own = own.filter(|_| !self.truth.has_reserved(&self.scenario));
         let mut tests = (0..self.scenario.settings.tests).map(TestIndex);

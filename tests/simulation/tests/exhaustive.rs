@@ -13,7 +13,7 @@ use xdist_core::event::{RunEvent, Verdict};
 use xdist_core::ids::{TestIndex, WorkerId};
 use xdist_core::protocol::Ended;
 use xdist_core::run::{Death, Effect, Input, RunState, Settings};
-use xdist_core::schedule::{Job, for_mode};
+use xdist_core::schedule::{Job, Limit, for_mode};
 use xdist_simulation::process::{Command, Next, Process};
 
 const WORKERS: u32 = 2;
@@ -56,6 +56,8 @@ struct World {
     verdicts: Vec<u32>,
     crashed: u32,
     begun: Vec<u32>,
+    serial: Vec<u32>,
+    limited: Vec<u32>,
     deaths: u32,
     complete: bool,
     taken: Vec<Step>,
@@ -64,8 +66,24 @@ struct World {
 impl World {
     fn new(mode: &str, tests: u32, restarts: u32) -> Self {
         let units = if mode == "loadscope" { vec![0, 1, 0, 1] } else { Vec::new() };
-        let parts = if mode == "each" { vec![0, tests / 2, tests] } else { Vec::new() };
-        let job = Job { tests, workers: WORKERS, units, parts: parts.clone(), ..Job::default() };
+        let parts = if mode.starts_with("each") { vec![0, tests / 2, tests] } else { Vec::new() };
+        // The first test of one worker, and the last of the other.
+        let ends = vec![0, tests - 1];
+        let (mode, serial, limited) = match mode {
+            "each, some alone" => ("each", ends, Vec::new()),
+            "each, one alone and some limited" => ("each", vec![tests - 1], vec![0, tests - 2]),
+            _ => (mode, Vec::new(), Vec::new()),
+        };
+        let limits = if limited.is_empty() { Vec::new() } else { vec![Limit { most: 1, tests: limited.clone() }] };
+        let job = Job {
+            tests,
+            workers: WORKERS,
+            units,
+            parts: parts.clone(),
+            serial: serial.clone(),
+            limits,
+            ..Job::default()
+        };
         let settings = Settings { tests, workers: WORKERS, restarts, parts, ..Settings::default() };
         Self {
             state: RunState::new(settings, for_mode(mode, &job).unwrap()),
@@ -74,6 +92,8 @@ impl World {
             verdicts: vec![0; tests as usize],
             crashed: 0,
             begun: vec![0; tests as usize],
+            serial,
+            limited,
             deaths: 0,
             complete: false,
             taken: Vec::new(),
@@ -144,6 +164,7 @@ impl World {
                 worker.outbox.push_back(Message::Started(test));
                 self.begun[test.at()] += 1;
                 assert_eq!(self.begun[test.at()], 1, "{test:?} ran twice");
+                self.expect_no_conflict();
             }
             Next::Wait => {}
             Next::End => {
@@ -151,6 +172,15 @@ impl World {
                 worker.outbox.extend([Message::Ended, Message::Gone(true)]);
             }
         }
+    }
+
+    /// Fails if tests run at the same time that must not.
+    fn expect_no_conflict(&self) {
+        let running = || self.workers.iter().filter(|worker| !worker.over).filter_map(|worker| worker.process.running);
+        let alone = running().any(|test| self.serial.contains(&test.0));
+        assert!(!alone || running().count() == 1, "{:?} run", running().collect::<Vec<_>>());
+        let limited = running().filter(|test| self.limited.contains(&test.0) && !self.serial.contains(&test.0));
+        assert!(limited.count() <= 1, "{:?} run", running().collect::<Vec<_>>());
     }
 
     fn feed(&mut self, input: Input) {
@@ -226,6 +256,14 @@ fn every_order_of_messages() {
     for mode in ["load", "worksteal", "loadscope", "each"] {
         let (states, ends) = explore(mode, 4, 0, 9);
         assert!(states > 10_000 && ends > 1000, "{mode}: {states} states, {ends} ends");
+    }
+}
+
+#[test]
+fn tests_that_must_not_meet_do_not() {
+    for (mode, deaths) in [("each, some alone", 0), ("each, some alone", 1), ("each, one alone and some limited", 1)] {
+        let (states, ends) = explore(mode, 4 - deaths, deaths, 9);
+        assert!(states > 1000 && ends > 100, "{mode}: {states} states, {ends} ends");
     }
 }
 

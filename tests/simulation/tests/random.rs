@@ -21,7 +21,10 @@ const SEEDS: [u64; 7] = [
 ];
 
 /// The same under `--dist=each`.
-const SEEDS_OF_EACH: [u64; 2] = [
+const SEEDS_OF_EACH: [u64; 3] = [
+    // A worker was told that nothing follows before it was told what it runs: plugins had died, and the crash at which they
+    // were to look was dealt with in between.
+    12_836,
     // Workers that had left were replaced again and again, since another one's test was to run once more.
     1_006_247,
     // A worker was sent home, since a test that was to run once more, and that it lacks, stood before those that it has.

@@ -119,6 +119,45 @@ fn what_failed_before_the_crash_is_shown() {
     assert_eq!(outcome.counts().get("failed"), 1, "one verdict\n{}", outcome.describe());
 }
 
+#[test]
+fn phases_that_were_over_before_the_crash_keep_their_time() {
+    let tests = "
+import os, time, pytest
+
+@pytest.fixture
+def slow():
+    time.sleep(0.2)
+    yield
+    os._exit(3)
+
+def test_call(slow):
+    os._exit(2)
+
+def test_teardown(slow):
+    time.sleep(0.3)
+";
+    for host in ["never", "always"] {
+        let suite = Suite::one(tests);
+        let run = Invocation::xdist(&Env::usual(), &suite).n(1).args(["--durations=0", "--durations-min=0.1"]);
+        let outcome = run.arg(format!("--plugin-host={host}")).junit().run();
+        let seconds = |when: &str, test: &str| {
+            let lines = outcome.stdout.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+            let found =
+                lines.filter(|words| matches!(words[..], [_, phase, id] if phase == when && id.ends_with(test)));
+            let found: Vec<f64> = found.map(|words| words[0].trim_end_matches('s').parse().unwrap()).collect();
+            assert_eq!(found.len(), 1, "{when} {test}\n{}", outcome.describe());
+            found[0]
+        };
+        assert!(seconds("setup", "::test_call") >= 0.2 && seconds("setup", "::test_teardown") >= 0.2);
+        assert!(seconds("call", "::test_teardown") >= 0.3);
+        let xml = std::fs::read_to_string(suite.junit_path()).unwrap();
+        for (case, least) in [("test_call", 0.2), ("test_teardown", 0.5)] {
+            let (_, rest) = xml.split_once(&format!("name=\"{case}\" time=\"")).unwrap_or_else(|| panic!("{xml}"));
+            assert!(rest.split('"').next().unwrap().parse::<f64>().unwrap() >= least, "{case} in {xml}");
+        }
+    }
+}
+
 const ALL_DIE: &str = "
 import os, pytest
 @pytest.mark.parametrize('n', range(30))

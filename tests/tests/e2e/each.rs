@@ -96,6 +96,7 @@ fn a_plugin_host_shows_results_by_environment_too() {
             "\n       failed  passed  skipped\nhere        -       2        1\nthere       1       3        -\n",
             "\ntest_it.py::test_fails_there PASSED (here) FAILED (there)\n",
             "\ntest_it.py::test_skipped_here SKIPPED (here) PASSED (there)\n",
+            "\nFAILED test_it.py::test_fails_there [there] - ",
         ] {
             assert_eq!(outcome.occurrences(text), 1, "{text:?}\n{}", outcome.describe());
         }

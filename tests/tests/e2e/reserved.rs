@@ -1,6 +1,6 @@
 //! Tests that run alone, or on a limited number of workers at a time.
 
-use xdist_tests::{Env, Invocation, Suite};
+use xdist_tests::{Env, Invocation, Suite, xdist_binary};
 
 /// Every test says what it is while it runs, and looks at who else runs.
 const SUITE: &str = "
@@ -65,6 +65,26 @@ fn nothing_runs_beside_a_serial_test_and_no_more_than_may_of_a_limited_one() {
         let counts = outcome.counts();
         assert_eq!((counts.get("passed"), counts.get("failed")), (58 - failed, failed), "{}", outcome.describe());
         assert_eq!(suite.truth().ids().len(), 58, "each starts once\n{}", outcome.describe());
+    }
+}
+
+#[test]
+fn where_everybody_runs_all_tests_they_do_not_meet_either() {
+    for dies in [false, true] {
+        let suite = Suite::one(SUITE);
+        // The other host is in the same folder, where tests look at who runs.
+        let (agent, python, folder) =
+            (xdist_binary().with_file_name("socketserver"), Env::usual().python(), suite.root());
+        let (agent, python, folder) = (agent.display(), python.display(), folder.display());
+        let host = format!("command={agent} --stdio//python={python}//chdir={folder}//id=far");
+        let specs = ["--tx", "2*popen", "--tx", "popen//env:MARK=there//id=there", "--tx", &host];
+        let run = Invocation::xdist(&Env::usual(), &suite).arg("--dist=each").args(specs);
+        let outcome = if dies { run.var("DIES", "1") } else { run }.limit(60).run();
+        outcome.expect_code(i32::from(dies)).expect_no_survivors();
+        let failed = if dies { 4 } else { 0 };
+        let counts = outcome.counts();
+        assert_eq!((counts.get("passed"), counts.get("failed")), (116 - failed, failed), "{}", outcome.describe());
+        assert_eq!(suite.truth().ids().len(), 116, "each starts once on each\n{}", outcome.describe());
     }
 }
 

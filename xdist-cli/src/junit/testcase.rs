@@ -93,13 +93,14 @@ impl<'a> Recorder<'a> {
         let split = self.failing_teardown(self.nodeid);
         let message = format!("{} crashed while it ran the test: {}", crashed.who(worker), crashed.how);
         let text = if crashed.output.is_empty() { message.clone() } else { format!("{message}\n{}", crashed.output) };
-        let known: f64 = crashed.reports.iter().map(|report| report.duration).sum();
         let outcomes = self.case(self.nodeid).outcomes;
         if !split && outcomes > 0 && !self.style.dialect.counts_cases {
             self.stats.doubles += 1;
         }
         self.add(self.nodeid, "error", vec![("message", message)], text);
-        self.case(self.nodeid).seconds += (crashed.elapsed.as_secs_f64() - known).max(0.0);
+        let phases = ["setup", "call"].into_iter().zip(&crashed.passed);
+        let passed: f64 = phases.filter(|(when, _)| self.style.counts_duration(when)).map(|(_, seconds)| seconds).sum();
+        self.case(self.nodeid).seconds += passed + crashed.last_phase();
     }
 
     /// A collector that failed or was skipped.

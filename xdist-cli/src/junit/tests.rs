@@ -37,7 +37,7 @@ fn crashed(reports: Vec<Report>) -> Verdict {
         how: "signal 11 (SIGSEGV)".into(),
         output: "Fatal Python error: \u{1b}[1mSegmentation fault".into(),
         reports,
-        set_up: false,
+        passed: Vec::new(),
         elapsed: Duration::from_secs(2),
         boxed: false,
     }))
@@ -71,6 +71,16 @@ fn a_crash_names_signal_and_worker_and_keeps_the_output() {
     assert_has(&xml, r#"<testcase classname="t" name="test_0" time="2.000">"#);
     assert_has(&xml, r#"<error message="worker gw7 crashed while it ran the test: signal 11 (SIGSEGV)">"#);
     assert_has(&xml, "Fatal Python error: #x1B[1mSegmentation fault</error>");
+}
+
+#[test]
+fn phases_that_were_over_before_a_crash_count_as_configured() {
+    for (duration, time) in [("total", "2.000"), ("call", "1.500")] {
+        let Verdict::Crashed(crash) = crashed(Vec::new()) else { unreachable!() };
+        let verdict = Verdict::Crashed(Box::new(Crashed { passed: vec![0.5, 0.25], ..*crash }));
+        let options = JunitOptions { duration: duration.into(), ..options(&[9, 2]) };
+        assert_has(&written(options, vec![verdict]), &format!(r#"name="test_0" time="{time}">"#));
+    }
 }
 
 #[test]

@@ -15,7 +15,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use rustix::process::{Signal, getpid, kill_process};
 use tokio::sync::mpsc;
 use xdist_core::engine::{EngineError, Idle, Request, Warm};
 use xdist_core::exit;
@@ -182,7 +181,7 @@ impl<'g> Loop<'g> {
         if let Some(keys) = self.keys.get() {
             keys.give_back();
         }
-        let _ = kill_process(getpid(), Signal::STOP);
+        execnet_rs::process::stand_still();
         if let Some(keys) = self.keys.get() {
             keys.take();
         }

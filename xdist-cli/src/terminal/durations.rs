@@ -48,12 +48,12 @@ impl Durations {
         Self { wanted, min, hint, ..Self::default() }
     }
 
-    /// A test that plainly passed.
-    pub(crate) fn passed(&mut self, test: TestIndex, seconds: &[f64; 3]) {
+    /// Phases of a test that plainly passed, from set-up on.
+    pub(crate) fn phases(&mut self, test: TestIndex, seconds: &[f64]) {
         if self.wanted.is_some() {
-            self.add(test, seconds[0], When::Setup);
-            self.add(test, seconds[1], When::Call);
-            self.add(test, seconds[2], When::Teardown);
+            for (when, seconds) in [When::Setup, When::Call, When::Teardown].into_iter().zip(seconds) {
+                self.add(test, *seconds, when);
+            }
         }
     }
 

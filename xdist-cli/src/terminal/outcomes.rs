@@ -29,7 +29,7 @@ impl<W: Write> TerminalReporter<W> {
     fn passed(&mut self, test: TestIndex, worker: WorkerId, seconds: &[f64; 3]) {
         self.tally.add("passed", 1, true);
         self.tally.done += 1;
-        self.durations.passed(test, seconds);
+        self.durations.phases(test, seconds);
         if self.info == Info::Times {
             self.unshown += seconds.iter().sum::<f64>();
         }
@@ -87,8 +87,11 @@ impl<W: Write> TerminalReporter<W> {
         let held = self.held.take(worker);
         let words = if crashed.output.trim().is_empty() { held } else { crashed.output.clone() };
         let report = from_crash(&self.face, self.face.names.nodeid(test), worker, crashed);
+        self.durations.phases(test, &crashed.passed);
+        self.unshown += crashed.passed.iter().sum::<f64>();
         for earlier in &crashed.reports {
             self.durations.report(test, earlier);
+            self.unshown += earlier.duration;
         }
         self.report(test, worker, &report, &[]);
         self.matrix_line(test);

@@ -177,7 +177,7 @@ pub(crate) fn from_crash(face: &Face, nodeid: &str, worker: WorkerId, crashed: &
         category: "failed".to_owned(),
         letter: "F".to_owned(),
         word: "FAILED".to_owned(),
-        duration: crashed.elapsed.as_secs_f64(),
+        duration: crashed.last_phase(),
         head_line: domain(nodeid),
         longrepr: Some(Longrepr {
             terminal,

@@ -14,6 +14,7 @@ import pytest
 from xdist_worker.boxes import forks, limits
 from xdist_worker.boxes.channel import END, FRAME, REPORT, Channel
 from xdist_worker.boxes.leftovers import Orphans
+from xdist_worker.evidence.processes import _command
 
 
 def in_child(function):
@@ -204,3 +205,12 @@ def test_what_is_left_is_killed_and_what_was_there_before_stays():
     finally:
         own.kill()
         own.wait()
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/comm"), reason="only Linux tells")
+def test_a_process_without_a_command_line_has_a_name():
+    # As one that is just becoming another program.
+    with subprocess.Popen(["true"], stdout=subprocess.PIPE) as child:
+        # Once its descriptors are closed it has no memory.
+        assert child.stdout.read() == b""
+        assert _command(child.pid) == "true"

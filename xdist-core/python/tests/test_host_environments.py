@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 from _pytest.reports import getworkerinfoline
 
-from xdist_worker.host.environments import count_pairs, group_failures
+from xdist_worker.host.environments import count_pairs, group_failures, label_summary
 from xdist_worker.host.nodes import NodeManager
 
 
@@ -40,6 +40,36 @@ def test_failures_of_a_test_stand_together():
         ("b", "teardown"),
     ]
     group_failures(None, ["a"])
+
+
+def test_the_short_summary_says_where_and_reports_stay_as_they_are():
+    shown = []
+
+    class Report(SimpleNamespace):
+        def _get_verbose_word(self, config):
+            return f"FAILED {self.nodeid}"
+
+    failed = [Report(nodeid="a::b", worker_id=worker) for worker in ("gw0", "gw1", "gw7")]
+    collecting = Report(nodeid="broken.py")
+    stats = {"failed": failed, "error": [collecting], "deselected": [None]}
+    terminal = SimpleNamespace(stats=stats)
+
+    def summary():
+        for report in terminal.stats["failed"] + terminal.stats["error"]:
+            shown.append((report.nodeid, report._get_verbose_word(None)))
+        raise KeyError
+
+    terminal.short_test_summary = summary
+    label_summary(terminal, ["here", ""])
+    try:
+        terminal.short_test_summary()
+    except KeyError:
+        assert terminal.stats is stats
+    ids = ["a::b [here]", "a::b", "a::b", "broken.py"]
+    assert shown == [(nodeid, f"FAILED {nodeid.split()[0]}") for nodeid in ids]
+    assert [report.nodeid for report in failed] == ["a::b"] * 3
+    label_summary(None, ["here"])
+    label_summary(SimpleNamespace(), ["here"])
 
 
 def test_what_pytest_writes_above_a_failure_names_the_environment():

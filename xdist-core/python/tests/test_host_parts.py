@@ -83,6 +83,9 @@ def test_a_crashed_test():
     assert "gw1" in report.longrepr and "SIGKILL" in report.longrepr
     assert report.sections == [("Captured output of the worker", "last words\n")]
     assert tests.crashed(0, "gw1", "exit code 3", "  \n").sections == []
+    for seconds in ([], [0.5], [0.5, 0.25]):
+        before = [(report.when, report.duration) for report in tests.passed(0, seconds, {}, {"worker_id": "gw1"})]
+        assert before == list(zip(("setup", "call"), seconds))
 
 
 class Nested:

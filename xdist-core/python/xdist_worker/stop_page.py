@@ -1,8 +1,9 @@
 """The page of memory that all workers of a host share: who has failed how often, and whether to start more tests.
 
 Byte 0 is 1 when no further test may start. Worker `k` owns the 64 bytes at `64 * (k + 1)`: its number of failures in
-four bytes, little-endian, then the phase it is in, then 1 once it found its connection closed or replaced. A worker
-writes only there, and byte 0, and only ever to 1.
+four bytes, little-endian, then the phase it is in, then 1 once it found its connection closed or replaced; from the
+eighth on, in eight bytes each, the seconds that set-up and call of the running test took, as far as they are over. A
+worker writes only there, and byte 0, and only ever to 1.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import struct
 IDLE, SETUP, CALL, TEARDOWN = 0, 1, 2, 3
 _SLOT = 64
 _COUNT = struct.Struct("<I")
+_SECONDS = struct.Struct("<d")
 
 
 class StopPage:
@@ -41,8 +43,10 @@ class StopPage:
         """No further test is to start."""
         self._page[0] = 1
 
-    def phase(self, phase: int) -> None:
-        """Say what this worker is doing."""
+    def phase(self, phase: int, seconds: object = 0.0) -> None:
+        """Say what this worker is doing, and how long the phase before took."""
+        if phase >= CALL:
+            _SECONDS.pack_into(self._page, self._own + 8 * (phase - SETUP), seconds if type(seconds) is float else 0.0)
         self._page[self._own + 4] = phase
 
     def lost_link(self) -> None:
@@ -69,7 +73,7 @@ class NoPage:
     def stop(self) -> None:
         """Nobody looks."""
 
-    def phase(self, phase: int) -> None:
+    def phase(self, phase: int, seconds: object = 0.0) -> None:
         """Nobody looks."""
 
     def lost_link(self) -> None:

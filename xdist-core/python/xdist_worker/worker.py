@@ -333,7 +333,7 @@ class WorkerHooks:
                 run.page.failed()
         phase = _FOLLOWING.get(when)
         if phase is not None:
-            run.page.phase(phase)
+            run.page.phase(phase, report.duration)
         return None
 
     def passed_in_box(self, seconds: Tuple[float, float, float]) -> None:

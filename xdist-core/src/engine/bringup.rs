@@ -13,7 +13,6 @@ use super::members::MemberRole;
 use super::page::Page;
 use super::settings::Distribution;
 use super::site::{HERE, SiteId};
-use super::starved::Starved;
 use super::{Engine, Stage};
 use crate::collection::Collection;
 use crate::event::{Collected, Environment, RunEvent};
@@ -235,7 +234,7 @@ impl Engine<'_> {
         }
         self.run = Some(run);
         self.long = LongTests::after(distribution.slow_after);
-        self.starved = Starved::since_now();
+        self.starved.begin();
         self.stage = Stage::Running;
         for id in (0..self.environments.len()).map(EnvironmentId) {
             self.begin_run_in(id, workers);
@@ -246,7 +245,7 @@ impl Engine<'_> {
     /// What there is to deal out, and what is known of it.
     fn job(&mut self, distribution: &Distribution, layout: &Layout, workers: u32) -> Job {
         let collection = &layout.collection;
-        // Under `each` a test runs in many places: what is known or said of tests does not fit.
+        // Under `each` a test runs in many places: what is known of it does not fit.
         let each = distribution.each();
         let cache = self.facts.cache.as_ref().filter(|_| !self.request.no_history && !each);
         self.history = cache.map(|cache| History::read(PathBuf::from(&cache.dir), &collection.ids));
@@ -257,15 +256,15 @@ impl Engine<'_> {
             first: collection.failed_first,
             workers,
             chunk: self.facts.dist.maxschedchunk,
-            units: collection.units.clone(),
+            units: if each { Vec::new() } else { collection.units.clone() },
             parts: layout.parts.clone(),
             keep_order: self.facts.dist.keep_order,
             seconds: known.map(History::seconds).unwrap_or_default(),
             files: known.map(|known| known.files().to_vec()).unwrap_or_default(),
             set_ups: known.map(History::set_ups).unwrap_or_default(),
-            groups: collection.groups.clone(),
-            serial: if each { Vec::new() } else { collection.serial.clone() },
-            limits: if each { Vec::new() } else { collection.limits() },
+            groups: if each { Vec::new() } else { collection.groups.clone() },
+            serial: layout.all_of(&collection.serial),
+            limits: layout.limits(),
             ..Job::default()
         }
     }

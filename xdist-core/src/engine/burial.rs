@@ -8,7 +8,7 @@ use super::happening::MemberId;
 use super::members::MemberRole;
 use super::remains::Remains;
 use super::site::HERE;
-use super::{Engine, EngineError, Stage, page};
+use super::{Engine, EngineError, Stage};
 use crate::event::RunEvent;
 use crate::exit;
 use crate::ids::{TestIndex, WorkerId};
@@ -147,13 +147,13 @@ impl Engine<'_> {
             None if site == HERE => Remains::here(self.page.as_ref(), self.directory.path(), worker, incarnation),
             None => Remains::default(),
         };
-        let (phase, set_up) = page::phase(remains.phase);
+        let left = remains.left;
         let succession = self.succession(worker);
         let entry = self.members.get_mut(member);
-        if remains.lost_link {
+        if left.lost_link {
             UNLINKED.clone_into(&mut entry.cause);
         }
-        let starved = entry.cause.is_empty() && site == HERE && self.starved.explains(&how.to_string());
+        let starved = entry.cause.is_empty() && self.starved.explains(site, &how.to_string(), remains.oom_kills);
         let elapsed = entry.test_began.map(|began| began.elapsed()).unwrap_or_default();
         let mut how_text = match (entry.never_was.as_str(), entry.cause.as_str()) {
             ("", "") if starved => format!("out of memory: {how}"),
@@ -161,8 +161,8 @@ impl Engine<'_> {
             ("", cause) => cause.to_owned(),
             (never_was, _) => never_was.to_owned(),
         };
-        if !phase.is_empty() {
-            how_text = format!("{how_text} in {phase}");
+        if !left.phase().is_empty() {
+            how_text = format!("{how_text} in {}", left.phase());
         }
         // It ended as it said it would: what it still wrote is ordinary output.
         let clean = how == HowEnded::Exited(i32::try_from(entry.announced.unwrap_or(0)).unwrap_or(-1));
@@ -175,7 +175,7 @@ impl Engine<'_> {
         if !captured.is_empty() {
             output = format!("{output}{}{captured}", if output.is_empty() { "" } else { "\n" });
         }
-        let death = Death { how: how_text, clean, output, elapsed, set_up, succession };
+        let death = Death { how: how_text, clean, output, elapsed, over: left.over().to_vec(), succession };
         self.feed(Input::Gone(worker, death));
         if starved {
             self.advise(&worker.to_string());
@@ -184,7 +184,7 @@ impl Engine<'_> {
 
     /// The process that a test had for itself has died.
     pub(super) fn box_died(&mut self, member: MemberId, test: TestIndex, mut died: BoxDied) {
-        let starved = self.site_of(member) == HERE && self.starved.explains(&died.how);
+        let starved = self.starved.explains(self.site_of(member), &died.how, died.oom_kills);
         if starved {
             died.how = format!("out of memory: {}", died.how);
         }

@@ -193,10 +193,17 @@ impl Engine<'_> {
 
     /// Feeds the run state machine and does what it says.
     pub(super) fn feed(&mut self, input: Input) {
-        let Some(run) = &mut self.run else { return };
-        for effect in run.handle(input) {
-            self.perform(effect);
+        self.inputs.push_back(input);
+        if std::mem::replace(&mut self.feeding, true) {
+            // What follows from something that is being done is done after it: messages keep their order.
+            return;
         }
+        while let Some(input) = self.inputs.pop_front() {
+            for effect in self.run.as_mut().map(|run| run.handle(input)).unwrap_or_default() {
+                self.perform(effect);
+            }
+        }
+        self.feeding = false;
     }
 
     fn perform(&mut self, effect: Effect) {

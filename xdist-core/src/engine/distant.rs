@@ -36,6 +36,7 @@ impl Engine<'_> {
         tracing::debug!("{} serves, which calls itself {}", self.site(site).name, remote.host);
         let workers = self.distribution.as_ref().map_or(0, |distribution| distribution.workers);
         remote.make_page(workers);
+        self.starved.since(site, remote.oom_kills);
         let entry = &mut self.sites[site.0];
         if entry.name.contains('=') && !remote.host.is_empty() {
             // A spec is no name.

@@ -3,7 +3,7 @@
 //! In most modes a test of the run is a test of the union, and goes to any worker that has it. Under `--dist=each` a test
 //! of the run is a pair of a worker and one of its tests; reporters are told of both by the test's place in the union.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use super::translate::Translation;
 use crate::collection::Collection;
 use crate::ids::{TestIndex, WorkerId};
 use crate::report::CollectReport;
+use crate::schedule::Limit;
 
 /// What one environment collected.
 #[derive(Clone, Debug)]
@@ -123,6 +124,21 @@ impl Layout {
         let worker = self.parts.partition_point(|start| *start <= test.0).saturating_sub(1);
         let own = self.environments.get(worker).and_then(|at| self.places.get(*at));
         own.and_then(|own| own.get((test.0 - self.parts[worker]) as usize)).copied().unwrap_or(test)
+    }
+
+    /// The tests of the run that are one of these tests of the union.
+    pub(super) fn all_of(&self, union: &[u32]) -> Vec<u32> {
+        if self.parts.is_empty() || union.is_empty() {
+            return union.to_vec();
+        }
+        let union: HashSet<u32> = union.iter().copied().collect();
+        (0..self.tests()).filter(|test| union.contains(&self.shown(TestIndex(*test)).0)).collect()
+    }
+
+    /// Resources, and the tests of the run that need them.
+    pub(super) fn limits(&self) -> Vec<Limit> {
+        let resources = self.collection.resources.iter();
+        resources.map(|(_, most, tests)| Limit { most: *most, tests: self.all_of(tests) }).collect()
     }
 
     fn environment(&self, worker: WorkerId) -> Option<usize> {
@@ -388,6 +404,9 @@ mod tests {
         let shown: Vec<u32> = (0..7).map(|test| layout.shown(TestIndex(test)).0).collect();
         assert_eq!(shown, [0, 1, 1, 2, 3, 0, 1]);
         assert_eq!(layout.range(WorkerId(1)), 2..5);
+        // What is said of `b` is said of it in each of them.
+        assert_eq!(layout.all_of(&[1]), [1, 2, 6]);
+        assert!(layout.all_of(&[]).is_empty());
         assert_eq!(layout.translation(WorkerId(1)).for_run(TestIndex(2)), Some(TestIndex(4)));
         // One in the place of gw1 that lacks one of its tests, and has others in between.
         let other = layout.translation_of(WorkerId(1), &ids("d x b"));

@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, watch};
 use super::happening::{Happening, MemberId};
 use super::outbox::{Outbox, Pass, SHAPE};
 use super::site::{HERE, Remote, SiteId};
+use super::starved;
 use crate::protocol::{FromPython, Hello, ToPython};
 
 /// No message is larger: captured output and tracebacks are truncated long before.
@@ -273,7 +274,7 @@ async fn read_channel(
     // Messages may stand behind the hello already.
     let mut piece = Piece::default();
     let fault = loop {
-        match outgoing.piece(&mut reader.decoder, &piece).await {
+        match outgoing.piece(&mut reader.decoder, &piece, Some(&reader.remote)).await {
             Ok(None) => {}
             Ok(fault) => break fault,
             Err(Closed) => return,
@@ -318,7 +319,12 @@ impl Outgoing {
     }
 
     /// Passes on what came from another host; returns what is wrong with it.
-    async fn piece(&mut self, decoder: &mut Decoder, piece: &Piece) -> Result<Option<String>, Closed> {
+    async fn piece(
+        &mut self,
+        decoder: &mut Decoder,
+        piece: &Piece,
+        remote: Option<&Remote>,
+    ) -> Result<Option<String>, Closed> {
         self.take(&piece.older);
         // As on this host: what follows a frame that has only begun is not believed before that is complete.
         if !decoder.is_midway() {
@@ -326,7 +332,14 @@ impl Outgoing {
         }
         decoder.push(&piece.bytes);
         self.take(&piece.newer);
-        let (messages, fault) = messages(decoder);
+        let (mut messages, fault) = messages(decoder);
+        for message in &mut messages {
+            if let (FromPython::BoxDied(_, died), Some(remote)) = (message, remote)
+                && starved::is_suspect(&died.how)
+            {
+                died.oom_kills = remote.oom_kills().await;
+            }
+        }
         self.messages(messages).await?;
         if fault.is_none() && !decoder.is_midway() {
             self.left().await?;

@@ -110,7 +110,7 @@ use crate::ids::WorkerId;
 use crate::interpreter::{Candidate, NoInterpreter, PassedOver, Search};
 use crate::protocol::{Cycle, Identity, Rendering};
 use crate::report::Warning;
-use crate::run::RunState;
+use crate::run::{Input, RunState};
 
 /// How often deadlines are looked at and reporters get the time.
 const TICK: Duration = Duration::from_millis(100);
@@ -265,6 +265,9 @@ struct Engine<'a> {
     differences_told: bool,
     /// Whom the kernel kills for want of memory.
     starved: Starved,
+    /// What the run has not been told yet, as something is being done that follows from what it was told before.
+    inputs: VecDeque<Input>,
+    feeding: bool,
     /// Workers to be forked, and by whom.
     forks: Vec<(MemberId, Identity)>,
     configured: bool,
@@ -377,6 +380,8 @@ impl<'a> Engine<'a> {
             layout: None,
             differences_told: false,
             starved: Starved::default(),
+            inputs: VecDeque::new(),
+            feeding: false,
             forks: Vec::new(),
             configured: false,
             run: None,

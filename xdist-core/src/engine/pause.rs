@@ -63,7 +63,7 @@ impl Engine<'_> {
         self.signal_groups(Signal::STOP, |site| site == HERE);
         self.observer.suspend();
         let stopped = Instant::now();
-        let _ = rustix::process::kill_process(rustix::process::getpid(), Signal::STOP);
+        execnet_rs::process::stand_still();
         let slept = stopped.elapsed();
         self.observer.resume();
         drop(pause);

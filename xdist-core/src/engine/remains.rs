@@ -5,8 +5,11 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-use super::page::{self, Page};
+use execnet_rs::process::HowEnded;
+
+use super::page::{Left, Page};
 use super::site::{PAGE, Remote};
+use super::starved;
 use crate::ids::WorkerId;
 
 /// Bytes shown of each capture file.
@@ -15,37 +18,39 @@ const CAPTURED: u64 = 16 << 10;
 const WORDS: u64 = 1 << 20;
 
 /// What a dead worker leaves behind.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Remains {
-    /// The phase of its test in which it was, as the stop page has it.
-    pub(super) phase: u8,
-    /// It found its connection closed or replaced.
-    pub(super) lost_link: bool,
+    /// What stands in its slot of the stop page.
+    pub(super) left: Left,
     /// What was captured of its last test.
     pub(super) captured: String,
+    /// Of another host: how many processes the kernel has killed there for want of memory, if it may have been that.
+    pub(super) oom_kills: Option<u64>,
 }
 
 impl Remains {
     /// Of a worker of this host.
     pub(super) fn here(page: Option<&Page>, directory: &Path, worker: WorkerId, incarnation: u32) -> Self {
         Self {
-            phase: page.map_or(0, |page| page.last_phase(worker)),
-            lost_link: page.is_some_and(|page| page.lost_link(worker)),
+            left: page.map(|page| page.take_left(worker)).unwrap_or_default(),
             captured: captured(directory, &worker.to_string(), incarnation),
+            oom_kills: None,
         }
     }
 
     /// Of a worker of another host; nothing, if that is gone.
-    pub(super) async fn fetch(remote: &Remote, worker: WorkerId, incarnation: u32) -> Self {
+    pub(super) async fn fetch(remote: &Remote, worker: WorkerId, incarnation: u32, how: HowEnded) -> Self {
         let directory = &remote.directory;
         let file = |kind: &str| format!("{worker}.{incarnation}.captured-{kind}");
-        let (at, length) = page::remains(worker);
+        let (at, length) = Left::place(worker);
         let (out, err, terminal) = (file("out"), file("err"), file("terminal"));
-        let (slot, out, err, words) = tokio::join!(
+        let oom_kills = async { if starved::is_suspect(&how.to_string()) { remote.oom_kills().await } else { None } };
+        let (slot, out, err, words, oom_kills) = tokio::join!(
             directory.read(PAGE, at, length),
             directory.take(&out, CAPTURED),
             directory.take(&err, CAPTURED),
             directory.take(&terminal, WORDS),
+            oom_kills,
         );
         // The next one in its place starts in no phase.
         let cleared = directory.write(PAGE, at, vec![0; usize::try_from(length).unwrap_or_default()]);
@@ -53,9 +58,7 @@ impl Remains {
         let read = |file: Result<Option<Vec<u8>>, _>| file.ok().flatten().unwrap_or_default();
         let mut text = String::from_utf8_lossy(&[read(out), read(err)].concat()).into_owned();
         add_words(&mut text, &read(words));
-        let slot = read(slot);
-        let byte = |at: usize| slot.get(at).copied().unwrap_or_default();
-        Self { phase: byte(0), lost_link: byte(1) != 0, captured: text }
+        Self { left: Left::of(&read(slot)), captured: text, oom_kills }
     }
 }
 

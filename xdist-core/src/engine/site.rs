@@ -25,7 +25,7 @@ use super::output::{pump, pump_channel};
 use super::remains::Remains;
 
 /// A host by its place in the list of all.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct SiteId(pub(super) usize);
 
 /// This host.
@@ -280,7 +280,7 @@ impl Engine<'_> {
         let Some(remote) = self.remote_of(member).cloned().filter(|_| !clean) else { return false };
         let happenings = self.happenings.clone();
         tokio::spawn(async move {
-            let remains = Remains::fetch(&remote, worker, incarnation).await;
+            let remains = Remains::fetch(&remote, worker, incarnation, how).await;
             let _ = happenings.send(Happening::Remains(member, how, Box::new(remains))).await;
         });
         true

@@ -114,6 +114,9 @@ pub struct BoxDied {
     pub output: String,
     /// Seconds since the test began.
     pub elapsed: f64,
+    /// Of another host, by its agent: how many processes the kernel has killed there for want of memory.
+    #[serde(skip)]
+    pub oom_kills: Option<u64>,
 }
 
 /// The end of a pytest session.

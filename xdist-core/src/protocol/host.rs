@@ -77,6 +77,8 @@ pub enum HostEvent {
         lines: Vec<String>,
         /// Where tests run, if in several environments: `described` is theirs then.
         environments: Vec<HostEnvironment>,
+        /// By worker: what to call the place of its verdicts, if there is more than one.
+        labels: Vec<String>,
     },
     /// Sources are being brought to these workers, or have been: the third says which. Then, directories of the copy, and
     /// what they are copies of.
@@ -91,8 +93,8 @@ pub enum HostEvent {
     Blanks(String, String, ByteBuf),
     /// A test has its verdict: its reports.
     Reported(String, TestIndex, Vec<ByteBuf>),
-    /// A test took its worker down: how, what the worker wrote, reports from before, whether set-up plainly passed.
-    Crashed(String, TestIndex, String, String, Vec<ByteBuf>, bool),
+    /// A test took its worker down: how, what the worker wrote, reports from before, seconds of phases that plainly passed.
+    Crashed(String, TestIndex, String, String, Vec<ByteBuf>, Vec<f64>),
     /// The user's interrupt came while a test ran.
     Interrupted(String, TestIndex),
     /// A warning: when, node id, place, the warning.

@@ -13,7 +13,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 pub use outcome::Stop;
-pub use state::{RunState, Settings};
+pub use state::{Lacking, RunState, Settings};
 
 use crate::event::{Crashed, RunEvent};
 use crate::ids::{TestIndex, WorkerId};
@@ -73,8 +73,8 @@ pub struct Death {
     pub output: String,
     /// Since the running test began.
     pub elapsed: Duration,
-    /// Whether the running test's set-up was over.
-    pub set_up: bool,
+    /// Seconds of the running test's phases that were over.
+    pub over: Vec<f64>,
     /// Whether another one can take its place.
     pub succession: Succession,
 }

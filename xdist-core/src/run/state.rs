@@ -7,12 +7,14 @@
 //! |---|---|
 //! | `feeding` | who gets which tests |
 //! | `verdicts` | what workers tell of their tests |
+//! | `lacking` | what becomes of tests that a worker lacks |
 //! | `deaths` | workers that leave, and who takes their places |
 //! | `reruns` | crashed tests that plugins may have run again |
 //! | `stops` | runs that stop before their end |
 
 mod deaths;
 mod feeding;
+mod lacking;
 mod reruns;
 mod stops;
 mod verdicts;
@@ -20,6 +22,7 @@ mod verdicts;
 use std::collections::BTreeMap;
 use std::mem;
 
+pub use self::lacking::Lacking;
 use self::stops::stop_of;
 use super::outcome::{Stop, Tally};
 use super::worker::{Phase, Worker};

@@ -41,6 +41,13 @@ pub trait Scheduler {
         self.has_for(can_run)
     }
 
+    /// Nothing more comes for a worker: whether it may be told so, which has it run the last test that it has. If not, it is
+    /// among those woken later.
+    fn may_leave(&mut self, worker: WorkerId) -> bool {
+        let _ = worker;
+        true
+    }
+
     /// A worker has come up, and gets nothing yet. Nothing is to be left for it.
     fn came(&mut self, worker: WorkerId) {
         let _ = worker;
@@ -183,7 +190,8 @@ pub fn for_mode(mode: &str, job: &Job) -> Option<Box<dyn Scheduler + Send>> {
     let job = &if mode == "auto" { Job { units: dear::units(job), ..job.clone() } } else { job.clone() };
     let whole = if mode == "auto" { reserve::whole_units(job) } else { None };
     let reserved = !job.serial.is_empty() || !job.limits.is_empty() || whole.is_some();
-    if !reserved {
+    // Under `each` nobody can be sent home for the sake of others: it has its own way.
+    if !reserved || mode == "each" {
         return Some(make(job));
     }
     let job = Job { limits: job.limits.iter().cloned().chain(whole).collect(), ..job.clone() };

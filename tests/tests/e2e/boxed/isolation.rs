@@ -67,12 +67,15 @@ def test_child():
     subprocess.Popen(['sleep', '71'])
 
 def test_daemon():
+    source, sink = os.pipe()
     if os.fork() == 0:
         os.setsid()
         if os.fork() == 0:
             os.execvp('sleep', ['sleep', '72'])
         os._exit(0)
     os.wait()
+    os.close(sink)
+    os.read(source, 1)  # Ends when the program has begun.
 
 def test_crash():
     subprocess.Popen(['sleep', '73'])

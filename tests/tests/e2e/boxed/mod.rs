@@ -5,6 +5,7 @@ mod equality;
 mod isolation;
 mod limits;
 mod plugins;
+mod remote;
 mod scopes;
 mod sessions;
 

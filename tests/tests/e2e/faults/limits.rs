@@ -1,4 +1,4 @@
-//! Few descriptors, no room on disk.
+//! Few descriptors, a small stack, no room on disk.
 
 use xdist_tests::{Env, Invocation, Suite};
 
@@ -58,4 +58,12 @@ fn no_room_for_the_stop_page() {
     let outcome = xdist(&suite, 64).after("trap '' XFSZ; ulimit -f 1").run();
     expect_clean(&suite, &outcome);
     outcome.expect_code(3).expect_text("cannot write `").expect_text("/page`: File too large");
+}
+
+#[test]
+fn a_stack_of_128_kib() {
+    let (suite, limit) = (Suite::one("def test_a(): pass\n"), "ulimit -s 128");
+    // The futures of a loop are the deepest.
+    let outcome = xdist(&suite, 2).args(["-f", "--stop-when-green"]).after(limit).run();
+    outcome.expect_code(0).expect_text("1 passed").expect_no_survivors();
 }

@@ -85,6 +85,27 @@ fn with_workers_elsewhere() {
 }
 
 #[test]
+fn what_changes_is_brought_to_workers_elsewhere() {
+    let suite = two();
+    let copy = suite.temp().join("copy");
+    let elsewhere = format!(
+        "command={} --stdio//python={}//chdir={}",
+        socketserver_binary().display(),
+        Env::usual().python().display(),
+        copy.display()
+    );
+    let run = invocation(&suite).var("XDG_CACHE_HOME", suite.temp().join("cache"));
+    let mut looped = Looped::start(run.args(["--rsyncdir=.", "--tx", &elsewhere]));
+    looped.waits(&["1 failing", "1 failed, 1 passed"]);
+    suite.write("mod.py", "value = 3\n");
+    looped.waits(&["changed: mod.py; running 1 that failed", "assert 3 == 1"]);
+    suite.write("mod.py", "value = 1\n");
+    looped.waits(&["running all tests", "2 passed in", "all tests pass"]);
+    assert_eq!(fs::read_to_string(copy.join("mod.py")).unwrap(), "value = 1\n");
+    looped.quits(0);
+}
+
+#[test]
 fn changed_and_new_test_files_run_with_what_fails() {
     let suite = two();
     suite.write("test_other.py", "def test_other(): pass\n");

@@ -56,6 +56,44 @@ fn signals_that_end_programs() {
 }
 
 #[test]
+fn a_signal_that_ends_programs_while_tests_run() {
+    let suite = Suite::one(STUCK);
+    let mut looped = Looped::start(invocation(&suite));
+    looped.0.wait_for("the test to run", |_| suite.path("running").exists());
+    assert!(until(std::time::Duration::from_secs(10), || !looped.0.is_cooked()));
+    kill_process(program(&looped.0), Signal::TERM).unwrap();
+    assert!(looped.ends(2).is_cooked());
+}
+
+#[test]
+fn a_fault_of_the_program_leaves_the_terminal_as_it_was() {
+    // The built program has such a key where assertions are checked.
+    if !cfg!(debug_assertions) {
+        return;
+    }
+    let while_it_waits = two();
+    let mut looped = Looped::start(invocation(&while_it_waits).var("XDIST_BREAK_DOWN", "1"));
+    looped.waits(&["1 failing"]);
+    assert!(!looped.0.is_cooked());
+    looped.press("!");
+    expect_fault(looped);
+
+    let while_tests_run = Suite::one(STUCK);
+    let mut looped = Looped::start(invocation(&while_tests_run).var("XDIST_BREAK_DOWN", "1"));
+    looped.0.wait_for("the test to run", |_| while_tests_run.path("running").exists());
+    assert!(until(std::time::Duration::from_secs(10), || !looped.0.is_cooked()));
+    looped.press("!");
+    expect_fault(looped);
+}
+
+#[track_caller]
+fn expect_fault(looped: Looped) {
+    let seen = looped.ends(101);
+    assert!(seen.is_cooked(), "{}", seen.outcome.describe());
+    seen.outcome.expect_text("a fault that was asked for");
+}
+
+#[test]
 fn ctrl_z_leaves_the_terminal_to_the_shell() {
     let suite = two();
     let mut looped = waiting(&suite);

@@ -132,4 +132,8 @@ fn without_a_host_nothing_is_passed_over_in_silence() {
     for option in ["--cov-fail-under", "--plugin-host=never"] {
         assert!(ours.outcome.stderr.contains(option), "{}", ours.outcome.describe());
     }
+    let configured = Plugged::new("cov", &["pytest_cov"]).file(".coveragerc", "[report]\nfail_under = 50\n");
+    let ours = configured.args(["--cov=pkg", "--plugin-host=never"]).run(By::Ours);
+    ours.outcome.expect_code(4);
+    assert!(ours.outcome.stderr.contains("`fail_under` is checked in the plugin host"), "{}", ours.outcome.describe());
 }

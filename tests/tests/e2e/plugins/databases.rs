@@ -1,7 +1,11 @@
-//! pytest-django with a data base in a file: one a worker, named after it, kept where that is asked for.
+//! Data bases: pytest-django with one in a file for each worker, named after it and kept where that is asked for;
+//! pytest-postgresql with a server for each worker, whose programs are stand-ins.
 
 use std::collections::BTreeSet;
+use std::net::TcpListener;
+use std::process::Command;
 
+use serde_json::Value;
 use xdist_tests::{Outcome, Suite};
 
 use super::{By, Plugged};
@@ -46,4 +50,47 @@ fn django_keeps_and_reuses_data_bases() {
         assert_eq!((ours.code(), ours.counts().get("passed")), (1, 12), "{}", ours.describe());
         assert!(left.iter().all(|name| name.starts_with("tests.sqlite3_gw")) && !left.is_empty(), "{left:?}");
     }
+}
+
+/// What each of two workers found of its server, with a word for the port.
+fn servers(by: By, level: &str) -> Vec<Value> {
+    let plugged = Plugged::new("postgresql", &["pytest_postgresql"]).args(["--dist=each"]);
+    let suite = plugged.copy();
+    let free = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let ports = free.map(|listener| listener.local_addr().unwrap().port());
+    suite.write("ports", &format!("{} {}", ports[0], ports[1]));
+    for place in ["first", "second"] {
+        assert!(Command::new("mkfifo").arg(suite.path(place)).status().unwrap().success());
+    }
+    let fork = if level == "imported" { &["--fork=imported"][..] } else { &[] };
+    let outcome = plugged.on(by, &suite, fork);
+    assert_eq!((outcome.code(), outcome.counts().get("passed")), (0, 2), "{}", outcome.describe());
+    if by == By::Ours {
+        // Its code asks whether it is in a worker, and has no part on the controller's side.
+        outcome.expect_no_text("plugin host:").expect_text(&format!("fork: {level}"));
+    }
+    let taken: Vec<_> = ports.iter().map(|port| format!("postgresql-{port}.port")).collect();
+    let mut seen = BTreeSet::new();
+    let layout = |worker: &str| {
+        let text = std::fs::read_to_string(suite.path(&format!("layout-{worker}.json"))).unwrap();
+        let mut found: Value = serde_json::from_str(&text).unwrap();
+        let names = found["taken"].take();
+        assert!(taken.iter().all(|name| names.as_array().unwrap().contains(&Value::from(name.as_str()))), "{names}");
+        let port = found["port"].take().to_string();
+        let found = found.to_string().replace(&port, "PORT");
+        assert!(seen.insert(port), "each has a port of its own");
+        serde_json::from_str(&found).unwrap()
+    };
+    ["gw0", "gw1"].map(layout).to_vec()
+}
+
+#[test]
+fn postgresql_gives_every_worker_its_own_server() {
+    let peer = servers(By::Peer, "");
+    for level in ["collected", "imported"] {
+        assert_eq!(servers(By::Ours, level), peer, "--fork={level}");
+    }
+    assert_eq!(peer[1]["datadir"], "popen-gw1/pytest-postgresql-server0/data-PORT");
+    assert_eq!(peer[1]["names"], serde_json::json!(["tests", "tests_tmpl", "testsgw1", "testsgw1_tmpl"]));
+    assert_eq!(peer[0]["running"], true);
 }

@@ -16,7 +16,7 @@ fn agent() -> PathBuf {
 }
 
 /// `command=…` to an agent, with the usual interpreter and a folder.
-fn spec(folder: &Suite) -> String {
+pub(crate) fn spec(folder: &Suite) -> String {
     spec_with(folder, &Env::usual())
 }
 

@@ -328,7 +328,7 @@ fn crash() -> Crashed {
         how: "signal 11 (SIGSEGV)".to_owned(),
         output: "Fatal Python error: Segmentation fault\n\nCurrent thread 0x01 (most recent call first):\n  File \"tests/test_c.py\", line 9 in test_three\n".to_owned(),
         reports: vec![setup()],
-        set_up: false,
+        passed: Vec::new(),
         elapsed: Duration::from_millis(300),
         boxed: false,
     }

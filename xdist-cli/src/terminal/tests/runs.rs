@@ -127,7 +127,7 @@ fn a_worker_crashes_in_the_teardown_of_a_failed_test() {
         how: "exit code 3".to_owned(),
         output: String::new(),
         reports: vec![setup(), failed("TestB.test_two[a b]", "assert 1 == 2")],
-        set_up: false,
+        passed: Vec::new(),
         elapsed: Duration::from_millis(300),
         boxed: false,
     };

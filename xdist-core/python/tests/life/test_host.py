@@ -118,7 +118,7 @@ def test_a_run_as_plugins_see_it(project: Callable, stand_in: Callable) -> None:
     peer.send({"event": {"warning": ["runtest", IDS[0], None, pack(warning)]}})
     peer.send({"followed": struct.pack("<II", 0, 1)})
     peer.send({"event": {"worker_died": ["gw0", "signal 9 (SIGKILL)", True]}})
-    peer.send({"event": {"crashed": ["gw0", 1, "signal 9 (SIGKILL)", "", [], True]}})
+    peer.send({"event": {"crashed": ["gw0", 1, "signal 9 (SIGKILL)", "", [], [0.25]]}})
     assert controller.say(peer, "crash_seen") == [1, True]
     peer.send({"configure_node": ["gw0", 1]})
     assert controller.say(peer, "node_configured")[:2] == ["gw0", 1]

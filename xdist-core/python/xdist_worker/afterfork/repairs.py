@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from . import (
     capture,
+    connections,
     coverage,
     exits,
     faults,
@@ -45,6 +46,7 @@ REPAIRS: tuple[Repair, ...] = (
     Repair("exit handlers", "those of the collector run once, in the collector", None, exits.clear),
     Repair("capture", "siblings would write at one offset into one file", None, capture.renew),
     Repair("read-only files", "siblings would move one offset", None, files.own_offsets),
+    Repair("connections", "siblings would share one to a plugin's other half", connections.close, connections.connect),
     Repair("processes", "a resource tracker belongs to one process", None, processes.reset),
     Repair("session", "counts and start times are a worker's own", None, sessions.reset),
     Repair("coverage data", "one data file a worker", None, coverage.resume),

@@ -19,20 +19,21 @@ class Measuring:
     """The measurements of a worker, and what its boxes added to them."""
 
     def __init__(self) -> None:
-        self._known: List[Any] = []
+        # Those of the worker.
+        self.known: List[Any] = []
         self._gathered: List[Table] = []
 
     def look(self) -> None:
         """In the worker, before a box is made."""
         if "coverage.control" in sys.modules:
             for one in _measurements():
-                if not any(one is known for known in self._known):
-                    self._known.append(one)
+                if not any(one is known for known in self.known):
+                    self.known.append(one)
                     self._gathered.append({})
 
     def begin(self) -> None:
         """In the box: what the worker has is not told again."""
-        for one in self._known:
+        for one in self.known:
             table = _table(one)
             if table is not None:
                 for found in list(table.values()):
@@ -43,14 +44,14 @@ class Measuring:
         if "coverage.control" not in sys.modules:
             return b""
         gathered: List[Dict[str, List[Any]]] = []
-        for one in self._known:
+        for one in self.known:
             table = _table(one)
             if table is None:
                 _save(one)
             gathered.append({name: list(found) for name, found in list((table or {}).items()) if found})
         for one in _measurements():
             # Begun in the box, by coverage's own hook on forks.
-            if not any(one is known for known in self._known):
+            if not any(one is known for known in self.known):
                 _save(one)
         return marshal.dumps(gathered) if any(gathered) else b""
 
@@ -62,7 +63,7 @@ class Measuring:
 
     def flush(self) -> None:
         """In the worker, after its last box: coverage takes what was gathered as if it had been measured here."""
-        for one, mine in zip(self._known, self._gathered):
+        for one, mine in zip(self.known, self._gathered):
             collector = getattr(one, "_collector", None)
             if not mine or collector is None:
                 continue

@@ -14,7 +14,7 @@ from .. import status
 from ..junit_stub import stub_of
 from ..portable import pack
 from ..status import is_pytest
-from ..stop_page import CALL, SETUP, TEARDOWN
+from ..stop_page import CALL, TEARDOWN
 from ..whole_reports import serialised
 from .channel import END, FRAME, PLAIN, RAISED, REPORT, Channel
 from .coverage import Measuring
@@ -86,6 +86,11 @@ class Inside:
             else:
                 self._leaving += [(caller, impl.plugin) for impl in told]
 
+    def look(self) -> None:
+        """In the worker, after it has set something up or torn it down: what stands is not its boxes' to tear down."""
+        self._stack_lengths = {node: len(entry[0]) for node, entry in self._session._setupstate.stack.items()}
+        self.made.clear()
+
     def run(self, item: Any, nextitem: Any, merges: bool, teller: Any) -> NoReturn:
         """In the box: all of it."""
         channel = self._channel
@@ -118,18 +123,17 @@ class Inside:
             caller._hookimpls = heard
         for caller, plugin in self._leaving:
             caller._remove_plugin(plugin)
-        self.made.clear()
-        self._said = False
-        self._plain = []
-        self._phase(SETUP)
+        # As little as can be: each object that is looked at costs a page. The worker has said that a set-up begins.
         self._item = item
-        state = self._session._setupstate
-        self._stack_lengths = {node: len(entry[0]) for node, entry in state.stack.items()}
+        session = self._session
+        state = session._setupstate
         own = state.teardown_exact
         state.teardown_exact = lambda nextitem: self._tear_down(own, item)
-        self._measuring.begin()
-        self._before = (self._session.shouldstop, self._session.shouldfail)
-        self._limits.apply()
+        self._before = (session.shouldstop, session.shouldfail)
+        if self._measuring.known:
+            self._measuring.begin()
+        if self._limits.any:
+            self._limits.apply()
 
     def _tear_down(self, own: Callable[[Any], None], item: Any) -> None:
         """Tear down the test, and what was added to wider nodes meanwhile; what stood before is the worker's."""

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from typing import Callable, List, Optional, Set
 
 from ..evidence.processes import _command, _has_children, resource_tracker
+from ..link import high_descriptor
 
 _PR_SET_CHILD_SUBREAPER = 36
 # Until nothing more turns up: killed processes leave children of their own.
 _ROUNDS = 20
+# Bytes of a list of children. A longer one is not compared with another.
+_LONGEST_LIST = 4096
 
 
 def _prctl() -> Optional[Callable[..., int]]:
@@ -39,6 +43,10 @@ class Orphans:
         self._adopts = False
         self._stale = True
         self._before: Set[int] = set()
+        # Where the system lists the children of this thread, and what it listed: to read it costs one call, and no
+        # exception in the worker, which would copy pages.
+        self._list = _open_list() if self._call is not None else -1
+        self._listed: Optional[bytes] = None
 
     def expect(self) -> None:
         """A box is about to be made."""
@@ -46,6 +54,7 @@ class Orphans:
             self._adopt(True)
             if self._stale or not self._always:
                 self._before = _children() if _has_children() else set()
+                self._listed = self._read_list()
                 self._stale = False
 
     def look_again(self) -> None:
@@ -61,10 +70,11 @@ class Orphans:
         """The box is gone: what it left behind is killed; returns the names of that."""
         if self._call is None:
             return []
-        if not _has_children():
+        if self._listed is not None and self._read_list() == self._listed:
             return self._leave([])
         if not _has_children():
             return self._leave([])
+        self._stale = True
         names: List[str] = []
         seen: Set[int] = set()
         for _ in range(_ROUNDS):
@@ -78,10 +88,34 @@ class Orphans:
             seen |= left
         return self._leave(names)
 
+    def _read_list(self) -> Optional[bytes]:
+        """The list as it is, if all of it can be had. Orphans come to the main thread, as long as there is one."""
+        if self._list < 0:
+            return None
+        try:
+            listed = os.pread(self._list, _LONGEST_LIST, 0)
+        except OSError:
+            return None
+        return listed if len(listed) < _LONGEST_LIST else None
+
     def _leave(self, names: List[str]) -> List[str]:
         if not self._always:
             self._adopt(False)
         return names
+
+
+def _open_list() -> int:
+    """The list of the main thread's children, which is the one that has boxes; -1 if there is none."""
+    if threading.current_thread() is not threading.main_thread():
+        return -1
+    try:
+        fd = os.open(f"/proc/self/task/{os.getpid()}/children", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return -1
+    try:
+        return high_descriptor(fd)
+    finally:
+        os.close(fd)
 
 
 def _children() -> Set[int]:
@@ -111,4 +145,3 @@ def _kill(pid: int) -> List[str]:
 def warning_text(names: List[str]) -> str:
     """What a test is told about them."""
     return f"the test left {'a process' if len(names) == 1 else 'processes'} behind, killed: {', '.join(names)}"
-

@@ -70,6 +70,7 @@ class Limits:
         self.cpu: Optional[Amount] = getattr(option, "box_cpu", None)
         self.memory: Optional[Amount] = getattr(option, "box_memory", None)
         self._in_force = False
+        self.any = self.cpu is not None or self.memory is not None
 
     def apply(self) -> None:
         """In the box, before the test."""

@@ -112,7 +112,7 @@ class Boxes:
         ending = self._box(item, nextitem)
         seconds = self._channel.passed()
         left = self._orphans.end()
-        tears_down = self._worker.must_tear_down(nextitem)
+        tears_down = self._worker.must_tear_down(item, nextitem)
         if seconds is None or left or prepared or tears_down or self._reports_heard or ending.interrupted:
             records = self._channel.take() if seconds is None else _records_of(seconds)
             self._tell(item, nextitem, records, ending, prepared, began, left)
@@ -144,7 +144,9 @@ class Boxes:
         channel = self._channel
         channel.clear()
         if not self._all:
+            # Other tests have run since the last box.
             self._remains.watch_boxes()
+            self._inside.look()
         self._measuring.look()
         self._orphans.expect()
         try:
@@ -168,6 +170,7 @@ class Boxes:
     def watch_boxes(self) -> None:
         """Boxes are about to run again."""
         self._orphans.look_again()
+        self._inside.look()
         if self._all:
             self._remains.watch_boxes()
 
@@ -290,7 +293,7 @@ class _Told:
         """Tear down what the next test has no use for, and tell the teardown as one."""
         worker, item = self._boxes._worker, self.item
         nextitem = worker.stays_until(self._nextitem)
-        if not worker.must_tear_down(nextitem):
+        if not worker.must_tear_down(item, nextitem):
             return self.close()
         self._boxes.watch_worker()
         call, sections = worker.tear_down(item, nextitem)

@@ -119,11 +119,14 @@ class WorkerPart:
         session = self._session
         return None if _SINCE_PYTEST_8 and (session.shouldfail or session.shouldstop) else nextitem
 
-    def must_tear_down(self, nextitem: Any) -> bool:
-        """Whether something stands that `nextitem` has no use for."""
+    def must_tear_down(self, item: Any, nextitem: Any) -> bool:
+        """Whether something stands after `item` that `nextitem` has no use for."""
         stack = self._session._setupstate.stack
         if nextitem is None:
             return bool(stack)
+        if nextitem.parent is item.parent:
+            # Nearly always.
+            return False
         return list(stack) != nextitem.listchain()[: len(stack)]
 
     def tear_down(self, item: Any, nextitem: Any) -> Tuple[Any, List[Any]]:

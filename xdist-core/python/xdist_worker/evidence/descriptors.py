@@ -6,6 +6,7 @@ import fcntl
 import os
 from typing import Any
 
+from ..afterfork import connections
 from . import owners
 from .origins import Origins
 from .processes import resource_tracker
@@ -113,8 +114,10 @@ def _judge_file(fd: int, link: str) -> str | None:
 
 
 def _repaired(config: Any) -> set[int]:
-    """What every worker gets anew or may share: capture's files, pytest's log file, the resource tracker."""
-    own: set[int] = set()
+    """What every worker gets anew or may share: capture's files, pytest's log file, plugins' connections, the resource
+    tracker.
+    """
+    own = connections.descriptors(config)
     capture = config.pluginmanager.getplugin("capturemanager")
     streams = getattr(capture, "_global_capturing", None)
     for name in ("in_", "out", "err"):

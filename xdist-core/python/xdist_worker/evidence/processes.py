@@ -73,8 +73,13 @@ def _state(pid: int) -> str:
 
 
 def _command(pid: int) -> str:
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return os.fsdecode(file.read().replace(b"\0", b" ")).strip()[:120] or "?"
-    except OSError:
-        return "?"
+    # There is no command line while a process becomes another program.
+    for name in ("cmdline", "comm"):
+        try:
+            with open(f"/proc/{pid}/{name}", "rb") as file:
+                words = os.fsdecode(file.read().replace(b"\0", b" ")).strip()[:120]
+        except OSError:
+            break
+        if words:
+            return words
+    return "?"

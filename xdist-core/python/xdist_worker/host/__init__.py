@@ -13,6 +13,7 @@ The run does not wait for it. `needs` decides whether a run has one.
 | `closing` | what the terminal shows of a run that was stopped |
 | `slow` | which hook of a plugin takes very long |
 | `following` | tests that pass with nothing to say, many at once |
+| `quick` | what is asked of such tests, answered at once |
 | `spared` | hooks that could do nothing at the end of this run |
 | `retold` | reports and warnings, made again from what workers sent |
 """

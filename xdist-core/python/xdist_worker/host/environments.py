@@ -1,8 +1,9 @@
-"""`--dist=each` as pytest's own reporter shows it, who knows one result of a test: progress, order of failures."""
+"""Several environments in pytest's own reporter, who knows one: progress, order of failures, short summary."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Set
+import copy
+from typing import Any, Dict, List, Optional, Sequence, Set
 
 
 class Pairs(Set[Any]):
@@ -31,6 +32,42 @@ def group_failures(terminal: Any, ids: List[str]) -> None:
         if reports:
             # Stable, so that errors of collectors come first, and a test's reports of one worker keep their order.
             reports.sort(key=lambda report: (places.get(report.nodeid, -1), _number(report)))
+
+
+def label_summary(terminal: Any, labels: Sequence[str]) -> None:
+    """Have the short summary say where a test failed, by the number of its worker.
+
+    What it reads are copies of the reports: everybody else finds those, and node ids in them, as they are.
+    """
+    summary = getattr(terminal, "short_test_summary", None)
+    if not labels or summary is None:
+        return
+
+    def labelled() -> None:
+        stats = terminal.stats
+        terminal.stats = {
+            category: [_labelled(report, labels) for report in reports] if isinstance(reports, list) else reports
+            for category, reports in stats.items()
+        }
+        try:
+            summary()
+        finally:
+            terminal.stats = stats
+
+    terminal.short_test_summary = labelled
+
+
+def _labelled(report: Any, labels: Sequence[str]) -> Any:
+    number = _number(report)
+    if not 0 <= number < len(labels) or not labels[number]:
+        return report
+    shown = copy.copy(report)
+    shown.nodeid = f"{report.nodeid} [{labels[number]}]"
+    # Plugins are asked for these words, and are shown the report itself.
+    for name in ("_get_verbose_word", "_get_verbose_word_with_markup"):
+        if hasattr(report, name):
+            setattr(shown, name, getattr(report, name))
+    return shown
 
 
 def _number(report: Any) -> int:

@@ -46,7 +46,8 @@ class Hook:
         self._manager = config.pluginmanager
         self._names = names
         self._known: list[Any] = []
-        self._functions: list[tuple[Callable[..., Any], tuple[int, ...]]] = []
+        # With the places of their arguments; `None` where they take all of them in this order.
+        self._functions: list[tuple[Callable[..., Any], tuple[int, ...] | None]] = []
         self._direct = True
 
     def __call__(self, *values: Any) -> None:
@@ -59,7 +60,10 @@ class Hook:
             self._caller(**dict(zip(self._names, values)))
             return
         for function, places in self._functions:
-            function(*[values[place] for place in places])
+            if places is None:
+                function(*values)
+            else:
+                function(*[values[place] for place in places])
 
     def _look(self, known: list[Any]) -> None:
         self._known = known
@@ -71,7 +75,8 @@ class Hook:
                 self._direct = False
                 return
             places = tuple(self._names.index(name) for name in implementation.argnames)
-            self._functions.append((implementation.function, places))
+            in_order = places == tuple(range(len(self._names)))
+            self._functions.append((implementation.function, None if in_order else places))
 
 
 @contextmanager

@@ -68,6 +68,7 @@ KNOWN: dict[str, Callable[[Any], bool]] = {
     "pytest_django": _never,
     "pytest_asyncio": _never,
     "anyio": _never,
+    "pytest_postgresql": _never,
     "pytest_timeout": _never,
     "allure_pytest": _never,
     "pytest_bdd": _option("cucumber_json_path", "gherkin_terminal_reporter"),
@@ -128,9 +129,14 @@ def needs(config: Any) -> tuple[list[str], bool]:
 
 
 def checks(config: Any) -> list[str]:
-    """Return the options in force that make a run fail by what a plugin finds out in a host, and nowhere else."""
-    gated = config.pluginmanager.has_plugin("_cov") and not _option("no_cov")(config)
-    return ["--cov-fail-under"] if gated and _option("cov_fail_under")(config) else []
+    """Return the settings in force that make a run fail by what a plugin finds out in a host, and nowhere else."""
+    plugin = config.pluginmanager.get_plugin("_cov")
+    if plugin is None or _option("no_cov")(config):
+        return []
+    if _option("cov_fail_under")(config):
+        return ["--cov-fail-under"]
+    # Where the command line says nothing, pytest-cov takes over what stands in coverage's configuration.
+    return ["fail_under"] if attribute(attribute(plugin, "options"), "cov_fail_under") else []
 
 
 def _foreign(config: Any) -> Iterator[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import time
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 from _pytest.reports import TestReport
@@ -45,9 +46,9 @@ class Tests:
         return self.ids[index].partition("::")[0], None, self.ids[index]
 
     def passed(
-        self, index: int, durations: tuple[float, ...], blanks: dict[str, bytes], marks: dict[str, Any]
+        self, index: int, durations: Sequence[float], blanks: dict[str, bytes], marks: dict[str, Any]
     ) -> list[TestReport]:
-        """The three reports of a test that passed with nothing to say, marked with attributes that all reports have.
+        """The reports of a test's phases that passed with nothing to say, marked with attributes that all reports have.
 
         `blanks` are empty attributes by phase.
         """

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Set, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 import pytest
 
@@ -16,9 +16,10 @@ from ..link import Link, name_of
 from ..portable import pack, plain, unpack
 from .closing import Results, settle_place, show_interrupted
 from .copies import measured_here
-from .environments import Pairs, count_pairs, group_failures
+from .environments import Pairs, count_pairs, group_failures, label_summary
 from .following import Hook, records, written_at_once
 from .nodes import Node, NodeManager
+from .quick import Quick
 from .retold import Tests, report_of, warning_of
 from .scheduling import Dealing, settle
 from .slow import SlowHook
@@ -82,6 +83,7 @@ class HostHooks:
         self._names: Set[str] = set()
         self._logstart = Hook(config, "pytest_runtest_logstart", "nodeid", "location")
         self._logreport = Hook(config, "pytest_runtest_logreport", "report")
+        self._quick = Quick(config)
         self._logfinish = Hook(config, "pytest_runtest_logfinish", "nodeid", "location")
         self.nodemanager = NodeManager(config, list(setup["specs"]), setup["testrunuid"], list(setup["mainargv"]))
         self.sched = SchedulerView(config)
@@ -187,7 +189,7 @@ class HostHooks:
                 elif name == "split":
                     self._link.send({"units": self._dealing.units(message[name])})
                 elif name == "followed":
-                    with written_at_once(self.terminal):
+                    with written_at_once(self.terminal), self._quick.at_hand():
                         self._follow(message[name])
                 elif name == "event":
                     self._take(message[name])
@@ -264,6 +266,7 @@ class HostHooks:
         lines: List[str],
         environments: Any = (),
         verdicts: int = 0,
+        labels: Sequence[str] = (),
     ) -> None:
         self._tests = Tests(ids, described)
         for one in environments:
@@ -276,6 +279,7 @@ class HostHooks:
         self._verdicts = session.testscollected = verdicts or len(ids)
         if self._verdicts != len(ids):
             self._pairs = count_pairs(self.terminal)
+        label_summary(self.terminal, labels)
         for raw in reports:
             report, _ = report_of(config, raw)
             report.node = self._node("gw0")
@@ -335,6 +339,7 @@ class HostHooks:
         self._turn_to(worker)
         marks = self._marks(worker, index)
         for report in self._tests.passed(index, durations, self._blanks.get(worker, {}), marks):
+            self._quick.show(report)
             self._logreport(report)
         self._finished(index)
         self._heed_stop()
@@ -349,14 +354,12 @@ class HostHooks:
         self._finished(index)
 
     def _on_crashed(
-        self, worker: str, index: int, how: str, output: str, reports: List[bytes], set_up: bool
+        self, worker: str, index: int, how: str, output: str, reports: List[bytes], passed: List[float]
     ) -> None:
         self._turn_to(worker)
         retold = [report_of(self.config, raw) for raw in reports]
-        if set_up:
-            # Nobody knows how long it took.
-            made = self._tests.passed(index, (0.0,), self._blanks.get(worker, {}), self._marks(worker, index))
-            retold += [(known, ()) for known in made]
+        marks = self._marks(worker, index)
+        retold += [(known, ()) for known in self._tests.passed(index, passed, self._blanks.get(worker, {}), marks)]
         report = self._tests.crashed(index, worker, how, output)
         failed = next((known for known, _ in retold if known.failed and not hasattr(known, "wasxfail")), None)
         if failed is None:

@@ -122,7 +122,7 @@ fn whole(reports: &[Report]) -> Vec<ByteBuf> {
 
 pub(super) fn crash_event(test: TestIndex, worker: WorkerId, crashed: &Crashed) -> HostEvent {
     let (how, output) = (crashed.how.clone(), crashed.output.clone());
-    HostEvent::Crashed(worker.to_string(), test, how, output, whole(&crashed.reports), crashed.set_up)
+    HostEvent::Crashed(worker.to_string(), test, how, output, whole(&crashed.reports), crashed.passed.clone())
 }
 
 fn collection_event(collected: &Collected, how: Vec<String>, environments: Vec<HostEnvironment>) -> HostEvent {
@@ -134,6 +134,7 @@ fn collection_event(collected: &Collected, how: Vec<String>, environments: Vec<H
         reports: collection.raw.clone(),
         deselected: collection.deselected,
         lines: how,
+        labels: if collected.each || environments.len() > 1 { collected.labels() } else { Vec::new() },
         environments,
     }
 }
@@ -149,16 +150,16 @@ mod tests {
             how: "signal 9".to_owned(),
             output: "said".to_owned(),
             reports: vec![report],
-            set_up: true,
+            passed: vec![0.5],
             elapsed: Duration::ZERO,
             boxed: false,
         };
-        let HostEvent::Crashed(worker, test, how, output, reports, true) =
+        let HostEvent::Crashed(worker, test, how, output, reports, passed) =
             crash_event(TestIndex(3), WorkerId(1), &crashed)
         else {
             panic!("another event");
         };
         assert_eq!((worker.as_str(), test, how.as_str(), output.as_str()), ("gw1", TestIndex(3), "signal 9", "said"));
-        assert_eq!(reports, [ByteBuf::from(b"setup".to_vec())]);
+        assert_eq!((reports, passed), (vec![ByteBuf::from(b"setup".to_vec())], vec![0.5]));
     }
 }

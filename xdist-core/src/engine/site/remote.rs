@@ -29,6 +29,8 @@ pub(crate) struct Remote {
     pub(crate) host: String,
     /// The agent's working directory.
     pub(crate) cwd: String,
+    /// How many processes the kernel had killed there for want of memory when this began.
+    pub(crate) oom_kills: Option<u64>,
     /// Orders to make files and pipes whose answers are awaited.
     unsettled: watch::Sender<usize>,
 }
@@ -69,6 +71,7 @@ impl Remote {
             package,
             host: info.host,
             cwd: info.cwd,
+            oom_kills: info.oom_kills,
             unsettled: watch::Sender::new(0),
         };
         Ok((remote, stops))
@@ -77,6 +80,11 @@ impl Remote {
     /// Where a file of the directory is, on the host.
     pub(crate) fn path_of(&self, name: &str) -> String {
         format!("{}/{name}", self.directory.path())
+    }
+
+    /// How many processes the kernel has killed there for want of memory.
+    pub(crate) async fn oom_kills(&self) -> Option<u64> {
+        self.gateway.host_info().await.ok()?.oom_kills
     }
 
     /// The folder of the Python package there.

@@ -83,7 +83,7 @@ impl RunState {
                 how: death.how.clone(),
                 output: death.output.clone(),
                 // The first report that says something takes those before it along.
-                set_up: death.set_up && reports.is_empty(),
+                passed: if reports.is_empty() { death.over.clone() } else { Vec::new() },
                 reports,
                 elapsed: death.elapsed,
                 boxed: false,

@@ -50,7 +50,7 @@ impl RunState {
             entry.queue.extend(&batch);
             self.effects.push(Effect::Run(worker, batch));
         }
-        if !more {
+        if !more && self.scheduler.may_leave(worker) {
             entry.phase = Phase::Finishing;
             self.effects.push(Effect::NoMore(worker));
             self.release_waiting();
@@ -72,7 +72,7 @@ impl RunState {
             return;
         }
         for (entry, worker) in self.workers.iter_mut().zip((0..).map(WorkerId)) {
-            if entry.phase == Phase::Running && entry.load() < 2 {
+            if entry.phase == Phase::Running && entry.load() < 2 && self.scheduler.may_leave(worker) {
                 entry.phase = Phase::Finishing;
                 self.effects.push(Effect::NoMore(worker));
             }

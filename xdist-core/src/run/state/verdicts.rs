@@ -73,7 +73,7 @@ impl RunState {
         };
         let elapsed = Duration::try_from_secs_f64(died.elapsed).unwrap_or_default();
         self.scheduler.finished(worker, test, elapsed.as_secs_f64());
-        let crashed = Crashed { how: died.how, output: died.output, reports, set_up: false, elapsed, boxed: true };
+        let crashed = Crashed { how: died.how, output: died.output, reports, passed: Vec::new(), elapsed, boxed: true };
         self.tell_crash(test, worker, crashed);
         self.feed(worker);
     }

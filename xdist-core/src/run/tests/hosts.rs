@@ -97,3 +97,30 @@ fn where_nobody_can_take_over_the_run_ends_and_tells_what_did_not_run() {
     assert_eq!(world.state.not_run().len() + world.verdicts.len(), 10);
     assert_ne!(world.state.exit_code(), exit::OK);
 }
+
+#[test]
+fn what_a_replacement_lacks_is_for_others_as_long_as_there_are_any() {
+    let lacks: HashSet<TestIndex> = [0, 2, 3].into_iter().map(TestIndex).collect();
+    let settings = Settings { tests: 4, workers: 2, restarts: 9, ..Settings::default() };
+    let mut world = World::of("load", settings);
+    for _ in 0..3 {
+        world.step(WorkerId(1), Act::Pass);
+    }
+    // Both have two tests each, of which one is over.
+    let (_, first) = (world.start(WorkerId(0)), WorkerId(0));
+    assert_eq!(world.verdicts.len(), 1, "{:?}", world.verdicts);
+    world.lose(first, Succession::There);
+    let now = world.state.lacking(first, &lacks);
+    assert_eq!(now.homeless, 0, "{now:?}");
+    world.run(&[(1, Act::Pass)]);
+    assert_eq!(world.state.lacking(first, &lacks), Lacking { open: 0, homeless: 0 });
+}
+
+#[test]
+fn nobody_is_left_for_what_the_last_one_lacks() {
+    let mut world = World::new(4, 1, 0, 9);
+    world.start(WorkerId(0));
+    world.lose(WorkerId(0), Succession::There);
+    let lacks: HashSet<TestIndex> = [0, 2, 3].into_iter().map(TestIndex).collect();
+    assert_eq!(world.state.lacking(WorkerId(0), &lacks), Lacking { open: 2, homeless: 2 });
+}

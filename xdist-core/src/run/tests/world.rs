@@ -94,6 +94,8 @@ pub(super) struct World {
     /// Each worker lacks one test of so many, another one than its neighbour; 0: none.
     pub(super) lacks_every: u32,
     pub(super) replaced: u32,
+    pub(super) inputs: VecDeque<Input>,
+    pub(super) feeding: bool,
 }
 
 impl World {
@@ -123,6 +125,8 @@ impl World {
             stop_page: false,
             lacks_every: 0,
             replaced: 0,
+            inputs: VecDeque::new(),
+            feeding: false,
         }
     }
 
@@ -131,37 +135,48 @@ impl World {
     }
 
     pub(super) fn feed(&mut self, input: Input) {
-        for effect in self.state.handle(input) {
-            match effect {
-                Effect::Run(worker, tests) => {
-                    assert!(tests.iter().all(|test| !self.lacks(worker, *test)), "{worker} lacks some of {tests:?}");
-                    self.processes[worker.at()].inbox.extend(tests);
-                }
-                Effect::NoMore(worker) => self.processes[worker.at()].no_more = true,
-                Effect::StopWorker(worker) => self.processes[worker.at()].stopped = true,
-                Effect::SetStopPage => self.stop_page = true,
-                Effect::Replace(worker, _) => {
-                    assert!(!self.processes[worker.at()].alive, "{worker} replaced while alive");
-                    self.replaced += 1;
-                    self.processes[worker.at()] = Process { alive: true, ..Process::default() };
-                }
-                Effect::Emit(RunEvent::WorkerDied { worker, .. }) => {
-                    assert!(!self.processes[worker.at()].alive, "{worker} is alive");
-                }
-                Effect::Emit(RunEvent::Finished { test, verdict, .. }) => {
-                    assert!(self.verdicts.insert(test, verdict).is_none(), "second verdict for {test:?}");
-                }
-                // As the engine does when the plugin host is dead.
-                Effect::AskPlugins(..) if self.plugins.gone => self.feed(Input::PluginsGone),
-                Effect::AskPlugins(test, ..) => {
-                    assert!(!self.verdicts.contains_key(&test), "{test:?} has its verdict");
-                    self.plugins.asked.push_back(test);
-                }
-                Effect::Emit(_) | Effect::InterruptWorkers => {}
-                Effect::Complete => {
-                    assert!(!self.complete, "completed twice");
-                    self.complete = true;
-                }
+        self.inputs.push_back(input);
+        if std::mem::replace(&mut self.feeding, true) {
+            return;
+        }
+        while let Some(input) = self.inputs.pop_front() {
+            for effect in self.state.handle(input) {
+                self.perform(effect);
+            }
+        }
+        self.feeding = false;
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Run(worker, tests) => {
+                assert!(tests.iter().all(|test| !self.lacks(worker, *test)), "{worker} lacks some of {tests:?}");
+                self.processes[worker.at()].inbox.extend(tests);
+            }
+            Effect::NoMore(worker) => self.processes[worker.at()].no_more = true,
+            Effect::StopWorker(worker) => self.processes[worker.at()].stopped = true,
+            Effect::SetStopPage => self.stop_page = true,
+            Effect::Replace(worker, _) => {
+                assert!(!self.processes[worker.at()].alive, "{worker} replaced while alive");
+                self.replaced += 1;
+                self.processes[worker.at()] = Process { alive: true, ..Process::default() };
+            }
+            Effect::Emit(RunEvent::WorkerDied { worker, .. }) => {
+                assert!(!self.processes[worker.at()].alive, "{worker} is alive");
+            }
+            Effect::Emit(RunEvent::Finished { test, verdict, .. }) => {
+                assert!(self.verdicts.insert(test, verdict).is_none(), "second verdict for {test:?}");
+            }
+            // As the engine does when the plugin host is dead.
+            Effect::AskPlugins(..) if self.plugins.gone => self.feed(Input::PluginsGone),
+            Effect::AskPlugins(test, ..) => {
+                assert!(!self.verdicts.contains_key(&test), "{test:?} has its verdict");
+                self.plugins.asked.push_back(test);
+            }
+            Effect::Emit(_) | Effect::InterruptWorkers => {}
+            Effect::Complete => {
+                assert!(!self.complete, "completed twice");
+                self.complete = true;
             }
         }
     }
