@@ -127,14 +127,14 @@ struct Limited(PathBuf);
 
 impl Limited {
     fn to(processes: u32) -> Self {
-        let places = ["/sys/fs/cgroup/pids", "/sys/fs/cgroup"].into_iter();
-        let made = places.filter_map(|place| {
+        let places = ["/sys/fs/cgroup/pids", "/sys/fs/cgroup"];
+        let made = places.into_iter().find_map(|place| {
             let made = Self(Path::new(place).join(format!("xdist-forks-{}", std::process::id())));
             fs::create_dir(&made.0).ok()?;
             fs::write(made.0.join("pids.max"), processes.to_string()).ok()?;
             Some(made)
         });
-        made.into_iter().next().expect("a cgroup below /sys/fs/cgroup/pids or /sys/fs/cgroup: be root")
+        made.unwrap_or_else(|| panic!("no cgroup can be made below /sys/fs/cgroup/pids or /sys/fs/cgroup: be root"))
     }
 }
 
