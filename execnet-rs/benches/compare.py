@@ -4,8 +4,8 @@
     python execnet-rs/benches/compare.py target/release/examples/bench [RUNS]
 
 The Python that runs this must have execnet; the gateways run the same one. `tests/bench/run.py --only gateways` does
-both steps. Compare figures of one run only: a ratio to execnet holds on any machine, a time only on a quiet one. What the
-example measures without gateways (`bare`) is the most that this machine can do.
+both steps. Compare figures of one run only: a ratio to execnet holds on any machine, a time only on a quiet one. What
+the example measures without gateways (`bare`) is the most that this machine can do.
 """
 
 from __future__ import annotations

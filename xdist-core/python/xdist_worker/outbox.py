@@ -4,8 +4,9 @@ Writing one is a copy in memory. Nobody is woken by it; the controller looks whe
 now and then while there may be something, and once the worker is gone. So a worker sends a frame after some
 milliseconds of such tests, when it runs low on tests, before it waits, and for everything else there is to tell. It
 leaves a record only when the controller has read all that was written to the connection: whatever a test writes there
-is before its own record, and what the controller finds here before it reads there is older than what it reads. On another
-host it is the agent that reads both, and lets the controller know what it found before and after it read the connection.
+is before its own record, and what the controller finds here before it reads there is older than what it reads. On
+another host it is the agent that reads both, and lets the controller know what it found before and after it read the
+connection.
 
 The file, little-endian: how many records may have been written in all (8 bytes, written by the controller: none before
 it has opened the file, later as many as it has read and `SLOTS` more); 56 bytes of nothing; `SLOTS` records in a ring.
