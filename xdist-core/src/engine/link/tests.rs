@@ -171,7 +171,7 @@ impl Controller {
             }
             (Some(agent), Look::AtOutbox) => {
                 let piece = Piece { older: agent.look(), ..Piece::default() };
-                assert!(matches!(self.outgoing.piece(&mut agent.decoder, &piece, None).await, Ok(None)));
+                assert!(matches!(self.outgoing.piece(&mut agent.decoder, &piece).await, Ok(None)));
             }
             (Some(agent), Look::AtFrames(_)) => {
                 let bytes: Vec<u8> = frames.flat_map(|message| written(&message)).collect();
@@ -184,7 +184,7 @@ impl Controller {
                     Piece { bytes: Bytes::copy_from_slice(second), ..Piece::default() },
                 ];
                 for piece in pieces {
-                    let fault = self.outgoing.piece(&mut agent.decoder, &piece, None).await;
+                    let fault = self.outgoing.piece(&mut agent.decoder, &piece).await;
                     assert!(matches!(fault, Ok(None)));
                 }
             }
