@@ -7,8 +7,9 @@ use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use execnet_rs::gateway::{Gateway, GatewayError};
@@ -17,6 +18,8 @@ use execnet_rs::transport::socket::SocketTransport;
 use execnet_rs::transport::socket::token::Token;
 use rustix::process::{Pid, Signal, geteuid, kill_process, test_kill_process};
 use serde_json::Value;
+use signal_hook::consts::SIGINT;
+use signal_hook::flag::register_conditional_default;
 
 /// Nothing here takes longer, on a busy machine either.
 pub(crate) const LIMIT: Duration = Duration::from_secs(40);
@@ -66,6 +69,15 @@ impl Place {
     }
 }
 
+/// Has what is started from here heed SIGINT, also where these tests run in the background of a script, whose shell has it
+/// ignored: a signal with a handler is at its default in a new program. Here it does what it did.
+fn heed_interrupts() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        register_conditional_default(SIGINT, Arc::new(AtomicBool::new(true))).unwrap();
+    });
+}
+
 /// A running server. Killed when it is dropped.
 pub(crate) struct Server {
     pub(crate) place: Place,
@@ -105,6 +117,7 @@ impl Server {
     }
 
     pub(crate) fn start_command(place: Place, mut command: Command) -> Self {
+        heed_interrupts();
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (tell, events) = channel();
         let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
