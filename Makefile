@@ -51,7 +51,7 @@ docs:
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 
 rust:
-	cargo test --workspace --exclude xdist-tests --locked
+	cargo test --workspace --exclude xdist-tests --locked --no-fail-fast
 
 # Seconds a target, and which ones: all if none is named.
 FUZZ_SECONDS ?= 6

@@ -20,7 +20,9 @@ fn shared() -> (Pair, PathBuf) {
     let pair = Pair::new();
     mode(pair.base.path(), 0o755);
     let copy = pair.base.path().join("sync");
-    fs::copy(program(), &copy).unwrap();
+    // Not written here: what another test starts meanwhile would have it open for writing for a moment, and a program that
+    // is written to cannot be started.
+    assert!(Command::new("cp").args([program(), copy.clone()]).status().unwrap().success());
     (pair, copy)
 }
 

@@ -105,7 +105,10 @@ impl Server {
         let place = Place::new();
         // Where that user can get at it.
         let program = place.0.path().join("socketserver");
-        std::fs::copy(env!("CARGO_BIN_EXE_socketserver"), &program).unwrap();
+        // Not written here: what another test starts meanwhile would have it open for writing for a moment, and a program
+        // that is written to cannot be started.
+        let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_socketserver")).arg(&program).status();
+        assert!(copied.unwrap().success());
         let mut command = Command::new(program);
         command.arg("127.0.0.1:0").env("XDG_STATE_HOME", place.0.path()).env("HOME", place.0.path());
         command.env_remove("XDG_CACHE_HOME").current_dir(place.0.path());
