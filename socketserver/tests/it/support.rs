@@ -18,7 +18,7 @@ use execnet_rs::transport::socket::SocketTransport;
 use execnet_rs::transport::socket::token::Token;
 use rustix::process::{Pid, Signal, geteuid, kill_process, test_kill_process};
 use serde_json::Value;
-use signal_hook::consts::SIGINT;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag::register_conditional_default;
 
 /// Nothing here takes longer, on a busy machine either.
@@ -69,12 +69,14 @@ impl Place {
     }
 }
 
-/// Has what is started from here heed SIGINT, also where these tests run in the background of a script, whose shell has it
-/// ignored: a signal with a handler is at its default in a new program. Here it does what it did.
-fn heed_interrupts() {
+/// Has what is started from here heed these signals, also where these tests run in the background of a script, whose shell
+/// has some ignored: a signal with a handler is at its default in a new program. Here it does what it did.
+fn heed_signals() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        register_conditional_default(SIGINT, Arc::new(AtomicBool::new(true))).unwrap();
+        for signal in [SIGHUP, SIGINT, SIGTERM] {
+            register_conditional_default(signal, Arc::new(AtomicBool::new(true))).unwrap();
+        }
     });
 }
 
@@ -120,7 +122,7 @@ impl Server {
     }
 
     pub(crate) fn start_command(place: Place, mut command: Command) -> Self {
-        heed_interrupts();
+        heed_signals();
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (tell, events) = channel();
         let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
